@@ -1,0 +1,179 @@
+"""Looking after a cache: what it holds, whether it is sound, fewer segments, fewer bytes.
+
+`EmbeddingCache` has a method for each function here; the methods' docstrings are the reference.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from featx.index import Index, join
+from featx.segment_writer import TEMPORARY
+from featx.segments import DTYPES, SUFFIX, DamagedSegmentError, open_segment
+from featx.store import ABANDONED, Store, listed, read_json
+
+DAMAGED = ".damaged"
+"""Suffix that `verify(repair=True)` adds to what it sets aside."""
+
+_COMPACT_BELOW = 1 << 30  # bytes: rewriting larger segments costs more than it saves
+_BLOCK = 1 << 22  # bytes of rows copied at a time
+
+
+@dataclass(frozen=True)
+class RecipeInfo:
+    """What the cache holds for one recipe."""
+
+    recipe_id: str
+    recipe: dict[str, Any] | None
+    """The recipe in words; None if it was not given."""
+    rows: int
+    """Different images."""
+    dim: int
+    segments: int
+    bytes: int
+    created: str
+    """When its oldest segment was written, ISO 8601, UTC; empty if it has none."""
+    last: str
+    """When its newest segment was written."""
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file of the cache that is not what it should be."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Removed:
+    """A file that `gc` removed, or would remove."""
+
+    path: Path
+    bytes: int
+    age: float
+    """Seconds since it was written."""
+
+
+def info(store: Store, recipe_id: str) -> RecipeInfo:
+    """Describe one recipe."""
+    index = store.index(recipe_id)
+    segments = index.segments
+    times = sorted(segment.created for segment in segments) or [""]
+    return RecipeInfo(
+        recipe_id=recipe_id,
+        recipe=read_json(store.path / recipe_id / "recipe.json") or None,
+        rows=len(index.distinct()),
+        dim=segments[0].dim if segments else 0,
+        segments=len(segments),
+        bytes=sum(segment.size for segment in segments),
+        created=times[0],
+        last=times[-1],
+    )
+
+
+def verify(store: Store, *, repair: bool) -> list[Damage]:
+    """Read every byte, and set aside what is damaged if `repair`."""
+    damages = [damage for recipe_id in store.recipes() for damage in _damages(store.path / recipe_id)]
+    for damage in damages if repair else ():
+        with suppress(FileNotFoundError):  # another process repaired it first
+            damage.path.rename(damage.path.with_name(damage.path.name + DAMAGED))
+    return damages
+
+
+def _damages(folder: Path) -> Iterator[Damage]:
+    for path in listed(folder, SUFFIX):
+        try:
+            open_segment(path, folder.name).verify()
+        except FileNotFoundError:
+            continue  # compacted or removed meanwhile
+        except DamagedSegmentError as damage:
+            yield Damage(path, damage.reason)
+    if read_json(folder / "recipe.json") is None:
+        yield Damage(folder / "recipe.json", "is not a JSON object")
+
+
+def compact(store: Store) -> int:
+    """Merge small segments; returns by how many they are fewer."""
+    return sum(_compact(store, recipe_id, dtype) for recipe_id in store.recipes() for dtype in DTYPES)
+
+
+def _compact(store: Store, recipe_id: str, dtype: str) -> int:
+    while True:
+        segments = store.index(recipe_id).segments
+        small = [segment for segment in segments if segment.dtype == dtype and segment.size < _COMPACT_BELOW]
+        if len(small) < 2:
+            return 0
+        ids, blocks = _merged(Index.of(small))
+        try:
+            store.write(recipe_id, ids, blocks, dim=small[0].dim, dtype=dtype)
+        except FileNotFoundError:
+            continue  # another process compacted or removed one
+        except DamagedSegmentError as damage:
+            store.disbelieve(damage)
+            continue
+        for segment in small:  # only now that the merged one is durable
+            segment.path.unlink(missing_ok=True)
+        return len(small) - 1
+
+
+def _merged(index: Index) -> tuple[np.ndarray, Iterator[np.ndarray]]:
+    kept = index.distinct()
+    places = kept if index.place is None else index.place[kept]
+    first = index.segments[0]
+    step = max(1, _BLOCK // (first.dim * np.dtype(first.dtype).itemsize))
+
+    def blocks() -> Iterator[np.ndarray]:
+        for start in range(0, len(places), step):
+            block = np.empty((len(places[start : start + step]), first.dim), first.dtype)
+            index.take(places[start : start + step], block)
+            yield block
+
+    return join(index.high[kept], index.low[kept]), blocks()
+
+
+def gc(store: Store, *, max_size: int | None, older_than: float | None, dry_run: bool) -> list[Removed]:
+    """Remove the oldest segments, and what damage and dead writers left."""
+    files = sorted(_files(store), key=lambda file: -file.age)
+    total = sum(file.bytes for file in files if file.path.suffix == SUFFIX)
+    gone = []
+    for file in files:
+        segment = file.path.suffix == SUFFIX
+        large = max_size is not None and total > max_size
+        old = older_than is not None and file.age > older_than
+        if not segment or large or old:
+            gone.append(file)
+            total -= file.bytes if segment else 0
+    for file in () if dry_run else gone:
+        file.path.unlink(missing_ok=True)
+    return gone
+
+
+def _files(store: Store) -> Iterator[Removed]:
+    now = time.time()
+    for recipe_id in store.recipes():
+        for path in listed(store.path / recipe_id):
+            with suppress(FileNotFoundError):
+                status = path.lstat()
+                age = now - status.st_mtime
+                if path.suffix in {SUFFIX, DAMAGED} or (path.suffix == TEMPORARY and age > ABANDONED):
+                    yield Removed(path, status.st_size, age)
+
+
+def delete(store: Store, recipe_id: str) -> int:
+    """Remove a recipe; returns the bytes freed."""
+    store.check_format()
+    folder, freed = store.path / recipe_id, 0
+    for path in listed(folder):
+        with suppress(FileNotFoundError):
+            size = path.lstat().st_size
+            path.unlink()
+            freed += size
+    with suppress(OSError):  # not there, or another process has begun to fill it again
+        folder.rmdir()
+    return freed
