@@ -38,7 +38,8 @@ def keras_arrays(state: dict[str, Tensor]) -> dict[str, np.ndarray]:
 
 def halved(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Round to float16; refuses numbers that it cannot hold."""
-    halves = {name: array.astype(np.float16) for name, array in sorted(arrays.items())}
+    with np.errstate(over="ignore"):  # the next line says it better
+        halves = {name: array.astype(np.float16) for name, array in sorted(arrays.items())}
     lost = [name for name, array in halves.items() if not np.isfinite(array).all()]
     if lost:
         raise SystemExit(

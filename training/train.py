@@ -165,6 +165,7 @@ def main() -> None:
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="of the CPU; more than are idle slow it down")
+    parser.add_argument("--checkpoint-every", type=int, default=100, help="steps (default: %(default)s)")
     for name in ("steps", "seed", "scenes"):
         parser.add_argument(
             f"--{name}", type=int, default=getattr(Settings, name), help="default: %(default)s"
@@ -172,7 +173,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     settings = Settings(steps=options.steps, seed=options.seed, scenes=options.scenes)
-    train(Run(settings, load_bank(options.bank), options.device), options.out)
+    train(Run(settings, load_bank(options.bank), options.device), options.out, options.checkpoint_every)
 
 
 if __name__ == "__main__":
