@@ -1,0 +1,240 @@
+"""What need not be worked out again: which image a file holds, and what a recipe's id is.
+
+A memo only saves time. It may be deleted at any moment; a damaged one is set aside and begun anew; where it
+cannot be written (a shared cache that is read-only, a full disk) nothing is remembered and nothing fails.
+"""
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FILE = "memo.sqlite"
+
+FILES = 1_000_000
+"""Files remembered; beyond that the ones noted longest ago are forgotten. About 200 bytes each."""
+
+RECIPES = 10_000
+"""Recipes remembered, likewise."""
+
+_RACY = 2_000_000_000  # nanoseconds: the coarsest clock of a file system in use (FAT)
+_APPLICATION = 0x66656174  # "feat": SQLite's field for telling whose file it is
+_VERSION = 1
+_AT_ONCE = 10_000  # paths per query; SQLite allows 32,766
+_OTHERS_WORK = 10.0  # seconds to wait for another process's transaction
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS file (
+    age INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE,
+    size INTEGER, mtime INTEGER, ctime INTEGER, inode INTEGER, image BLOB);
+CREATE TABLE IF NOT EXISTS recipe (age INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, value TEXT);
+"""
+
+_KNOWN = "SELECT path, image, size, mtime, ctime, inode FROM file WHERE path IN ({})"
+_REMEMBER = "INSERT OR REPLACE INTO file (path, size, mtime, ctime, inode, image) VALUES (?, ?, ?, ?, ?, ?)"
+_FORGET = "DELETE FROM {} WHERE age <= (SELECT max(age) FROM {}) - {}"
+_NOT_OURS = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_MISMATCH}
+
+
+@dataclass(frozen=True)
+class Stat:
+    """What a file system says of a file; equal before and after reading it, unless it changed meanwhile."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    taken_ns: int = field(compare=False)
+    """When it was asked, by this machine's clock."""
+
+    @property
+    def racy(self) -> bool:
+        """Whether the file may change once more without a trace, its last change being so recent."""
+        return self.taken_ns - max(self.mtime_ns, self.ctime_ns) <= _RACY
+
+
+def stat_of(path: str | os.PathLike[str]) -> Stat | None:
+    """Ask the file system about a file, following links; None if it cannot say, as reading will show."""
+    taken = time.time_ns()  # before asking: a change after this moment must count as recent
+    try:
+        return Stat(*_facts(path), taken)
+    except (OSError, ValueError):  # ValueError: no file has a null character in its name
+        return None
+
+
+def _facts(path: str | bytes | os.PathLike[str]) -> tuple[int, int, int, int]:
+    status = os.stat(path)  # noqa: PTH116 - a Path costs more than the question, 100,000 times
+    inode = status.st_ino & (2**63 - 1)  # SQLite's integers are signed
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode
+
+
+class Memo:
+    """A memo beside the cache, in one SQLite file that any number of threads and processes may use.
+
+    Holds no open file, creates nothing before it is told something, and pickles as its path.
+
+    Parameters
+    ----------
+    folder
+        The cache's folder; the memo is ``memo.sqlite`` in it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> memo = Memo(tempfile.mkdtemp())
+    >>> memo.note("resnet50, depth 4", {"recipe_id": "0123", "dim": 1024})
+    >>> memo.recall("resnet50, depth 4")
+    {'recipe_id': '0123', 'dim': 1024}
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.path = Path(folder).expanduser().absolute() / FILE
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path.parent)!r})"
+
+    def known(self, paths: Sequence[str | os.PathLike[str]]) -> tuple[np.ndarray, np.ndarray]:
+        """Say which images these files hold, for those that have not changed since they were read.
+
+        Parameters
+        ----------
+        paths
+            n paths; may repeat, and need not exist.
+
+        Returns
+        -------
+        ids : numpy.ndarray
+            (n, 16) uint8; zeros where unknown.
+        found : numpy.ndarray
+            (n,) bool.
+        """
+        keys = _keys(paths)
+        memory: dict[bytes, tuple[Any, ...]] = {}
+
+        def ask(database: sqlite3.Connection) -> None:
+            for start in range(0, len(distinct), _AT_ONCE):
+                some = distinct[start : start + _AT_ONCE]
+                marks = ",".join("?" * len(some))
+                answer = database.execute(_KNOWN.format(marks), some)
+                memory.update((row[0], row[1:]) for row in answer)
+
+        distinct = list(dict.fromkeys(keys))
+        self._read(ask)
+        nothing = bytes(16)
+        ids, found = [nothing] * len(keys), np.zeros(len(keys), bool)
+        for number, key in enumerate(keys):
+            image, *facts = memory.get(key, (None,))
+            if isinstance(image, bytes) and len(image) == 16:
+                with suppress(OSError, ValueError):
+                    if tuple(facts) == _facts(key):
+                        ids[number], found[number] = image, True
+        return np.frombuffer(b"".join(ids), np.uint8).reshape(-1, 16).copy(), found
+
+    def remember(self, entries: Iterable[tuple[str | os.PathLike[str], Stat, bytes]]) -> None:
+        """Remember which images files hold.
+
+        Parameters
+        ----------
+        entries
+            Path, its `Stat` taken before reading it and found equal after, and the image id of what was read.
+            A file changed less than two seconds before it was read is not remembered: it might be changed
+            again, to the same size within the same tick of its file system, and nobody could tell (Git
+            calls it "racily clean").
+        """
+        entries = [entry for entry in entries if not entry[1].racy]
+        keys = _keys([path for path, _, _ in entries])
+        rows = [
+            (key, stat.size, stat.mtime_ns, stat.ctime_ns, stat.inode, bytes(image))
+            for key, (_, stat, image) in zip(keys, entries, strict=True)
+        ]
+        if rows:
+            self._write(_REMEMBER, rows, _FORGET.format("file", "file", FILES))
+
+    def recall(self, key: str) -> dict[str, Any] | None:
+        """Return what was noted under a key, None if nothing was."""
+        found: list[tuple[Any]] = []
+        self._read(
+            lambda database: found.extend(database.execute("SELECT value FROM recipe WHERE key = ?", (key,)))
+        )
+        try:
+            value = json.loads(found[0][0])
+        except (IndexError, TypeError, ValueError, RecursionError):
+            return None  # nothing there, or nothing of ours
+        return value if isinstance(value, dict) else None
+
+    def note(self, key: str, value: Mapping[str, Any]) -> None:
+        """Note something, JSON values only, under a key."""
+        self._write(
+            "INSERT OR REPLACE INTO recipe (key, value) VALUES (?, ?)",
+            [(key, json.dumps(value, allow_nan=False))],
+            _FORGET.format("recipe", "recipe", RECIPES),
+        )
+
+    def _connect(self, mode: str) -> sqlite3.Connection:
+        database = sqlite3.connect(
+            f"{self.path.as_uri()}?mode={mode}", uri=True, timeout=_OTHERS_WORK, isolation_level=None
+        )
+        database.execute("PRAGMA trusted_schema = OFF")  # a stranger's memo runs no code of its own
+        return database
+
+    def _read(self, ask: Callable[[sqlite3.Connection], object]) -> None:
+        # whatever is wrong, the memo then knows nothing; "ro" could not roll back a dead writer's journal
+        with suppress(sqlite3.Error), closing(self._connect("rw")) as database:
+            if _owner(database) == (_APPLICATION, _VERSION):
+                ask(database)
+
+    def _write(self, insert: str, rows: Sequence[tuple[Any, ...]], forget: str) -> None:
+        for _ in range(2):  # the second time in a new file
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                with closing(self._connect("rwc")) as database:
+                    database.execute("BEGIN IMMEDIATE")
+                    _claim(database)
+                    database.executemany(insert, rows)
+                    database.execute(forget)
+                    database.execute("COMMIT")
+            except sqlite3.Error as error:
+                if error.sqlite_errorcode & 0xFF not in _NOT_OURS:
+                    return  # read-only, full or busy for long: only time is lost
+                self._set_aside()
+            except OSError:
+                return
+            else:
+                return
+
+    def _set_aside(self) -> None:
+        with suppress(OSError):
+            Path(f"{self.path}-journal").unlink(missing_ok=True)  # must not be rolled back into the new file
+            self.path.replace(f"{self.path}.damaged")
+
+
+def _keys(paths: Iterable[str | os.PathLike[str]]) -> list[bytes]:
+    here = Path.cwd()
+    return [os.fsencode(os.path.join(here, path)) for path in paths]  # noqa: PTH118 - as above, for speed
+
+
+def _owner(database: sqlite3.Connection) -> tuple[int, int]:
+    (application,) = database.execute("PRAGMA application_id").fetchone()
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    return application, version
+
+
+def _claim(database: sqlite3.Connection) -> None:
+    """Make the tables in a new file; raise in a file that belongs to something else."""
+    (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if not tables:
+        for statement in _SCHEMA.split(";"):
+            database.execute(statement)
+        database.execute(f"PRAGMA application_id = {_APPLICATION}")
+        database.execute(f"PRAGMA user_version = {_VERSION}")
+    elif _owner(database) != (_APPLICATION, _VERSION):
+        foreign = sqlite3.DatabaseError(f"the file belongs to application {_owner(database)}")
+        foreign.sqlite_errorcode = sqlite3.SQLITE_NOTADB
+        raise foreign

@@ -1,0 +1,381 @@
+"""The memo: fast, never wrong, never in the way."""
+
+import os
+import pickle
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from featx import memo as module
+from featx.fingerprint import image_id
+from featx.memo import Memo, Stat, stat_of
+
+
+def age(path, seconds=10):
+    """Pretend that a file was changed that long ago, as far as a user can: its ctime stays as it is."""
+    moment = time.time_ns() - seconds * 10**9
+    os.utime(path, ns=(moment, moment))
+
+
+def settled(path):
+    """Return a stat as if it was taken long after the file's last change."""
+    stat = stat_of(path)
+    return Stat(stat.size, stat.mtime_ns, stat.ctime_ns, stat.inode, stat.taken_ns + 10 * 10**9)
+
+
+def learn(memo, path):
+    """Let the memo remember a file as it is."""
+    memo.remember([(path, settled(path), image_id(Path(path).read_bytes()))])
+
+
+def knows(memo, path):
+    """Return the image id that the memo gives, or None."""
+    ids, found = memo.known([path])
+    assert ids.shape == (1, 16)
+    assert ids.dtype == np.uint8
+    return ids[0].tobytes() if found[0] else None
+
+
+@pytest.fixture
+def image(tmp_path):
+    """Return a file that holds an image."""
+    path = tmp_path / "image.jpg"
+    path.write_bytes(b"an image")
+    return path
+
+
+@pytest.fixture
+def memo(tmp_path):
+    """Return a memo that knows nothing yet."""
+    return Memo(tmp_path / "cache")
+
+
+def test_an_unchanged_file_is_known(memo, image):
+    """A file remembered once is known, by any spelling of the type of its path."""
+    learn(memo, image)
+    assert knows(memo, image) == knows(memo, str(image)) == image_id(b"an image")
+
+
+def test_nothing_is_created_before_the_memo_is_told_something(memo, image):
+    """Asking leaves no trace on disk."""
+    assert knows(memo, image) is None
+    assert memo.recall("key") is None
+    memo.remember([])
+    assert not memo.path.parent.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_bytes(b"another size"),
+        lambda path: path.write_bytes(b"AN IMAGE"),
+        age,
+        lambda path: (path.with_name("new").write_bytes(b"AN IMAGE"), path.with_name("new").replace(path)),
+        lambda path: path.unlink(),
+        lambda path: (path.unlink(), path.mkdir()),
+    ],
+    ids=["grown", "rewritten", "touched", "replaced", "removed", "now a folder"],
+)
+def test_a_changed_file_is_not_known(memo, image, change):
+    """Any change that the file system can show makes the memo forget."""
+    learn(memo, image)
+    change(image)
+    assert knows(memo, image) is None
+
+
+def test_same_size_and_mtime_do_not_fool_the_memo(memo, image):
+    """A file rewritten with its old size and time (cp -p, rsync -t) differs in its ctime."""
+    learn(memo, image)
+    before = image.stat()
+    time.sleep(0.02)  # a tick of the kernel's clock
+    image.write_bytes(b"AN IMAGE")
+    os.utime(image, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert image.stat().st_mtime_ns == before.st_mtime_ns
+    assert knows(memo, image) is None
+
+
+def test_a_file_rewritten_within_the_same_tick_is_noticed(memo, image):
+    """A file that was changed just before it was read is not trusted, so a second change is never missed."""
+    for _ in range(50):
+        image.write_bytes(b"an image")
+        stat = stat_of(image)
+        memo.remember([(image, stat, image_id(image.read_bytes()))])
+        image.write_bytes(b"AN IMAGE")
+        assert knows(memo, image) is None
+    assert stat.racy
+
+
+@given(st.integers(0, 2**62), st.integers(0, 2**62), st.integers(0, 2**62))
+def test_only_files_changed_two_seconds_before_are_trusted(mtime, ctime, taken):
+    """Both times count, and so does a change that lies in the future."""
+    assert Stat(1, mtime, ctime, 1, taken).racy == (taken - mtime <= 2 * 10**9 or taken - ctime <= 2 * 10**9)
+
+
+def test_a_link_is_its_target(memo, image, tmp_path):
+    """A link that is pointed at another file is another image."""
+    other, link = tmp_path / "other.jpg", tmp_path / "link.jpg"
+    other.write_bytes(b"AN IMAGE")
+    link.symlink_to(image)
+    learn(memo, link)
+    assert knows(memo, link) == image_id(b"an image")
+    link.unlink()
+    link.symlink_to(other)
+    assert knows(memo, link) is None
+
+
+def test_relative_paths_mean_files_not_spellings(memo, image, monkeypatch, tmp_path):
+    """The same relative path in another folder is another file."""
+    monkeypatch.chdir(tmp_path)
+    learn(memo, "image.jpg")
+    assert knows(memo, image) == image_id(b"an image")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert knows(memo, "image.jpg") is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other platforms refuse such names")
+def test_any_file_name_will_do(memo, tmp_path):
+    """Names that are not UTF-8, that quote, or that no file can have do not disturb the others."""
+    paths = [
+        tmp_path / os.fsdecode(b"caf\xe9.jpg"),
+        tmp_path / "'; DROP TABLE file; --",
+        tmp_path / "\U0001f600 %s",
+    ]
+    for path in paths:
+        path.write_bytes(path.name.encode("utf-8", "surrogateescape"))
+        learn(memo, path)
+    ids, found = memo.known([*paths, "no\0such", "", paths[0]])
+    assert found.tolist() == [True, True, True, False, False, True]
+    assert ids[1].tobytes() == image_id(b"'; DROP TABLE file; --")
+
+
+def test_order_and_repeats_are_kept(memo, tmp_path):
+    """Row i is the answer for path i, whatever else is asked."""
+    paths = [tmp_path / f"{number}.jpg" for number in range(30)]
+    for number, path in enumerate(paths):
+        path.write_bytes(bytes([number]))
+        if number % 3:
+            learn(memo, path)
+    asked = paths[::-1] + paths[::2]
+    ids, found = memo.known(asked)
+    assert found.tolist() == [bool(int(path.stem) % 3) for path in asked]
+    for path, name in zip(np.array(asked)[found], ids[found], strict=True):
+        assert name.tobytes() == image_id(path.read_bytes())
+
+
+def test_stat_of_a_missing_file_is_none(tmp_path):
+    """Reading it will say what is wrong."""
+    assert stat_of(tmp_path / "none") is stat_of("no\0such") is None
+
+
+def test_recipes_are_recalled_as_noted(memo):
+    """The last note under a key counts; others stay."""
+    memo.note("a", {"dim": 3, "names": ["x", "ü"]})
+    memo.note("b", {"dim": 1})
+    memo.note("b", {"dim": 2})
+    assert memo.recall("a") == {"dim": 3, "names": ["x", "ü"]}
+    assert memo.recall("b") == {"dim": 2}
+    assert memo.recall("c") is None
+
+
+def test_the_memo_does_not_grow_without_bound(memo, image, monkeypatch):
+    """Beyond the limit, what was noted longest ago goes first."""
+    monkeypatch.setattr(module, "FILES", 5)
+    monkeypatch.setattr(module, "RECIPES", 5)
+    for number in range(20):
+        memo.note(str(number), {"number": number})
+        learn(memo, image)
+        other = image.with_name(f"{number}.jpg")
+        other.write_bytes(b"x")
+        learn(memo, other)
+    assert [number for number in range(20) if memo.recall(str(number))] == [15, 16, 17, 18, 19]
+    assert knows(memo, image)
+    with sqlite3.connect(memo.path) as database:
+        (count,) = database.execute("SELECT count(*) FROM file").fetchone()
+    database.close()
+    assert count <= 5
+
+
+def foreign_database(path):
+    """Make a database of another program."""
+    database = sqlite3.connect(path)
+    database.execute("CREATE TABLE file (something, else_)")
+    database.execute("INSERT INTO file VALUES (1, 2)")
+    database.commit()
+    database.close()
+
+
+def other_version(path):
+    """Make a memo of another version."""
+    Memo(path.parent).note("key", {})
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA user_version = 7")
+    database.close()
+
+
+def missing_table(path):
+    """Make a memo that lacks a table."""
+    Memo(path.parent).note("key", {})
+    database = sqlite3.connect(path)
+    database.execute("DROP TABLE recipe")
+    database.commit()
+    database.close()
+
+
+def scribbled(path):
+    """Make a memo whose pages were overwritten."""
+    Memo(path.parent).note("key", {"a": "b" * 9000})
+    data = bytearray(path.read_bytes())
+    data[100:] = bytes(len(data) - 100)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.write_bytes(b"not a database" * 99),
+        foreign_database,
+        other_version,
+        missing_table,
+        scribbled,
+    ],
+    ids=["no database", "another's database", "another version", "missing table", "overwritten"],
+)
+def test_a_damaged_or_foreign_file_is_set_aside(memo, spoil):
+    """The memo starts anew, and keeps the old file for whoever it belongs to."""
+    memo.path.parent.mkdir()
+    spoil(memo.path)
+    assert memo.recall("key") is None
+    memo.note("key", {"now": 1})
+    assert memo.recall("key") == {"now": 1}
+    assert memo.path.with_name("memo.sqlite.damaged").exists()
+
+
+@pytest.mark.parametrize("value", [None, 5, b"\xff", "no JSON", "[" * 100_000, "[1]", '{"a": NaN'])
+def test_values_of_a_strange_kind_are_nothing(memo, image, value):
+    """A memo written by a stranger may know nothing, but cannot break a run."""
+    memo.note("key", {})
+    learn(memo, image)
+    database = sqlite3.connect(memo.path)
+    database.execute("UPDATE recipe SET value = ?", (value,))
+    database.execute("UPDATE file SET image = ?, size = ?", (value, value))
+    database.commit()
+    database.close()
+    assert memo.recall("key") is None
+    assert knows(memo, image) is None
+
+
+def test_an_empty_file_is_a_new_memo(memo):
+    """What a writer killed at birth leaves behind is used, not set aside."""
+    memo.path.parent.mkdir()
+    memo.path.touch()
+    assert memo.recall("key") is None
+    memo.note("key", {"now": 1})
+    assert memo.recall("key") == {"now": 1}
+    assert list(memo.path.parent.iterdir()) == [memo.path]
+
+
+@pytest.mark.parametrize("spoil", [Path.mkdir, lambda path: path.symlink_to("/nowhere/at/all")])
+def test_a_place_that_cannot_be_written_only_costs_time(memo, image, spoil):
+    """Nothing is remembered, nothing is raised."""
+    memo.path.parent.mkdir()
+    spoil(memo.path)
+    learn(memo, image)
+    memo.note("key", {})
+    assert knows(memo, image) is None
+    assert memo.recall("key") is None
+
+
+def test_a_file_in_place_of_the_folder_only_costs_time(image):
+    """The cache itself reports such a folder; the memo does not get in the way of that."""
+    memo = Memo(image)
+    memo.note("key", {})
+    assert memo.recall("key") is None
+
+
+@pytest.fixture
+def shared():
+    """Return a folder that everybody may read; pytest's own are private."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+AS_NOBODY = """
+import os, sys
+from featx.memo import Memo, stat_of
+folder, image = sys.argv[1:]
+if os.getuid() == 0:
+    os.setgid(65534); os.setuid(65534)
+memo = Memo(folder)
+memo.remember([(image, stat_of(image), bytes(16))])
+memo.note("key", {"other": 1})
+ids, found = memo.known([image])
+print(found[0], ids[0].tobytes().hex(), memo.recall("key"))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders have no permissions there")
+def test_a_read_only_memo_is_read(shared):
+    """Users of a shared cache that they may not write profit from its memo all the same."""
+    image, memo = shared / "image.jpg", Memo(shared / "cache")
+    image.write_bytes(b"an image")
+    learn(memo, image)
+    memo.note("key", {"dim": 1})
+    memo.path.parent.chmod(0o555)
+    memo.path.chmod(0o444)
+    command = [sys.executable, "-c", AS_NOBODY, str(memo.path.parent), str(image)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.split(maxsplit=2) == ["True", image_id(b"an image").hex(), "{'dim': 1}\n"], done.stderr
+
+
+def test_a_memo_is_pickled_as_its_path(memo):
+    """Workers get the path, and open the file themselves."""
+    memo.note("key", {"dim": 1})
+    copy = pickle.loads(pickle.dumps(memo))
+    assert copy.path == memo.path
+    assert copy.recall("key") == {"dim": 1}
+
+
+def test_threads_share_a_memo(memo, tmp_path):
+    """Notes of many threads at once all arrive."""
+    paths = [tmp_path / f"{number}.jpg" for number in range(24)]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+
+    def work(part):
+        for path in part:
+            memo.note(path.name, {"name": path.name})
+            learn(memo, path)
+
+    threads = [threading.Thread(target=work, args=(paths[start::8],)) for start in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert memo.known(paths)[1].all()
+    assert all(memo.recall(path.name) == {"name": path.name} for path in paths)
+
+
+def test_processes_share_a_memo(memo):
+    """Notes of several processes at once all arrive."""
+    code = """
+import sys
+from featx.memo import Memo
+for number in range(8):
+    Memo(sys.argv[1]).note(f"{sys.argv[2]} {number}", {"number": number})
+"""
+    command = [sys.executable, "-c", code, str(memo.path.parent)]
+    workers = [subprocess.Popen([*command, name]) for name in "abcd"]
+    assert [worker.wait() for worker in workers] == [0] * 4
+    for name in "abcd":
+        assert [memo.recall(f"{name} {number}") for number in range(8)] == [{"number": n} for n in range(8)]
