@@ -1,0 +1,53 @@
+# Everything here works on a machine that has Python 3.11 or newer, make and a package index.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check size format backbone clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/pip: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	@touch $@
+
+$(VENV)/featx: $(VENV)/pip
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/featx
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+demo: $(VENV)/featx  ## install into .venv and run the main job on scikit-learn's digits
+	$(BIN)/featx demo
+
+test: $(VENV)/dev  ## install into .venv and run the tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: $(VENV)/dev  ## format, lint, types, the direction of imports, and the wheel without the source tree
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tests/wheel.py
+
+size: $(VENV)/featx  ## lines of each module, the median and the longest (budget: 150 and 350)
+	@find featx -name '*.py' | xargs wc -l | grep -v total | sort -n | awk '{print; n[NR] = $$1} END \
+	  {print "modules " NR ", median " n[int((NR + 1) / 2)] ", longest " n[NR]}'
+
+format: $(VENV)/dev  ## rewrite the code in the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+backbone: $(VENV)/featx  ## train featx-mini again (see training/README.md for how long)
+	$(BIN)/python -m pip install --quiet --group training
+	$(BIN)/python training/train.py
+
+clean:  ## remove what the other targets made
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache featx-demo

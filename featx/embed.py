@@ -1,0 +1,228 @@
+"""From images to embeddings: name each by its content, look it up, compute what is missing, keep it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+from tqdm import tqdm
+
+from featx.cache import EmbeddingCache
+from featx.errors import BadImage, InputError
+from featx.fingerprint import SIZE, image_id
+from featx.images import Source, content, decode, resize
+from featx.memo import Memo, Stat, stat_of
+from featx.parallel import spread
+from featx.plan import Plan, Tap
+
+SEGMENT_BYTES = 32 << 20
+"""Computed vectors are written to the cache when they fill this much memory,"""
+SEGMENT_SECONDS = 30.0
+"""or when the first of them has waited this long. A run that is killed loses no more than this."""
+
+
+def embed(
+    sources: Sequence[Source],
+    plan: Plan,
+    *,
+    resize_rule: str = "squash",
+    batch_size: int = 32,
+    n_jobs: int | None = None,
+    cache: EmbeddingCache | None = None,
+    memo: Memo | None = None,
+    progress: bool = False,
+) -> tuple[np.ndarray, list[BadImage]]:
+    """Embed images, each different one at most once.
+
+    Parameters
+    ----------
+    sources
+        The images.
+    plan
+        What to compute.
+    resize_rule
+        How an image is brought to the input size; part of the plan's recipes.
+    batch_size, n_jobs
+        Images at a time and workers that read; neither changes a number.
+    cache, memo
+        Where vectors and the names of files are kept; None to keep nothing.
+    progress
+        Whether to show a bar on stderr.
+
+    Returns
+    -------
+    embeddings : array of shape (n, d), float32
+        Rows of bad images are NaN.
+    bad : list of BadImage
+        In the order of the input.
+    """
+    ids, reasons = _identify(sources, memo, n_jobs)
+    embeddings = np.full((len(sources), plan.width), np.nan, np.float32)
+    readable = np.array([row not in reasons for row in range(len(sources))], bool)
+    lacks, column = [], 0
+    for tap in plan.taps:
+        vectors = embeddings[:, column : column + len(tap.columns)]
+        column += len(tap.columns)
+        found = cache.gather(tap.recipe_id, ids, vectors) if cache else np.zeros(len(ids), bool)
+        if not (found | ~readable).all():
+            lacks.append(_Lack(tap, vectors, readable & ~found))
+    if lacks:
+        load = partial(_load, size=plan.input_size, rule=resize_rule)
+        reasons |= _compute(sources, ids, lacks, plan, load, batch_size, n_jobs, cache, progress)
+    embeddings[list(reasons)] = np.nan
+    return embeddings, [BadImage(row, _name(sources[row], row), reasons[row]) for row in sorted(reasons)]
+
+
+@dataclass
+class _Lack:
+    """The rows that a tap still lacks, and those computed but not yet written."""
+
+    tap: Tap
+    vectors: np.ndarray  # (n, d), a view of the embeddings
+    rows: np.ndarray  # (n,) bool
+    pending: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)  # ids (m, 16), vectors (m, d)
+
+    def write(self, cache: EmbeddingCache) -> None:
+        if self.pending:
+            ids, vectors = (np.concatenate(parts) for parts in zip(*self.pending, strict=True))
+            cache.put(self.tap.recipe_id, ids, vectors, self.tap.about)
+            self.pending.clear()
+
+
+def file_id(path: Path, memo: Memo | None) -> bytes:
+    """Name a file by its content, from the memo if it has not changed since.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    ids, reasons = _identify([str(path)], memo, 1)
+    if reasons:
+        raise InputError(f"{path}: {reasons[0]}")
+    return ids[0].tobytes()
+
+
+def _name(source: Source, row: int) -> str:
+    return source if isinstance(source, str) else f"image {row}"
+
+
+def _identify(
+    sources: Sequence[Source], memo: Memo | None, n_jobs: int | None
+) -> tuple[np.ndarray, dict[int, str]]:
+    """Name every image by its content: ids of shape (n, 16) uint8, and for unreadable ones the reason."""
+    ids = np.zeros((len(sources), SIZE), np.uint8)
+    unknown = np.ones(len(sources), bool)
+    files = [row for row, source in enumerate(sources) if isinstance(source, str)]
+    if memo and files:
+        known, found = memo.known([str(sources[row]) for row in files])
+        ids[files], unknown[files] = known, ~found
+    rows = np.flatnonzero(unknown)
+    chunks = [rows[start : start + 64] for start in range(0, len(rows), 64)]
+    named = spread(_identify_some, ([sources[row] for row in chunk] for chunk in chunks), n_jobs)
+    reasons: dict[int, str] = {}
+    fresh: list[tuple[str, Stat, bytes]] = []
+    for chunk, results in zip(chunks, named, strict=True):
+        for row, (name, stat) in zip(chunk, results, strict=True):
+            if isinstance(name, str):
+                reasons[int(row)] = name
+                continue
+            ids[row] = np.frombuffer(name, np.uint8)
+            if stat is not None:
+                fresh.append((str(sources[row]), stat, name))
+    if memo:
+        memo.remember(fresh)
+    return ids, reasons
+
+
+def _identify_some(sources: Sequence[Source]) -> list[tuple[bytes | str, Stat | None]]:
+    """Give each image's id, or the reason why it has none; for a file also its state, if it held still."""
+    results: list[tuple[bytes | str, Stat | None]] = []
+    for source in sources:
+        try:
+            before = stat_of(source) if isinstance(source, str) else None
+            name = image_id(content(source))
+            after = stat_of(source) if isinstance(source, str) else None
+            results.append((name, before if before == after else None))
+        except InputError as error:
+            results.append((str(error), None))
+    return results
+
+
+def _load(
+    wanted: Sequence[tuple[Source, bytes]], size: tuple[int, int], rule: str
+) -> tuple[np.ndarray, list[str | None]]:
+    """Decode images to (m, h, w, 3) uint8; for those that cannot be read, the reason."""
+    pixels = np.zeros((len(wanted), *size, 3), np.uint8)
+    reasons: list[str | None] = [None] * len(wanted)
+    for place, (source, name) in enumerate(wanted):
+        try:
+            data = content(source)
+            if image_id(data) != name:  # its vector must not be kept under the name of what it was before
+                raise InputError("it changed while it was being read; run again")
+            pixels[place] = resize(decode(data), size, rule)
+        except InputError as error:
+            reasons[place] = str(error)
+    return pixels, reasons
+
+
+def _compute(
+    sources: Sequence[Source],
+    ids: np.ndarray,
+    lacks: list[_Lack],
+    plan: Plan,
+    load: "partial[tuple[np.ndarray, list[str | None]]]",
+    batch_size: int,
+    n_jobs: int | None,
+    cache: EmbeddingCache | None,
+    progress: bool,
+) -> dict[int, str]:
+    """Run the network on every different image that some tap lacks; give the reasons of those it could not read."""
+    engine = plan.engine([lack.tap for lack in lacks], batch_size)
+    groups = _groups(ids, np.any([lack.rows for lack in lacks], axis=0))
+    batches = [groups[start : start + batch_size] for start in range(0, len(groups), batch_size)]
+    wanted = ([(sources[rows[0]], ids[rows[0]].tobytes()) for rows in batch] for batch in batches)
+    bad: dict[int, str] = {}
+    started = monotonic()
+    try:
+        with tqdm(total=len(groups), unit="image", desc=plan.name, disable=not progress) as bar:
+            for batch, (pixels, reasons) in zip(batches, spread(load, wanted, n_jobs), strict=True):
+                good = [place for place, reason in enumerate(reasons) if reason is None]
+                for rows, reason in zip(batch, reasons, strict=True):
+                    bad |= {int(row): reason for row in rows if reason is not None}
+                if good:
+                    _place(lacks, [batch[place] for place in good], ids, engine(pixels[good]))
+                bar.update(len(batch))
+                size = sum(vectors.nbytes for lack in lacks for _, vectors in lack.pending)
+                if cache and (size > SEGMENT_BYTES or monotonic() - started > SEGMENT_SECONDS):
+                    started = monotonic()
+                    for lack in lacks:
+                        lack.write(cache)
+    finally:  # what is finished is kept, whatever ended the run
+        if cache:
+            for lack in lacks:
+                lack.write(cache)
+    return bad
+
+
+def _groups(ids: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
+    """Group rows by content, in the order in which each content comes first."""
+    wanted = np.flatnonzero(rows)
+    names = np.ascontiguousarray(ids[wanted]).view("S16")[:, 0]
+    _, first, inverse, counts = np.unique(names, return_index=True, return_inverse=True, return_counts=True)
+    groups = np.split(wanted[np.argsort(inverse, kind="stable")], np.cumsum(counts)[:-1])
+    return [groups[place] for place in np.argsort(first)]
+
+
+def _place(lacks: list[_Lack], groups: list[np.ndarray], ids: np.ndarray, computed: list[np.ndarray]) -> None:
+    """Put computed vectors into every row of the same content, and aside for the cache."""
+    firsts = np.array([group[0] for group in groups])
+    rows = np.concatenate(groups)
+    origin = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    for lack, vectors in zip(lacks, computed, strict=True):
+        lacking = lack.rows[rows]
+        lack.vectors[rows[lacking]] = vectors[origin[lacking]]
+        new = lack.rows[firsts]
+        lack.pending.append((ids[firsts[new]], vectors[new]))

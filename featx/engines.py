@@ -1,0 +1,67 @@
+"""Engines: run a truncated graph over batches of pixels."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from featx.graphs import Graph, Tensor
+from featx.pooling import pool
+
+ENGINES = ("auto", "keras")
+"""The names there are. ``auto`` is the fastest one at hand."""
+
+
+class KerasEngine:
+    """Keras' own compiled inference, on whichever backend Keras runs.
+
+    Every batch is run at one fixed shape, the last one padded, so that an image's vectors depend neither on the other
+    images of its batch nor on their number, and the graph is compiled once.
+
+    Parameters
+    ----------
+    graph
+        The backbone.
+    taps
+        Where to cut and how to pool, one pair for each vector wanted; all are computed in one pass.
+    batch_size
+        Images in a batch.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from featx.graphs import flatten
+    >>> network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="only")])
+    >>> graph = flatten(network, input_size=(8, 8), scaling="unit")
+    >>> engine = KerasEngine(graph, [(graph.at("only"), "avg"), (graph.at("only"), "max+std")], batch_size=2)
+    >>> [vectors.shape for vectors in engine(np.zeros((1, 8, 8, 3), np.uint8))]
+    [(1, 4), (1, 8)]
+    """
+
+    def __init__(self, graph: Graph, taps: Sequence[tuple[Tensor, str]], batch_size: int) -> None:
+        import keras
+        from keras import ops
+
+        vectors = [pool(ops.cast(tensor.symbol, "float32"), pooling, ops) for tensor, pooling in taps]
+        self.model: Any = keras.Model(graph.input, vectors)
+        self.batch_size = batch_size
+
+    def __call__(self, pixels: np.ndarray) -> list[np.ndarray]:
+        """Embed a batch.
+
+        Parameters
+        ----------
+        pixels
+            uint8, of shape (n, h, w, 3), at most `batch_size` images.
+
+        Returns
+        -------
+        list of arrays
+            float32, of shape (n, d), one for each tap.
+        """
+        count = len(pixels)
+        padded = np.zeros((self.batch_size, *pixels.shape[1:]), np.uint8)
+        padded[:count] = pixels
+        outputs = self.model.predict_on_batch(padded)
+        vectors = outputs if isinstance(outputs, list | tuple) else [outputs]
+        return [np.asarray(values[:count], dtype=np.float32) for values in vectors]

@@ -1,0 +1,87 @@
+"""What the tests share: no network, no user folders, and the real data where it is at hand."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before Keras is imported by any test
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(monkeypatch, tmp_path_factory):
+    """Every test has an empty cache and an empty Keras folder of its own, and no way to download."""
+    monkeypatch.setenv("FEATX_CACHE", str(tmp_path_factory.mktemp("cache") / "featx"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+    monkeypatch.setenv("FEATX_MIRROR", "http://127.0.0.1:9/")  # the discard port: refuses at once
+    monkeypatch.delenv("FEATX_WEIGHTS", raising=False)
+
+
+@pytest.fixture(scope="session")
+def data():
+    """Give the folder with real weights and real images, or skip."""
+    folder = Path(os.environ.get("FEATX_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("no real weights and images here; FEATX_TEST_DATA names their folder")
+    return folder
+
+
+@pytest.fixture
+def imagenet(data, monkeypatch):
+    """Put the real ImageNet weights where Keras keeps its own; skip without them."""
+    monkeypatch.setenv("KERAS_HOME", str(data / "keras_home"))
+    return data / "keras_home" / "models"
+
+
+@pytest.fixture(scope="session")
+def pixels():
+    """Give twelve different uint8 images of 24 by 20 pixels."""
+    return np.random.default_rng(0).integers(0, 256, (12, 24, 20, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def files(pixels, tmp_path):
+    """Write the twelve images as PNG files and give their paths."""
+    from PIL import Image
+
+    paths = [str(tmp_path / f"image{row:02}.png") for row in range(len(pixels))]
+    for path, image in zip(paths, pixels, strict=True):
+        Image.fromarray(image).save(path)
+    return paths
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """Make a seeded network of three stages that takes images of 16 by 16 pixels in 0..1."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(7)
+    return keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            layers.Conv2D(4, 3, strides=2, padding="same", activation="relu", name="one"),
+            layers.Conv2D(6, 3, strides=2, padding="same", activation="relu", name="two"),
+            layers.Dropout(0.5, name="dropout"),
+            layers.Conv2D(8, 3, strides=2, padding="same", activation="relu", name="three"),
+        ],
+        name="tiny",
+    )
+
+
+@pytest.fixture
+def forwards(monkeypatch):
+    """Count, per call of an engine, how many images went through a network."""
+    from featx.engines import KerasEngine
+
+    counts = []
+    call = KerasEngine.__call__
+
+    def counting(engine, pixels):
+        counts.append(len(pixels))
+        return call(engine, pixels)
+
+    monkeypatch.setattr(KerasEngine, "__call__", counting)
+    return counts
