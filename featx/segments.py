@@ -153,21 +153,20 @@ def open_segment(path: Path, recipe_id: str) -> Segment:
     if any(end < start for start, end in pairwise(borders)):
         raise DamagedSegmentError(path, f"has {len(data)} bytes, too few for {rows} rows of {dim} {dtype}")
     rest = rest_of(data, parts)
-    found = {
-        "image_id": b"",
-        "row_check": b"",
-        "rest": digest(*rest) if sum(map(len, rest)) <= _REST else b"",
-    }
+    if sum(map(len, rest)) > _REST:
+        raise DamagedSegmentError(path, "holds more than a segment does")
     ids = np.frombuffer(data, ">u8", 2 * rows, offsets["image_id"]).reshape(rows, 2)
-    if found["rest"].hex() == header["digests"]["rest"] and _ascending(
-        ids
-    ):  # before anything grows with `rows`
-        for name, width in (("image_id", 16), ("row_check", 8)):
-            with memoryview(data) as view:
-                found[name] = digest(view[offsets[name] : offsets[name] + width * rows])  # type: ignore[arg-type]
+    if not _ascending(ids):  # block by block, before anything grows with `rows`
+        raise DamagedSegmentError(path, "has image ids that are not in order")
+    with memoryview(data) as view:
+        found = {
+            "image_id": digest(view[offsets["image_id"] :][: 16 * rows]),  # type: ignore[arg-type]
+            "row_check": digest(view[offsets["row_check"] :][: 8 * rows]),  # type: ignore[arg-type]
+            "rest": digest(*rest),
+        }
     for name, value in found.items():
         if value.hex() != header["digests"][name]:
-            raise DamagedSegmentError(path, f"does not match its digest of {name.replace('_', ' ')}")
+            raise DamagedSegmentError(path, f"does not match its digest of {name}")
     high, low = (np.ascontiguousarray(ids[:, part], "u8") for part in (0, 1))
     return Segment(path, rows, dim, dtype, len(data), header["created"], offsets, high, low)
 
