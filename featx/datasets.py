@@ -1,0 +1,174 @@
+"""Small labelled images that need no download, for documents, demonstrations and tests."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+
+from featx.errors import InputError
+
+SHAPES = ("disc", "square", "ring", "cross", "stripes", "checks", "triangle", "dots")
+"""The classes of `synthetic`, in the order in which they are used."""
+
+
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """Give scikit-learn's handwritten digits as images.
+
+    Returns
+    -------
+    images : numpy.ndarray
+        ``(1797, 8, 8)`` uint8, the original 0..16 scaled to 0..255.
+    labels : numpy.ndarray
+        ``(1797,)`` int, 0 to 9.
+
+    References
+    ----------
+    The test part of E. Alpaydin, C. Kaynak, *Optical Recognition of Handwritten Digits*, UCI, 1998.
+
+    Examples
+    --------
+    >>> images, labels = digits()
+    >>> images.shape, images.dtype.name, images.max().item(), labels[:5].tolist()
+    ((1797, 8, 8), 'uint8', 255, [0, 1, 2, 3, 4])
+    """
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return np.rint(bunch.images * (255 / 16)).astype(np.uint8), bunch.target
+
+
+def photographs() -> tuple[np.ndarray, np.ndarray]:
+    """Give scikit-learn's two photographs: a Chinese temple and a flower.
+
+    Returns
+    -------
+    images : numpy.ndarray
+        ``(2, 427, 640, 3)`` uint8 RGB.
+    labels : numpy.ndarray
+        ``("china", "flower")``.
+
+    Examples
+    --------
+    >>> images, labels = photographs()
+    >>> images.shape, labels.tolist()
+    ((2, 427, 640, 3), ['china', 'flower'])
+    """
+    from sklearn.datasets import load_sample_images
+
+    return np.stack(load_sample_images().images), np.array(["china", "flower"])
+
+
+def synthetic(n: int = 120, classes: int = 3, size: int = 64, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Draw bright shapes on dark ground, anywhere, in any colours, with noise.
+
+    Parameters
+    ----------
+    n
+        How many; more of them begin with the same ones.
+    classes
+        How many of `SHAPES`, 1 to 8; they take turns.
+    size
+        Height and width in pixels, at least 8.
+    seed
+        Another seed draws other images.
+
+    Returns
+    -------
+    images : numpy.ndarray
+        ``(n, size, size, 3)`` uint8 RGB.
+    labels : numpy.ndarray
+        ``(n,)`` str.
+
+    Raises
+    ------
+    InputError
+        If there are not so many shapes, or `size` is too small to tell them apart.
+
+    Examples
+    --------
+    >>> images, labels = synthetic(4, classes=3, size=32)
+    >>> images.shape, labels.tolist()
+    ((4, 32, 32, 3), ['disc', 'square', 'ring', 'disc'])
+    """
+    if not 1 <= classes <= len(SHAPES):
+        raise InputError(f"classes={classes}, but there are {len(SHAPES)} shapes: {', '.join(SHAPES)}.")
+    if size < 8:
+        raise InputError(f"size={size} is too small for a shape: at least 8 pixels are needed.")
+    labels = np.array([SHAPES[row % classes] for row in range(n)], dtype=f"<U{max(map(len, SHAPES))}")
+    images = np.empty((n, size, size, 3), dtype=np.uint8)
+    for row, label in enumerate(labels):
+        images[row] = _draw(label, size, np.random.default_rng((seed, row)))
+    return images, labels
+
+
+def write_folder(
+    images: Iterable[np.ndarray], labels: Iterable[object], folder: str | os.PathLike[str]
+) -> Path:
+    """Write images as PNG files, one folder per label, as `load_folder` reads them.
+
+    Parameters
+    ----------
+    images
+        uint8 arrays ``(h, w)`` or ``(h, w, 3 | 4)``.
+    labels
+        One per image; its text names the folder.
+    folder
+        A new or empty folder.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder. A file is named by the row of its image, ``disc/0000.png``.
+
+    Raises
+    ------
+    InputError
+        If there are more of one than of the other, a label is no folder's name, or the folder is not empty.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     sorted(path.name for path in write_folder(*synthetic(3), folder).iterdir())
+    ['disc', 'ring', 'square']
+    """
+    pictures, names = list(images), [str(label) for label in labels]
+    if len(pictures) != len(names):
+        raise InputError(f"{len(pictures)} images, but {len(names)} labels.")
+    for name in names:
+        if not name or name.startswith(".") or Path(name).name != name:
+            raise InputError(f"The label {name!r} is no name for a folder that load_folder would read.")
+    top = Path(folder)
+    if top.is_dir() and any(top.iterdir()):
+        raise InputError(
+            f"{os.fspath(folder)!r} is not empty. Give a new folder, so that no other image gets in."
+        )
+    for row, (picture, name) in enumerate(zip(pictures, names, strict=True)):
+        (top / name).mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(picture).save(top / name / f"{row:04}.png")
+    return top
+
+
+def _draw(shape: str, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw one shape: a mask on a grid of which the shape spans -1 to 1, filled with colour."""
+    radius = rng.uniform(0.25, 0.4)
+    centre = rng.uniform(radius, 1 - radius, size=2)
+    grid = (np.arange(size) + 0.5) / size
+    y, x = np.meshgrid((grid - centre[0]) / radius, (grid - centre[1]) / radius, indexing="ij")
+    distance, within = np.hypot(x, y), np.maximum(np.abs(x), np.abs(y)) < 1
+    masks = {
+        "disc": distance < 1,
+        "square": within,
+        "ring": (distance < 1) & (distance > 0.55),
+        "cross": within & (np.minimum(np.abs(x), np.abs(y)) < 0.3),
+        "stripes": within & (np.floor((y + 1) * 2.5) % 2 == 0),
+        "checks": within & ((np.floor((x + 1) * 2) + np.floor((y + 1) * 2)) % 2 == 0),
+        "triangle": (y < 1) & (y > -1) & (2 * np.abs(x) < y + 1),
+        "dots": within & (np.hypot((x + 1) * 1.5 % 1 - 0.5, (y + 1) * 1.5 % 1 - 0.5) < 0.35),
+    }
+    dark, bright = rng.integers(0, 90, size=3), rng.integers(150, 256, size=3)
+    picture = np.where(masks[shape][..., None], bright, dark) + rng.normal(0, 12, size=(size, size, 3))
+    clipped: np.ndarray = np.clip(picture, 0, 255)
+    return clipped.astype(np.uint8)

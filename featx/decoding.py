@@ -1,0 +1,233 @@
+"""Encoded images turned into uint8 RGB pixels, whatever their format, colours, orientation or damage.
+
+Files are untrusted, so only the six formats below are ever parsed, each recognised by its first bytes and
+not by a file's name, and nothing is decoded before the size in its header has passed `MAX_PIXELS`. No setting
+of Pillow, and no warning filter, is changed, so that many threads may decode at once.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO
+from types import MappingProxyType
+
+import numpy as np
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.ExifTags import Base
+from PIL.GifImagePlugin import GifImageFile
+from PIL.Image import Image, Transpose
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from featx.errors import InputError
+
+MAX_PIXELS = 178_956_970
+"""The most pixels (width times height) a file may claim: where Pillow refuses too, half a gigabyte of RGB."""
+
+FORMATS: Mapping[str, tuple[bytes, type[ImageFile]]] = MappingProxyType(
+    {
+        "JPEG": (rb"\xff\xd8\xff", JpegImageFile),
+        "PNG": (rb"\x89PNG\r\n\x1a\n", PngImageFile),
+        "WebP": (rb"RIFF....WEBP", WebPImageFile),
+        "GIF": (rb"GIF8[79]a", GifImageFile),
+        "BMP": (rb"BM", BmpImageFile),
+        "TIFF": (rb"II[*+]\0|MM\0[*+]", TiffImageFile),
+    }
+)
+"""The formats read: how a file begins (a regular expression), and Pillow's reader for it."""
+
+# EXIF 2.32, tag 274: how the stored picture must be turned to be shown upright.
+_TURNS = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+
+
+def decode(content: bytes | np.ndarray, *, at_least: tuple[int, int] | None = None) -> np.ndarray:
+    """Decode one image to RGB, upright.
+
+    The first frame of an animation and the first page of a TIFF are taken. Transparent pixels are laid over
+    white, as a page shows them. Sixteen-bit grey is scaled to eight bits, never clipped. Colour profiles are
+    ignored.
+
+    Parameters
+    ----------
+    content
+        The bytes of a JPEG, PNG, WebP, GIF, BMP or TIFF file, or a uint8 array ``(h, w)`` or
+        ``(h, w, 1 | 3 | 4)``.
+    at_least
+        ``(height, width)`` that the caller will shrink the image to. A JPEG of at least four times that is
+        then decoded at 1/2, 1/4 or 1/8, which is several times faster and leaves at least twice `at_least`
+        in both directions. It changes the pixels a little, so it belongs to the recipe. Default: full size.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(h, w, 3)`` uint8, 0 to 255. It may share memory with `content`, and may be read-only.
+
+    Raises
+    ------
+    InputError
+        With a reason that a person understands, without the name of the file.
+
+    Examples
+    --------
+    >>> decode(np.array([[0, 255]], dtype="uint8")).tolist()
+    [[[0, 0, 0], [255, 255, 255]]]
+    >>> decode(b"")
+    Traceback (most recent call last):
+    featx.errors.InputError: the file is empty
+    """
+    if isinstance(content, np.ndarray):
+        return to_rgb(content)
+    if not content:
+        raise InputError("the file is empty")
+    name = next((name for name, (start, _) in FORMATS.items() if re.match(start, content, re.DOTALL)), None)
+    if name is None:
+        raise InputError(f"not an image that Pillow can read ({', '.join(FORMATS)})")
+    reader = FORMATS[name][1]
+    with _damage_told(f"{name} file"):
+        image = reader(BytesIO(content))
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise InputError(
+            f"claims {width}x{height} pixels, more than the limit of {MAX_PIXELS:,}; "
+            "if that is true and not an attack, shrink it first"
+        )
+    if at_least is not None:
+        side = 2 * max(at_least)  # of both, because a turn by EXIF exchanges them
+        image.draft(None, (side, side))
+    return from_pil(image, kind=f"{name} file")
+
+
+def from_pil(image: Image, *, kind: str = "image") -> np.ndarray:
+    """Turn a Pillow image of any mode to RGB, upright.
+
+    Parameters
+    ----------
+    image
+        It is loaded if it was not yet, and otherwise left as it is.
+    kind
+        What to call it in an error.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(h, w, 3)`` uint8.
+
+    Raises
+    ------
+    InputError
+        If its pixels cannot be read, or their range is unknown.
+
+    Examples
+    --------
+    >>> import PIL.Image
+    >>> from_pil(PIL.Image.new("CMYK", (1, 1), (0, 255, 255, 0))).tolist()
+    [[[255, 0, 0]]]
+    """
+    with _damage_told(kind):
+        image.load()
+        turn = _TURNS.get(image.getexif().get(Base.Orientation, 1))
+        upright = image if turn is None else image.transpose(turn)
+        if image.mode == "F" or image.mode.startswith("I"):
+            values = np.asarray(upright)
+        else:
+            mode = "RGBA" if image.has_transparency_data else "RGB"
+            return to_rgb(np.asarray(upright.convert(mode)))
+    value_range = (0, 255) if image.mode == "F" else (0, 65535)
+    if fault := range_fault(values, value_range):
+        remedy = (
+            "; read it into an array and pass that with its value_range" if "value_range" in fault else ""
+        )
+        raise InputError(f"{fault}{remedy}")
+    return to_rgb(to_uint8(values, value_range))
+
+
+def to_rgb(pixels: np.ndarray) -> np.ndarray:
+    """Give grey pixels three channels, and lay transparent ones over white.
+
+    Parameters
+    ----------
+    pixels
+        ``(h, w)`` or ``(h, w, 1)`` grey, ``(h, w, 3)`` RGB or ``(h, w, 4)`` RGBA, uint8.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(h, w, 3)`` uint8; RGB is returned as it is.
+
+    Examples
+    --------
+    >>> to_rgb(np.array([[[200, 0, 0, 255], [200, 0, 0, 0]]], dtype="uint8")).tolist()
+    [[[200, 0, 0], [255, 255, 255]]]
+    """
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    if channels == 3:
+        return pixels
+    if channels == 1:
+        return np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2)
+    colour, alpha = pixels[..., :3].astype(np.uint16), pixels[..., 3:].astype(np.uint16)
+    over_white: np.ndarray = (colour * alpha + 255 * (255 - alpha) + 127) // 255
+    return over_white.astype(np.uint8)
+
+
+def to_uint8(values: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
+    """Map numbers linearly from `value_range` to 0..255, rounded; uint8 stays, and bool becomes 0 or 255.
+
+    Examples
+    --------
+    >>> to_uint8(np.array([0.0, 0.5, 1.0]), (0, 1))
+    array([  0, 128, 255], dtype=uint8)
+    """
+    if values.dtype == np.uint8:
+        return values
+    low, high = (0, 1) if values.dtype == np.bool_ else value_range
+    scaled: np.ndarray = np.rint((values.astype(np.float64) - low) * (255 / (high - low)))
+    return scaled.astype(np.uint8)
+
+
+def range_fault(values: np.ndarray, value_range: tuple[float, float]) -> str | None:
+    """Say what keeps numbers from being pixels of `value_range`, if anything does.
+
+    Examples
+    --------
+    >>> range_fault(np.array([0.0, np.nan]), (0, 255))
+    'contains NaN'
+    >>> range_fault(np.array([-1.0, 1.0]), (0, 255))
+    'has values from -1 to 1, outside value_range=(0, 255)'
+    >>> range_fault(np.array([0, 255]), (0, 255))
+    """
+    if values.dtype in (np.uint8, np.bool_):
+        return None
+    least, most = values.min(), values.max()
+    if np.isnan(least):
+        return "contains NaN"
+    if np.isinf(least) or np.isinf(most):
+        return "contains infinity (inf)"
+    low, high = value_range
+    if least < low or most > high:
+        return f"has values from {least:g} to {most:g}, outside value_range=({low:g}, {high:g})"
+    if values.dtype.kind == "f" and (low, high) == (0, 255) and 0 < most <= 1:
+        return f"has fractions from {least:g} to {most:g}, which value_range=(0, 255) would make black"
+    return None
+
+
+@contextmanager
+def _damage_told(kind: str) -> Iterator[None]:
+    """Tell whatever a decoder raises as an `InputError`."""
+    try:
+        yield
+    except Exception as error:  # a damaged file may raise anything in a decoder; nothing else runs in here
+        told = str(error)
+        if "truncated" in told.lower() or "requires a buffer" in told:
+            raise InputError(f"the {kind} ends too early (truncated)") from error
+        raise InputError(f"the {kind} is damaged or of a kind that Pillow cannot read ({told})") from error
