@@ -1,0 +1,393 @@
+"""The named heads."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy.special import softmax
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.calibration import calibration_curve
+from sklearn.datasets import load_diabetes, load_digits, make_classification, make_multilabel_classification
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV, GroupKFold, RandomizedSearchCV, StratifiedKFold
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from threadpoolctl import threadpool_info
+
+from featx import heads
+from featx.errors import InputError, UnknownNameError
+from featx.heads import LogisticHead, XGBoostHead, make_head, search_space
+
+CLASSIFIERS = ["logistic", "xgboost", "svm", "knn"]
+REGRESSORS = ["ridge", "xgboost-regressor"]
+QUICK = {"xgboost": {"n_estimators": 20, "n_jobs": 1}, "xgboost-regressor": {"n_estimators": 20, "n_jobs": 1}}
+
+
+def quick(name):
+    """Return the head, with few trees where it has trees."""
+    return make_head(name, **QUICK.get(name, {}))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Return 400 small pictures of digits as rows, labelled in words."""
+    X, y = load_digits(return_X_y=True)
+    words = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
+    return X[:400].astype("float32"), words[y[:400]]
+
+
+def wide(n=60, d=300, classes=3, seed=0):
+    """Rows of an uneven scale, fewer than columns, as embeddings of few images are."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % classes
+    X = rng.normal(size=(n, d)) + rng.normal(size=(classes, d))[y] * 0.4
+    return X * rng.uniform(0.01, 100, size=d) + rng.uniform(-50, 50, size=d), y
+
+
+@parametrize_with_checks(
+    [LogisticHead(), XGBoostHead(n_estimators=5, n_jobs=1)],
+)
+def test_estimators_keep_scikit_learns_contract(estimator, check):
+    """Every estimator class of featx passes scikit-learn's own checks."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the checks feed data that rightly warn
+        check(estimator)
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("classes", [2, 10])
+def test_a_classifier_takes_string_labels(name, classes, digits):
+    """Predictions are the labels that were given, for two classes and for ten."""
+    X, y = digits
+    chosen = np.isin(y, ["three", "eight"]) if classes == 2 else slice(None)
+    X, y = X[chosen], y[chosen]
+    half = len(X) // 2
+    head = quick(name).fit(X[:half], y[:half])
+    assert is_classifier(head)
+    assert list(head.classes_) == sorted(set(y))
+    assert head.predict(X).dtype.kind == "U"
+    assert head.score(X[half:], y[half:]) > 0.75
+
+
+@pytest.mark.parametrize("name", ["logistic", "xgboost", "knn"])
+@pytest.mark.parametrize("classes", [2, 10])
+def test_probabilities_are_probabilities(name, classes, digits):
+    """Rows sum to one, and the most probable class is the one predicted."""
+    X, y = digits
+    chosen = np.isin(y, ["three", "eight"]) if classes == 2 else slice(None)
+    head = quick(name).fit(X[chosen], y[chosen])
+    proba = head.predict_proba(X)
+    assert proba.shape == (len(X), classes)
+    np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(head.classes_[proba.argmax(axis=1)], head.predict(X))
+
+
+def test_svm_has_decision_function_but_no_probabilities(digits):
+    """A support vector machine ranks; it does not claim probabilities."""
+    head = make_head("svm").fit(*digits)
+    assert head.decision_function(digits[0]).shape == (400, 10)
+    assert not hasattr(head, "predict_proba")
+
+
+@pytest.mark.parametrize("name", ["logistic", "xgboost", "knn"])
+def test_multilabel_targets(name):
+    """A matrix of 0 and 1 gives a matrix of 0 and 1, better than the commonest value of each label."""
+    X, Y = make_multilabel_classification(n_samples=300, n_classes=4, random_state=0)
+    predicted = quick(name).fit(X[:200], Y[:200]).predict(X[200:])
+    assert predicted.shape == (100, 4)
+    assert set(np.unique(predicted)) <= {0, 1}
+    assert (predicted == Y[200:]).mean() > np.maximum(Y.mean(axis=0), 1 - Y.mean(axis=0)).mean() + 0.05
+
+
+def test_svm_takes_multilabel_targets_one_label_at_a_time():
+    """scikit-learn's OneVsRestClassifier makes the head that refuses a matrix accept one."""
+    X, Y = make_multilabel_classification(n_samples=100, random_state=0)
+    with pytest.raises(ValueError, match="y should be a 1d array"):
+        make_head("svm").fit(X, Y)
+    assert OneVsRestClassifier(make_head("svm")).fit(X, Y).predict(X).shape == Y.shape
+
+
+@pytest.mark.parametrize("name", REGRESSORS)
+@pytest.mark.parametrize("targets", [1, 2])
+def test_regression(name, targets):
+    """One number or several; most of what can be explained of scikit-learn's diabetes data is."""
+    X, y = load_diabetes(return_X_y=True)
+    y = y if targets == 1 else np.column_stack([y, -y])
+    head = quick(name).fit(X[:300], y[:300])
+    assert is_regressor(head)
+    assert head.predict(X).shape == y.shape
+    assert head.score(X[300:], y[300:]) > 0.3
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("shape", [(60, 300), (300, 60)])
+def test_logistic_is_plain_logistic_regression(classes, shape):
+    """Rotating and scaling back change nothing: scikit-learn's own solution at the chosen C comes out."""
+    X, y = wide(*shape, classes=classes)
+    head = LogisticHead(tol=1e-8).fit(X, y)
+    plain = make_pipeline(StandardScaler(), LogisticRegression(C=head.C_[0], tol=1e-8, max_iter=5000)).fit(
+        X, y
+    )
+    np.testing.assert_allclose(head.predict_proba(X), plain.predict_proba(X), atol=1e-5)
+    np.testing.assert_allclose(head.coef_ * plain[0].scale_, plain[-1].coef_, atol=1e-4)
+
+
+def test_logistic_in_float32_agrees_with_float64():
+    """Half the precision, the same probabilities to three digits, the same C, and float32 coefficients."""
+    X, y = wide()
+    single, double = LogisticHead().fit(X.astype("float32"), y), LogisticHead().fit(X, y)
+    assert single.coef_.dtype == np.float32
+    assert single.C_ == double.C_
+    np.testing.assert_allclose(single.predict_proba(X), double.predict_proba(X), atol=2e-3)
+
+
+def test_logistic_chooses_the_strength_with_the_lowest_held_out_loss():
+    """The choice is that of a plain loop over folds and strengths."""
+    X, y = wide()
+    Cs, folds = [1e-5, 1e-3, 1e-1], StratifiedKFold(3)
+    Z = StandardScaler().fit_transform(X)
+    losses = [
+        np.mean(
+            [
+                log_loss(
+                    y[test],
+                    LogisticRegression(C=C, max_iter=1000).fit(Z[train], y[train]).predict_proba(Z[test]),
+                )
+                for train, test in folds.split(Z, y)
+            ]
+        )
+        for C in Cs
+    ]
+    assert Cs[int(np.argmin(losses))] == LogisticHead(Cs=Cs, cv=folds).fit(X, y).C_
+
+
+@pytest.mark.parametrize(("n", "d"), [(20, 4096), (200, 4096), (1000, 64)])
+@pytest.mark.parametrize("scale", [1e-3, 1, 1e3])
+def test_logistic_converges_on_embeddings_of_any_scale(n, d, scale):
+    """No ConvergenceWarning, which pytest would turn into an error, however large the columns."""
+    X, y = wide(n, d, classes=2)
+    LogisticHead(cv=2).fit((X * scale).astype("float32"), y)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.integers(0, 4), min_size=2, max_size=25).filter(lambda y: len(set(y)) > 1), st.integers(2, 6)
+)
+def test_logistic_copes_with_classes_of_any_size(y, cv):
+    """Whatever the sizes of the classes, each gets its probability, without a warning."""
+    y = np.array(y)
+    X = np.random.default_rng(0).normal(size=(len(y), 8)) + 20 * np.eye(8)[y]
+    proba = LogisticHead(cv=cv, Cs=3).fit(X, y).predict_proba(X)
+    assert proba.shape == (len(y), len(set(y)))
+    assert np.isfinite(proba).all()
+
+
+def test_logistic_learns_a_class_of_one_image_beside_large_ones():
+    """A class that cannot be held out neither spoils the choice of C nor is forgotten."""
+    X, y = wide(61, 300, 3)
+    y[60] = 3
+    X[60] += X.std(axis=0) * 3
+    head = LogisticHead().fit(X, y)
+    assert head.predict(X[60:]) == 3
+    assert head.C_ == LogisticHead().fit(X[:60], y[:60]).C_
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=40), st.integers(2, 6))
+def test_dealing_spreads_each_class_evenly(y, count):
+    """Each row is tested once, with others of its class to learn from; only single ones stay in training."""
+    y = np.array(y)
+    assume(max(np.bincount(y)) > 1)
+    folds = list(heads._deal(y, count))
+    single = np.flatnonzero(np.bincount(y)[y] == 1)
+    assert sorted(np.concatenate([*(test for _, test in folds), single])) == list(range(len(y)))
+    for train, test in folds:
+        assert sorted([*train, *test]) == list(range(len(y)))
+        assert set(y[test]) <= set(y[train])
+    for label in set(y) - set(y[single]):
+        sizes = [(y[test] == label).sum() for _, test in folds]
+        assert max(sizes) - min(sizes) <= 1
+
+
+def test_logistic_takes_a_splitter_of_the_users():
+    """Any scikit-learn splitter without groups decides the folds."""
+    X, y = wide()
+    assert LogisticHead(cv=StratifiedKFold(3)).fit(X, y).score(X, y) == 1
+    with pytest.raises(ValueError, match="'groups' parameter should not be None"):
+        LogisticHead(cv=GroupKFold(3)).fit(X, y)
+    with pytest.raises(InputError, match=r"cv=1 leaves nothing to compare\. Give 2 folds or more"):
+        LogisticHead(cv=1).fit(X, y)
+
+
+def test_a_label_all_images_have_is_predicted_for_all():
+    """A label without variation is no error in multi-label data, and its probability not 0 or 1."""
+    X, Y = make_multilabel_classification(n_samples=50, random_state=0)
+    Y[:, 0], Y[:, 1] = 1, 0
+    Y[:, 2] = np.arange(50) == 7
+    head = LogisticHead().fit(X, Y)
+    proba = head.predict_proba(X)
+    np.testing.assert_allclose(proba[:, :2], [[101 / 102, 1 / 102]] * 50, rtol=1e-6)
+    assert np.isnan(head.C_[:2]).all()
+    assert np.isfinite(head.C_[2:]).all()
+
+
+def test_class_weight_lifts_the_rare_class():
+    """Balanced weights find more of a class of one in twenty."""
+    X, y = make_classification(600, weights=[0.95], flip_y=0.05, class_sep=0.5, random_state=0)
+    found = [
+        LogisticHead(class_weight=weight).fit(X, y).predict(X)[y == 1].mean() for weight in (None, "balanced")
+    ]
+    assert found[1] > found[0] + 0.2
+
+
+def test_logistic_probabilities_are_calibrated():
+    """Of the images given p, about p are of the class: within 0.1 on 2,000 unseen ones."""
+    X, y = make_classification(2400, n_features=100, n_informative=10, flip_y=0.2, random_state=0)
+    proba = LogisticHead().fit(X[:400], y[:400]).predict_proba(X[400:])[:, 1]
+    truth, given_ = calibration_curve(y[400:], proba, n_bins=5, strategy="quantile")
+    np.testing.assert_allclose(given_, truth, atol=0.1)
+
+
+def test_logistic_leaves_the_threads_as_they_were():
+    """The one-thread limit ends with the fit."""
+    before = [pool["num_threads"] for pool in threadpool_info()]
+    LogisticHead(Cs=2, cv=2).fit(*wide())
+    assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
+def test_logistic_scores_are_linear_in_the_embedding():
+    """coef_ and intercept_ apply to embeddings as they are."""
+    X, y = wide()
+    head = LogisticHead().fit(X, y)
+    np.testing.assert_allclose(head.predict_proba(X), softmax(X @ head.coef_.T + head.intercept_, axis=1))
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS + REGRESSORS)
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda X, y: (X, np.where(np.arange(len(y)) == 3, np.nan, y)), "NaN"),
+        (lambda X, y: (X, y[:-1]), "inconsistent numbers of samples|different number of|Check failed"),
+    ],
+    ids=["NaN in y", "y too short"],
+)
+def test_targets_that_do_not_fit_are_refused(name, spoil, message):
+    """What scikit-learn's users know: ValueError for NaN in y and for a length that is not that of X."""
+    X, y = spoil(np.random.default_rng(0).normal(size=(40, 5)), np.arange(40.0) % 2)
+    with pytest.raises(ValueError, match=message):
+        quick(name).fit(X, y)
+
+
+@pytest.mark.parametrize("name", ["logistic", "xgboost", "svm"])
+def test_one_class_is_refused(name):
+    """A single class cannot be told from anything."""
+    with pytest.raises(ValueError, match=r"one class|1 class"):
+        quick(name).fit(np.random.default_rng(0).normal(size=(20, 5)), ["cat"] * 20)
+
+
+@pytest.mark.parametrize("name", ["logistic", "svm", "knn", "ridge"])
+def test_rows_of_nan_are_refused(name):
+    """A row of NaN, which an unreadable image leaves with on_error="nan", raises scikit-learn's error."""
+    X, y = wide(40, 5, 2)
+    fitted = quick(name).fit(X, y)
+    X[3] = np.nan
+    for use in (lambda: quick(name).fit(X, y), lambda: fitted.predict(X)):
+        with pytest.raises(ValueError, match="contains NaN"):
+            use()
+
+
+@pytest.mark.parametrize("name", ["xgboost", "xgboost-regressor"])
+def test_trees_take_nan_as_missing(name):
+    """XGBoost's trees have a branch for missing values, so a row of NaN gets an answer."""
+    X, y = wide(40, 5, 2)
+    X[3] = np.nan
+    assert np.isfinite(quick(name).fit(X, y).predict(X)).all()
+
+
+def test_xgboost_keeps_its_parameters_and_refits():
+    """Fitting changes no parameter, and the same object may be fitted to other labels."""
+    X, y = wide()
+    head = XGBoostHead(n_estimators=5, n_jobs=1)
+    before = head.get_params()
+    for labels in (["ant", "bee", "cat"], ["x", "y", "y"]):
+        head.fit(X, np.array(labels)[y])
+        assert set(head.predict(X)) <= set(labels)
+        assert list(head.classes_) == sorted(set(labels))
+        np.testing.assert_equal(head.get_params(), before)  # == would call NaN, the missing value, changed
+
+
+def test_xgboost_stops_early_on_labels_as_they_are():
+    """eval_set takes the labels that fit takes."""
+    X, y = wide()
+    names = np.array(["ant", "bee", "cat"])[y]
+    head = XGBoostHead(n_estimators=200, early_stopping_rounds=3, n_jobs=1)
+    head.fit(X[:40], names[:40], eval_set=[(X[40:], names[40:])], verbose=False)
+    assert head.best_iteration < 199
+    with pytest.raises(InputError, match="eval_set holds labels that y does not: 'dog'"):
+        head.fit(X[:40], names[:40], eval_set=[(X[:1], ["dog"])])
+
+
+def test_xgboost_stays_xgboost():
+    """Importances, the booster and margins are within reach; predictions are XGBClassifier's."""
+    X, y = wide()
+    head = XGBoostHead(n_estimators=5, n_jobs=1, random_state=0).fit(X, np.array(["a", "b", "c"])[y])
+    plain = heads.XGBClassifier(n_estimators=5, n_jobs=1, random_state=0).fit(X, y)
+    assert head.feature_importances_.shape == (300,)
+    assert head.get_booster().num_boosted_rounds() == 5
+    np.testing.assert_array_equal(head.predict_proba(X), plain.predict_proba(X))
+    np.testing.assert_array_equal(head.predict(X, output_margin=True), plain.predict(X, output_margin=True))
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS + REGRESSORS)
+def test_heads_clone_and_pickle(name):
+    """A clone is unfitted with the same parameters; a pickled head predicts the same."""
+    X, y = wide()
+    head = quick(name).fit(X, y)
+    assert repr(clone(head)) == repr(quick(name))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(head)).predict(X), head.predict(X))
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS + REGRESSORS)
+def test_search_spaces_fit_their_heads(name):
+    """Every name in a space is a parameter of the head, alone and inside a pipeline, and every value fits."""
+    X, y = wide(30, 12, 2)
+    space = search_space(name)
+    head = quick(name)
+    assert set(space) <= set(head.get_params())
+    RandomizedSearchCV(
+        head, space | ({"n_estimators": [3]} if "xgb" in name else {}), n_iter=2, cv=2, random_state=0
+    ).fit(X, y)
+    pipe = make_pipeline(StandardScaler(), quick(name))
+    assert set(search_space(name, step=pipe.steps[-1][0])) <= set(pipe.get_params())
+
+
+def test_a_search_space_is_the_callers_to_change(digits):
+    """Changing the returned dict changes no later one."""
+    search_space("knn")["kneighborsclassifier__n_neighbors"].append(99)
+    assert 99 not in search_space("knn")["kneighborsclassifier__n_neighbors"]
+    space = search_space("knn") | {"kneighborsclassifier__n_neighbors": [1, 5]}
+    assert GridSearchCV(make_head("knn"), space, cv=2).fit(*digits).best_score_ > 0.8
+
+
+def test_parameters_go_to_the_estimator():
+    """make_head takes the parameters of the class that does the work, over the defaults."""
+    assert make_head("svm", kernel="rbf")[-1].get_params()["C"] == 0.01
+    assert make_head("knn", n_neighbors=3)[-1].n_neighbors == 3
+    assert make_head("logistic", cv=3).cv == 3
+    with pytest.raises(TypeError, match="unexpected keyword argument 'neighbours'"):
+        make_head("knn", neighbours=3)
+
+
+@pytest.mark.parametrize("ask", [make_head, search_space])
+def test_an_unknown_head_suggests_a_known_one(ask):
+    """The message names the nearest head and lists all."""
+    with pytest.raises(
+        UnknownNameError, match=r"Unknown head 'logistics'. Did you mean 'logistic'\? Known: .*'ridge'"
+    ):
+        ask("logistics")
