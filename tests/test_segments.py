@@ -124,7 +124,7 @@ def test_the_golden_segment_is_read_forever(tmp_path):
     assert data[2472:2520] == bytes(range(48))
     assert data[3416:].hex() == "0000003f000080bf0000004000005040000000806f12833a"
     words = [int.from_bytes(data[at : at + 8], "little") for at in (3416, 3424, 3432)]
-    checks = [int.from_bytes(data[at : at + 8], "little") for at in (3120, 3120, 3128)]
+    checks = [int.from_bytes(data[at : at + 8], "little") for at in (3120, 3128, 3136)]
     assert checks == [word * 0x9E3779B97F4A7C15 % 2**64 for word in words]
 
 
