@@ -162,7 +162,7 @@ def _load(
             data = content(source)
             if image_id(data) != name:  # its vector must not be kept under the name of what it was before
                 raise InputError("it changed while it was being read; run again")
-            pixels[place] = resize(decode(data), size, rule)
+            pixels[place] = resize(decode(data, at_least=size), size, rule)
         except InputError as error:
             reasons[place] = str(error)
     return pixels, reasons

@@ -11,25 +11,21 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from featx.errors import InputError, UnknownNameError
 
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's training pixels in 0..1, RGB
-
 SCALINGS: Mapping[str, dict[str, Any]] = {
-    "none": {"scale": [1.0] * 3, "offset": [0.0] * 3, "order": "rgb"},
-    "unit": {"scale": [1 / 255] * 3, "offset": [0.0] * 3, "order": "rgb"},
-    "tf": {"scale": [1 / 127.5] * 3, "offset": [-1.0] * 3, "order": "rgb"},
-    "torch": {
-        "scale": [1 / (255 * deviation) for deviation in DEVIATION],
-        "offset": [-mean / deviation for mean, deviation in zip(MEAN, DEVIATION, strict=True)],
-        "order": "rgb",
-    },
-    "caffe": {"scale": [1.0] * 3, "offset": [-103.939, -116.779, -123.68], "order": "bgr"},
+    "none": {"divide": 1, "mean": [0, 0, 0], "deviation": [1, 1, 1], "order": "rgb"},
+    "unit": {"divide": 255, "mean": [0, 0, 0], "deviation": [1, 1, 1], "order": "rgb"},
+    "tf": {"divide": 127.5, "mean": [1, 1, 1], "deviation": [1, 1, 1], "order": "rgb"},
+    "torch": {"divide": 255, "mean": [0.485, 0.456, 0.406], "deviation": [0.229, 0.224, 0.225], "order": "rgb"},
+    "caffe": {"divide": 1, "mean": [103.939, 116.779, 123.68], "deviation": [1, 1, 1], "order": "bgr"},
 }
-"""What a pixel x of 0..255 becomes before the first layer: scale * x + offset, channel by channel, in that order.
+"""What a pixel x of 0..255 becomes before the first layer: (x / divide - mean) / deviation, channel by channel.
 
-``none``, ``tf``, ``torch`` and ``caffe`` are the four conventions of Keras' `preprocess_input`; tests hold each
-against the function itself. ``unit`` is x / 255.
+``none``, ``tf``, ``torch`` and ``caffe`` are the four conventions of Keras' `preprocess_input`, step by step the same
+arithmetic; tests hold each against the function itself. ``unit`` is x / 255.
 """
 
 
@@ -223,15 +219,20 @@ def flatten(network: Any, *, input_size: tuple[int, int], scaling: str, precisio
 
 
 def _scale(pixels: Any, scaling: str, channels: int) -> Any:
-    from keras import layers, ops
+    from keras import ops
 
     how = SCALINGS[scaling]
+    mean, deviation = (np.array(how[name], "float32") for name in ("mean", "deviation"))
+    x = ops.cast(pixels, "float32")
     if channels == 1:
         # ITU-R BT.601 luminance, as Pillow's convert("L")
-        grey = ops.sum(ops.cast(pixels, "float32") * ops.array([0.299, 0.587, 0.114]), axis=-1, keepdims=True)
-        return layers.Rescaling(how["scale"][0], how["offset"][0], dtype="float32", name="scaling")(grey)
-    ordered = ops.flip(pixels, axis=-1) if how["order"] == "bgr" else pixels
-    return layers.Rescaling(how["scale"], how["offset"], dtype="float32", name="scaling")(ordered)
+        x = ops.sum(x * np.array([0.299, 0.587, 0.114], "float32"), axis=-1, keepdims=True)
+        mean, deviation = mean.mean(keepdims=True), deviation.mean(keepdims=True)
+    elif how["order"] == "bgr":
+        x = ops.flip(x, axis=-1)
+    x = x / how["divide"] if how["divide"] != 1 else x
+    x = x - mean if mean.any() else x
+    return x / deviation if (deviation != 1).any() else x
 
 
 class _Walk:

@@ -175,6 +175,7 @@ def _answer(
             "scaling": SCALINGS[graph.scaling],
             "pooling": pooling,
             "input_size": input_size,
+            "decode": "reduced",  # large JPEGs at 1/2, 1/4 or 1/8, see featx.decoding.decode
             "resize": choices.resize,
             "precision": choices.precision,
         }

@@ -143,7 +143,7 @@ def test_scaling_is_the_formula_of_the_table(scaling):
     graph, how = graph_of(network, scaling=scaling), SCALINGS[scaling]
     ordered = UINT8[..., ::-1] if how["order"] == "bgr" else UINT8
 
-    expected = ordered.astype("float64") * how["scale"] + how["offset"]
+    expected = (ordered / how["divide"] - how["mean"]) / how["deviation"]
 
     np.testing.assert_allclose(run(graph, graph.at("same")), expected, rtol=1e-5, atol=1e-4)
 
