@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from featx import __version__
 from featx.fingerprint import digest
 from featx.segments import HEADER, SUFFIX, extents, rest_of, row_check, stored_dtype
 
@@ -193,14 +194,7 @@ def _skeleton(rows: int, dim: int, dtype: str, words: Mapping[str, str]) -> _Ske
 
 
 def _versions(made_with: Mapping[str, str]) -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
     import h5py
 
-    try:
-        own = version("featx")
-    except PackageNotFoundError:  # run from a source tree that was never installed
-        own = "unknown"
-    return ", ".join(
-        f"{name} {text}" for name, text in {"featx": own, "h5py": h5py.__version__, **made_with}.items()
-    )
+    versions = {"featx": __version__, "h5py": h5py.__version__, **made_with}
+    return ", ".join(f"{name} {version}" for name, version in versions.items())

@@ -22,9 +22,9 @@ FORMAT = 1
 """Version of the folder's layout and of the segments."""
 
 RECIPE_ID = re.compile(r"[0-9a-f]{32}")
+"""Also what the stem of a segment and of a temporary file looks like."""
 
-ABANDONED = 3600.0
-"""Seconds since its last byte after which the writer of a temporary file must be dead."""
+_ABANDONED = 3600.0  # seconds since its last byte after which the writer of a temporary file must be dead
 
 _LONGEST_JSON = 1 << 20  # bytes read of a JSON file, which may be anything
 
@@ -105,10 +105,8 @@ class Store:
         """Commit one segment (see `write_segment`), and the words that go with it."""
         folder = self.path / recipe_id
         folder.mkdir(parents=True, exist_ok=True)
-        for path in listed(folder, TEMPORARY):
-            with suppress(FileNotFoundError):
-                if time.time() - path.lstat().st_mtime > ABANDONED:
-                    path.unlink()
+        for path in [*abandoned(self.path), *abandoned(folder)]:
+            path.unlink(missing_ok=True)
         _write_json(self.path / "format.json", {"format": FORMAT})
         if recipe is not None:
             _write_json(folder / "recipe.json", recipe)
@@ -177,6 +175,16 @@ def listed(folder: Path, suffix: str = "") -> list[Path]:
             return sorted(folder / entry.name for entry in entries if entry.name.endswith(suffix))
     except FileNotFoundError:
         return []
+
+
+def abandoned(folder: Path) -> list[Path]:
+    """Return the temporary files of dead writers; only by names that we give: the folder is the user's."""
+    found = []
+    for path in listed(folder, TEMPORARY):
+        with suppress(FileNotFoundError):  # its writer lives, and has just committed it
+            if RECIPE_ID.fullmatch(path.stem) and time.time() - path.lstat().st_mtime > _ABANDONED:
+                found.append(path)
+    return found
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from featx.index import Index, join
-from featx.segment_writer import TEMPORARY
 from featx.segments import DTYPES, SUFFIX, DamagedSegmentError, open_segment
-from featx.store import ABANDONED, Store, listed, read_json
+from featx.store import Store, abandoned, listed, read_json
 
 DAMAGED = ".damaged"
 """Suffix that `verify(repair=True)` adds to what it sets aside."""
@@ -156,13 +155,14 @@ def gc(store: Store, *, max_size: int | None, older_than: float | None, dry_run:
 
 def _files(store: Store) -> Iterator[Removed]:
     now = time.time()
+    paths = abandoned(store.path)
     for recipe_id in store.recipes():
-        for path in listed(store.path / recipe_id):
-            with suppress(FileNotFoundError):
-                status = path.lstat()
-                age = now - status.st_mtime
-                if path.suffix in {SUFFIX, DAMAGED} or (path.suffix == TEMPORARY and age > ABANDONED):
-                    yield Removed(path, status.st_size, age)
+        folder = store.path / recipe_id
+        paths += [*listed(folder, SUFFIX), *listed(folder, DAMAGED), *abandoned(folder)]
+    for path in paths:
+        with suppress(FileNotFoundError):
+            status = path.lstat()
+            yield Removed(path, status.st_size, now - status.st_mtime)
 
 
 def delete(store: Store, recipe_id: str) -> int:

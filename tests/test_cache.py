@@ -354,7 +354,7 @@ def test_a_full_disk_loses_nothing(tmp_path):
 
 
 READ_ONLY = """
-import importlib.metadata, os, sys, h5py  # before it loses the right to read them
+import os, sys, h5py
 from featx.cache import EmbeddingCache
 from featx.errors import CacheError
 if os.getuid() == 0:
@@ -431,8 +431,7 @@ def test_a_kill_at_any_moment_loses_nothing_committed(cache):
         assert not found[count + 50 :].any()
     assert sum(count for _, count in committed) > 0
     assert cache.verify() == []
-    left = list((cache.path / RECIPE).glob("*.tmp"))
-    for path in left:
+    for path in cache.path.rglob("*.tmp"):
         os.utime(path, (0, 0))
     cache.put(RECIPE, *make([1], 64))
     assert not list(cache.path.rglob("*.tmp")), "what dead writers leave is swept"
@@ -684,14 +683,17 @@ def test_gc_removes_what_is_too_old(cache):
 
 
 def test_gc_spares_writers_at_work(cache):
-    """A temporary file is only removed once its writer must be dead."""
+    """A temporary file is only removed once its writer must be dead, and never one that is not ours."""
     cache.put(RECIPE, *make([1]))
-    young, old = (cache.path / RECIPE / name for name in ("young.tmp", "old.tmp"))
-    young.touch()
-    old.touch()
-    os.utime(old, (time.time() - 4000,) * 2)
+    young, old, users = (cache.path / f"{stem}.tmp" for stem in ("a" * 32, "b" * 32, "of the user"))
+    for path in (young, old, users):
+        path.touch()
+    for path in (old, users):
+        os.utime(path, (time.time() - 4000,) * 2)
     assert [removed.path for removed in cache.gc()] == [old]
+    cache.put(RECIPE, *make([2]))
     assert young.exists()
+    assert users.exists()
 
 
 def test_delete_removes_one_recipe(cache):
