@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from featx.backbones import Network, Size, network_of
+from featx.builders import Network, Size, network_of
 from featx.engines import KerasEngine
 from featx.errors import InputError, UnknownNameError
 from featx.fingerprint import FORMAT, digest, graph_digest, recipe_id, weights_digest

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from featx.backbones import load_model, network_of
+from featx.builders import load_model, network_of
 from featx.catalogue import find
 from featx.errors import InputError, UnknownNameError, WeightsError
 from featx.fingerprint import image_id
@@ -120,7 +120,7 @@ def test_published_efficientnet_weights_get_keras_own_rescaling(tmp_path, monkey
     plain = keras.applications.EfficientNetB0(weights=None, include_top=False, input_shape=(32, 32, 3))
     plain.save_weights(tmp_path / "published.weights.h5")
     published = replace(row, digest=content_md5(tmp_path / "published.weights.h5"))
-    monkeypatch.setattr("featx.backbones.find", lambda _: published)
+    monkeypatch.setattr("featx.builders.find", lambda _: published)
 
     class Spy(layers.Layer):
         """What Keras puts in: divide by the root of the deviation, once more."""

@@ -1,0 +1,343 @@
+"""The command ``featx``: parse, call one function, print. Results go to stdout, everything else to stderr."""
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+import featx
+from featx.errors import FeatxError, InputError
+
+
+class _Commands(click.Group):
+    """Turns featx's own errors into a message and exit code 1; wrong usage is click's exit code 2."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except FeatxError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(featx.__version__)
+def main() -> None:
+    """Cut a pretrained CNN at any depth, embed images once, fit any scikit-learn head on the embeddings."""
+    os.environ.setdefault(
+        "TF_CPP_MIN_LOG_LEVEL", "2"
+    )  # TensorFlow's start-up notes are not messages of featx
+
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+_cache = click.option(
+    "--cache", metavar="FOLDER", default="auto", help="Cache folder; 'none' to keep nothing."
+)
+
+
+class _Depth(click.ParamType):
+    """Stage numbers and layer names, separated by commas."""
+
+    name = "depth"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ARG002 - click's signature
+        if value == "default":
+            return value
+        items = [int(item) if item.lstrip("-").isdigit() else item for item in value.split(",")]
+        return items[0] if len(items) == 1 else items
+
+
+def _extraction(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `FeatureExtractor`."""
+    options = [
+        click.option("--backbone", default="featx-mini", help="A name of featx backbones, or a .keras file."),
+        click.option("--depth", type=_Depth(), default="default", help="Stages or layers, e.g. -1 or 3,4,5."),
+        click.option(
+            "--pooling", default="default", help="avg, max, std, gem, grid2, none, or a sum: avg+std."
+        ),
+        click.option("--weights", default="auto", help="'auto', 'none' for random ones, or a file."),
+        click.option("--scaling", default="auto", help="Pixel scaling of a .keras file of your own."),
+        click.option("--input-size", type=int, help="Pixels; default: the backbone's own."),
+        click.option("--resize", default="squash", help="squash, crop or pad."),
+        click.option(
+            "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images at a time."
+        ),
+        click.option("--jobs", type=int, help="Threads that decode; default: one for every core."),
+        click.option("--quiet", is_flag=True, help="No progress bar."),
+        _cache,
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _extractor(*, weights: str, cache: str, jobs: int | None, quiet: bool, **choices: Any) -> Any:
+    return featx.FeatureExtractor(
+        weights=None if weights == "none" else weights,
+        cache=None if cache == "none" else cache,
+        n_jobs=jobs,
+        verbose=int(not quiet),
+        **choices,
+    )
+
+
+_source = click.argument("source", type=click.Path(exists=True, path_type=Path))
+_columns = [
+    click.option("--image", help="Column of a table that holds the paths."),
+    click.option("--label", multiple=True, help="Column of a table that holds the labels; may be repeated."),
+]
+
+
+def _table(command: Callable[..., None]) -> Callable[..., None]:
+    for option in [*reversed(_columns), _source]:
+        command = option(command)
+    return command
+
+
+def _images(source: Path, image: str | None, label: Iterable[str]) -> Any:
+    if source.is_dir():
+        return featx.load_folder(source)
+    labels = list(label)
+    return featx.load_table(source, image=image, label=(labels[0] if len(labels) == 1 else labels) or None)
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def _print_table(rows: Iterable[Iterable[Any]], header: Iterable[str]) -> None:
+    cells = [list(header), *([("" if cell is None else str(cell)) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    for row in cells:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@main.command()
+@click.option("--folder", type=click.Path(path_type=Path), default="featx-demo", show_default=True,
+              help="Where the demo keeps its cache, its model and a few images.")  # fmt: skip
+@_as_json
+def demo(folder: Path, as_json: bool) -> None:
+    """Run the main job on scikit-learn's handwritten digits, offline; run it again to see the cache.
+
+    Example: featx demo
+    """
+    from featx.demo import run
+
+    result = run(folder, say=lambda text: click.echo(text, err=as_json))
+    if as_json:
+        _print_json(result)
+
+
+@main.command("backbones")
+@click.argument("pattern", default="")
+@_as_json
+def list_backbones(pattern: str, as_json: bool) -> None:
+    """List the backbones, all or those whose name contains PATTERN.
+
+    Example: featx backbones mobilenet
+    """
+    rows = [
+        row for row in featx.backbones() if pattern.lower().replace("-", "_") in row.name.replace("-", "_")
+    ]
+    if not rows:
+        raise InputError(f"No backbone's name contains {pattern!r}. featx backbones lists them all.")
+    if as_json:
+        _print_json([{**asdict(row), "options": dict(row.options)} for row in rows])
+        return
+    header = ("name", "input", "parameters", "top-1 %", "layers", "scaling", "licence", "weights")
+    _print_table(
+        (
+            (row.name, row.input_size, f"{row.parameters:,}" if row.parameters else "", row.top1, row.layers)
+            + (row.scaling, row.licence, "embedded" if row.embedded else row.weights_file())
+            for row in rows
+        ),
+        header,
+    )
+
+
+@main.command()
+@click.argument("backbone")
+@click.option("--input-size", type=int, help="Pixels; default: the backbone's own.")
+@click.option("--all", "every", is_flag=True, help="Every layer, not only the ends of stages.")
+@_as_json
+def layers(backbone: str, input_size: int | None, every: bool, as_json: bool) -> None:
+    """Show where BACKBONE can be cut: its stages, or with --all its layers. Needs no weights.
+
+    Example: featx layers featx-mini
+    """
+    from featx.builders import depths
+
+    places = depths(backbone, input_size=(input_size, input_size) if input_size else None)
+    shown = [place for place in places if every or place.stage]
+    if as_json:
+        _print_json([asdict(place) for place in shown])
+        return
+    _print_table(
+        (
+            (place.stage, place.layer, place.kind, "x".join(map(str, place.shape)))
+            + (None if place.parameters is None else f"{place.parameters:,}",)
+            for place in shown
+        ),
+        ("stage", "layer", "kind", "output", "parameters up to here"),
+    )
+
+
+@main.command()
+@_table
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help=".h5, .npz, .parquet or .csv"
+)
+@click.option("--on-error", type=click.Choice(["raise", "nan"]), default="raise", show_default=True,
+              help="What a bad image does: stop the work at its end, or become a row of NaN.")  # fmt: skip
+@_extraction
+@_as_json
+def extract(
+    source: Path, image: str, label: tuple[str, ...], output: Path, as_json: bool, **choices: Any
+) -> None:
+    """Embed the images of a folder or table and write one file.
+
+    Example: featx extract photos -o photos.npz --depth 3,4 --pooling avg+std
+    """
+    from featx.export import write_embeddings
+
+    images = _images(source, image, label)
+    extractor = _extractor(**choices)
+    embeddings = extractor.transform(images.paths)
+    bad = getattr(extractor, "bad_images_", ())
+    for one in bad:
+        click.echo(f"{one.name}: {one.reason}", err=True)
+    write_embeddings(output, embeddings, images.paths, extractor.get_feature_names_out(), images.labels)
+    summary = {"output": str(output), "images": len(images), "columns": embeddings.shape[1], "bad": len(bad)}
+    if as_json:
+        _print_json(summary)
+    else:
+        click.echo(f"{output}: {len(images)} images x {embeddings.shape[1]} columns, {len(bad)} bad")
+
+
+@main.command()
+@_table
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the model.")
+@click.option(
+    "--head", default=None, help="logistic, xgboost, svm, knn; for numbers ridge, xgboost-regressor."
+)
+@click.option(
+    "--folds", type=click.IntRange(2), default=5, show_default=True, help="Of the cross-validation."
+)
+@click.option("--overwrite", is_flag=True, help="Replace a model that is there.")
+@_extraction
+@_as_json
+def fit(
+    source: Path, image: str, label: tuple[str, ...], output: Path, head: str | None, folds: int, overwrite: bool,
+    as_json: bool, **choices: Any,
+) -> None:  # fmt: skip
+    """Cross-validate and fit a classifier or regressor on a folder or table, and save it.
+
+    Example: featx fit photos -o photos-model --head logistic
+    """
+    from sklearn.pipeline import make_pipeline
+    from sklearn.utils.multiclass import type_of_target
+
+    images = _images(source, image, label)
+    if images.labels is None:
+        raise InputError(
+            f"{source} has no labels. Give a folder with one folder per class, or --label COLUMN."
+        )
+    extractor = _extractor(**choices)
+    extractor.transform(images.paths)  # one pass with a progress bar; everything below reads the cache
+    usual = "ridge" if type_of_target(images.labels).startswith("continuous") else "logistic"
+    pipeline = make_pipeline(extractor.set_params(verbose=0), featx.make_head(head or usual))
+    report = featx.evaluate(pipeline, images.paths, images.labels, cv=folds)
+    pipeline.fit(images.paths, images.labels)
+    featx.save(pipeline, output, overwrite=overwrite)
+    if as_json:
+        _print_json({"model": str(output), **report.to_dict()})
+    else:
+        click.echo(f"{report}\nsaved in {output}")
+
+
+@main.command()
+@click.argument("model", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@_as_json
+def predict(model: Path, images: tuple[Path, ...], as_json: bool) -> None:
+    """Apply a saved MODEL to image files or folders of them.
+
+    Example: featx predict photos-model photos/circle
+    """
+    paths = [
+        path for one in images for path in (featx.load_folder(one).paths if one.is_dir() else [str(one)])
+    ]
+    pipeline = featx.load(model)
+    answers = [
+        {"path": path, "prediction": answer}
+        for path, answer in zip(paths, pipeline.predict(paths).tolist(), strict=True)
+    ]
+    if hasattr(pipeline, "predict_proba"):
+        for answer, chances in zip(answers, pipeline.predict_proba(paths), strict=True):
+            answer["probability"] = round(float(max(chances)), 4)
+    if as_json:
+        _print_json(answers)
+    for answer in [] if as_json else answers:
+        click.echo("\t".join(map(str, answer.values())))
+
+
+@main.group("cache")
+def cache_group() -> None:
+    """Look after the cache."""
+
+
+@cache_group.command()
+@_cache
+@_as_json
+def info(cache: str, as_json: bool) -> None:
+    """Show what the cache holds, from which backbones.
+
+    Example: featx cache info
+    """
+    store = featx.EmbeddingCache(None if cache == "auto" else cache)
+    recipes = store.info()
+    if as_json:
+        _print_json({"path": str(store.path), "recipes": [asdict(recipe) for recipe in recipes]})
+        return
+    click.echo(str(store.path))
+    _print_table(
+        (
+            (recipe.recipe_id[:8], recipe.recipe.get("backbone"), recipe.recipe.get("depth"))
+            + (
+                recipe.recipe.get("recipe", {}).get("pooling"),
+                recipe.rows,
+                recipe.dim,
+                recipe.segments,
+                recipe.bytes,
+            )
+            for recipe in recipes
+        ),
+        ("recipe", "backbone", "depth", "pooling", "images", "columns", "segments", "bytes"),
+    )
+
+
+@cache_group.command()
+@_cache
+@click.option(
+    "--repair", is_flag=True, help="Set damaged files aside, so that their rows are computed again."
+)
+@_as_json
+def verify(cache: str, repair: bool, as_json: bool) -> None:
+    """Read every byte of the cache and name what is damaged; exit code 1 if anything is.
+
+    Example: featx cache verify
+    """
+    damages = featx.EmbeddingCache(None if cache == "auto" else cache).verify(repair=repair)
+    if as_json:
+        _print_json([asdict(damage) for damage in damages])
+    for damage in [] if as_json else damages:
+        click.echo(f"{damage.path}: {damage.reason}")
+    if not damages and not as_json:
+        click.echo("nothing is damaged")
+    if damages:
+        raise SystemExit(1)
