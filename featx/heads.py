@@ -1,208 +1,22 @@
 """The named heads: plain scikit-learn and XGBoost estimators, with defaults that suit embeddings."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, softmax  # type: ignore[import-untyped] # SciPy has no types
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model import LogisticRegressionCV, RidgeCV
-from sklearn.model_selection import check_cv
+from numpy.typing import NDArray
+from sklearn.linear_model import RidgeCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
-from sklearn.utils import Tags, check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # it has no types
 from xgboost import XGBClassifier, XGBRegressor
 
 from featx.errors import InputError, UnknownNameError
-
-Folds = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
-
-
-class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
-    """Logistic regression on scaled embeddings, its strength chosen by cross-validation.
-
-    Columns are standardised; fewer images than columns are rotated into the space they span, which is the
-    same problem with as many columns as images; scikit-learn's `LogisticRegressionCV` then takes the `C`
-    whose held-out log loss is lowest. What comes out is one linear map of the embeddings as they are.
-
-    Parameters
-    ----------
-    Cs
-        Inverse strengths of the L2 penalty to choose from, or how many between 1e-4 and 1e2.
-    cv
-        How many folds, or a splitter. A number deals the images of each class out in turn, so a class may
-        have fewer images than there are folds; some folds then do without it.
-    class_weight
-        As in `sklearn.linear_model.LogisticRegression`: None, ``"balanced"`` or a weight for each label.
-    tol, max_iter
-        When the solver stops: at this gradient, or after so many steps for each `C`.
-    n_jobs
-        How many folds to fit at a time, each on one core.
-
-    Attributes
-    ----------
-    classes_ : ndarray of shape (n_classes,)
-        The labels; for multi-label targets, the numbers of their columns.
-    coef_ : ndarray of shape (n_classes, d), or (1, d) for two classes
-        Weights of the embedding's columns.
-    intercept_ : ndarray of shape (n_classes,), or (1,) for two classes
-        Their intercepts.
-    C_ : ndarray of shape (1,), or (n_labels,) for multi-label targets
-        The strength chosen; NaN for a label that all images have, or none.
-    n_iter_ : int
-        The most steps the solver took for one `C`.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_digits
-    >>> X, y = load_digits(return_X_y=True)
-    >>> head = LogisticHead().fit(X[:600], y[:600])
-    >>> bool(head.score(X[600:], y[600:]) > 0.9)
-    True
-    """
-
-    def __init__(
-        self,
-        *,
-        Cs: int | ArrayLike = 9,
-        cv: Any = 5,
-        class_weight: Any = None,
-        tol: float = 1e-4,
-        max_iter: int = 1000,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.Cs = Cs
-        self.cv = cv
-        self.class_weight = class_weight
-        self.tol = tol
-        self.max_iter = max_iter
-        self.n_jobs = n_jobs
-
-    def fit(self, X: Any, y: Any) -> Self:
-        """Choose `C`, then fit.
-
-        Parameters
-        ----------
-        X : array of shape (n, d)
-            Embeddings. float32 stays float32, at half the work.
-        y : array of shape (n,), or of shape (n, n_labels) with 0 and 1
-            Classes of any type, or which labels each image has.
-
-        Raises
-        ------
-        ValueError
-            If there is NaN in `X` or `y`, their lengths differ, or there is one class only.
-        """
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], multi_output=True)
-        check_classification_targets(y)
-        self.multilabel_ = type_of_target(y) == "multilabel-indicator"
-        if not self.multilabel_:
-            y = column_or_1d(y, warn=True)
-        scaler = StandardScaler().fit(X)
-        folds = list(
-            _deal(y, int(self.cv)) if isinstance(self.cv, Integral) else check_cv(self.cv).split(X, y)
-        )
-
-        # NumPy and SciPy each bring an OpenBLAS with threads of its own. The solver calls them in turn, and
-        # the idle threads of one keep the cores from the other (docs/heads.md has figures).
-        with threadpool_limits(1, user_api="blas"):
-            Z, basis = _row_space(scaler.transform(X))
-            fits = [self._fit_target(Z, target, folds) for target in (y.T if self.multilabel_ else [y])]
-        coef, intercept, chosen, steps = (np.concatenate(parts) for parts in zip(*fits, strict=True))
-        coef = (coef if basis is None else coef @ basis.T) / scaler.scale_
-        self.coef_ = coef.astype(X.dtype)
-        self.intercept_ = (intercept - coef @ scaler.mean_).astype(X.dtype)
-        self.C_ = chosen
-        self.n_iter_ = int(steps.max())
-        self.classes_ = np.arange(y.shape[1]) if self.multilabel_ else np.unique(y)
-        return self
-
-    def _fit_target(self, Z: NDArray[Any], y: NDArray[Any], folds: Folds) -> tuple[NDArray[Any], ...]:
-        """Coefficients, intercepts, `C` and steps of one target, in the space of `Z`."""
-        n, d = Z.shape
-        if self.multilabel_ and y.min() == y.max():
-            # One value cannot be told from another; its odds are those of n sightings and half a miss.
-            odds = np.log(2 * n + 1) * (1 if y[0] else -1)
-            return np.zeros((1, d)), np.array([odds]), np.array([np.nan]), np.array([0])
-        model = LogisticRegressionCV(
-            Cs=np.logspace(-4, 2, self.Cs) if isinstance(self.Cs, Integral) else self.Cs,
-            cv=folds,
-            scoring="neg_log_loss",
-            class_weight=self.class_weight,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            n_jobs=self.n_jobs,
-            l1_ratios=(0,),
-            use_legacy_attributes=False,
-        ).fit(Z, y)
-        return model.coef_, model.intercept_, np.array([model.C_]), np.ravel(model.n_iter_)
-
-    def decision_function(self, X: Any) -> NDArray[Any]:
-        """Scores (n,) of the second of two classes, or (n, n_classes or n_labels)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        scores: NDArray[Any] = X @ self.coef_.T + self.intercept_
-        return scores if self.multilabel_ or len(self.coef_) > 1 else scores.ravel()
-
-    def predict_proba(self, X: Any) -> NDArray[Any]:
-        """Probabilities (n, n_classes), whose rows sum to 1; or (n, n_labels), each label by itself."""
-        scores = self.decision_function(X)
-        if self.multilabel_:
-            return np.asarray(expit(scores))
-        return np.asarray(
-            softmax(scores if scores.ndim == 2 else np.column_stack([0 * scores, scores]), axis=1)
-        )
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Classes (n,), or labels (n, n_labels) of 0 and 1."""
-        scores = self.decision_function(X)
-        if self.multilabel_:
-            return (scores > 0).astype(np.int64)
-        return np.asarray(
-            self.classes_[scores.argmax(axis=1) if scores.ndim == 2 else (scores > 0).astype(int)]
-        )
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
-
-
-def _row_space(Z: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Rows `Z` (n, d), turned to have n columns if n < d, and the basis (d, n): ``Z = rows @ basis.T``.
-
-    The penalty keeps the weights in the space that the rows span, so the solution is the same.
-    """
-    if len(Z) >= Z.shape[1]:
-        return Z, None
-    basis, rows = np.linalg.qr(Z.T)
-    return np.ascontiguousarray(rows.T), basis
-
-
-def _deal(y: NDArray[Any], count: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Train and test rows of folds to which the rows of each class are dealt in turn.
-
-    `StratifiedKFold` warns of classes smaller than the number of folds, or refuses them. Here every tested
-    row has another of its class to learn from: the only row of a class is always trained on.
-    """
-    if count < 2:
-        raise InputError(f"cv={count!r} leaves nothing to compare. Give 2 folds or more, or a splitter.")
-    _, group, sizes = np.unique(y, axis=0 if y.ndim == 2 else None, return_inverse=True, return_counts=True)
-    fold = np.empty(len(y), dtype=int)
-    fold[np.argsort(group, kind="stable")] = np.arange(len(y)) % count
-    alone = sizes[group] == 1
-    if y.ndim == 1 and not alone.all():  # rows with a set of labels of their own share the labels with others
-        fold[alone] = -1
-    for number in np.unique(fold[fold >= 0]):
-        yield np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+from featx.logistic import LogisticHead
 
 
 class XGBoostHead(XGBClassifier):
