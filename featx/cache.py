@@ -5,7 +5,7 @@ own, which appears whole and durable or not at all. `docs/cache-format.md` state
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,11 @@ import numpy as np
 from featx import upkeep
 from featx.errors import InputError
 from featx.index import ascending, join, split
-from featx.segments import DTYPES, DamagedSegmentError
+from featx.segments import DTYPES, DamagedSegmentError, rows_at_once
 from featx.store import RECIPE_ID, CacheWarning, Store
 from featx.upkeep import Damage, RecipeInfo, Removed
 
 __all__ = ["CacheWarning", "Damage", "EmbeddingCache", "RecipeInfo", "Removed"]
-
-_BLOCK = 1 << 22  # bytes of rows handed to the writer at a time
 
 
 class EmbeddingCache:
@@ -162,8 +160,7 @@ class EmbeddingCache:
             raise InputError(f"{count} of {len(rows)} rows hold NaN, which is never cached. Leave them out.")
         dim = rows.shape[1]
         order = ascending(*split(ids))
-        step = max(1, _BLOCK // (dim * rows.itemsize))
-        blocks = (rows[order[start : start + step]] for start in range(0, len(order), step))
+        blocks = _blocks(rows, order)
         with self._store.explained("write to"):
             self._store.index(recipe_id, dim)
             self._store.write(
@@ -275,3 +272,11 @@ def _checked(recipe_id: str, image_ids: np.ndarray | None = None) -> np.ndarray:
 
 def _shape(value: object) -> str:
     return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+
+
+def _blocks(rows: np.ndarray, order: np.ndarray) -> Iterator[np.ndarray]:
+    step = rows_at_once(rows.shape[1], str(rows.dtype))
+    scratch = np.empty((min(step, len(order)), rows.shape[1]), rows.dtype)  # one, since fresh memory is slow
+    for start in range(0, len(order), step):
+        some = order[start : start + step]
+        yield np.take(rows, some, axis=0, out=scratch[: len(some)], mode="clip")

@@ -14,6 +14,7 @@ import mmap
 import os
 import stat
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
@@ -31,7 +32,9 @@ HEADER = 1024
 SUFFIX = ".h5"
 DTYPES = ("float32", "float16")
 
-_BLOCK = 1 << 20  # bytes of rows copied and checked at a time: they stay in the processor's cache in between
+_BLOCK = 1 << 20  # bytes
+_FEW = 64  # blocks that are copied faster than threads are started
+_THREADS = min(4, os.cpu_count() or 1)  # two already wait for memory more than they compute
 _REST = 1 << 16  # HDF5's own structures take about 2 KiB; more than this is no segment of ours
 _OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # trouble of this process, not of the file
 
@@ -96,26 +99,38 @@ class Segment:
         embedding = embedding.reshape(self.rows, self.dim)
         checks = np.frombuffer(data, "<u8", self.rows, self.offsets["row_check"])
         straight = where is None and out.flags.c_contiguous and out.dtype == kind
-        step = max(1, _BLOCK // (self.dim * kind.itemsize))
-        scratch = np.empty((0 if straight else min(step, len(rows)), self.dim), kind)
-        for start in range(0, len(rows), step):
+        step = rows_at_once(self.dim, self.dtype)
+
+        def copy(start: int) -> None:
             these = rows[start : start + step]
-            target = out[start : start + len(these)] if straight else scratch[: len(these)]
+            target = out[start : start + step] if straight else np.empty((len(these), self.dim), kind)
             np.take(embedding, these, axis=0, out=target, mode="clip")  # "raise" would buffer a second copy
             if not np.array_equal(row_check(target), checks[these]):
                 raise DamagedSegmentError(self.path, "holds rows that do not match their checks")
             if not straight:
-                out[slice(start, start + len(these)) if where is None else where[start : start + step]] = (
-                    target
-                )
+                out[slice(start, start + step) if where is None else where[start : start + step]] = target
+
+        starts = range(0, len(rows), step)
+        if len(starts) < _FEW:
+            for start in starts:
+                copy(start)
+            return
+        with ThreadPoolExecutor(_THREADS) as pool:  # NumPy copies without the interpreter's lock
+            for _ in pool.map(copy, starts):
+                pass
 
     def verify(self) -> None:
         """Read and check every row; raises what `take` raises."""
-        step = max(1, 16 * _BLOCK // (self.dim * np.dtype(self.dtype).itemsize))
+        step = 16 * rows_at_once(self.dim, self.dtype)
         scratch = np.empty((min(step, self.rows), self.dim), stored_dtype(self.dtype))
         for start in range(0, self.rows, step):
             rows = np.arange(start, min(start + step, self.rows))
             self.take(rows, scratch[: len(rows)])
+
+
+def rows_at_once(dim: int, dtype: str) -> int:
+    """Return how many rows to copy at a time, so that a processor's cache holds them until they are checked."""
+    return max(1, _BLOCK // (dim * np.dtype(dtype).itemsize))
 
 
 def stored_dtype(dtype: str) -> np.dtype[Any]:

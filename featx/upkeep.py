@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 
 from featx.index import Index, join
-from featx.segments import DTYPES, SUFFIX, DamagedSegmentError, open_segment
+from featx.segments import DTYPES, SUFFIX, DamagedSegmentError, open_segment, rows_at_once
 from featx.store import Store, abandoned, listed, read_json
 
 DAMAGED = ".damaged"
 """Suffix that `verify(repair=True)` adds to what it sets aside."""
 
 _COMPACT_BELOW = 1 << 30  # bytes: rewriting larger segments costs more than it saves
-_BLOCK = 1 << 22  # bytes of rows copied at a time
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def _merged(index: Index) -> tuple[np.ndarray, Iterator[np.ndarray]]:
     kept = index.distinct()
     places = kept if index.place is None else index.place[kept]
     first = index.segments[0]
-    step = max(1, _BLOCK // (first.dim * np.dtype(first.dtype).itemsize))
+    step = 16 * rows_at_once(first.dim, first.dtype)
 
     def blocks() -> Iterator[np.ndarray]:
         for start in range(0, len(places), step):

@@ -128,6 +128,18 @@ def test_the_golden_segment_is_read_forever(tmp_path):
     assert checks == [word * 0x9E3779B97F4A7C15 % 2**64 for word in words]
 
 
+def test_a_reader_of_ten_lines_needs_no_featx(sound):
+    """The program in docs/cache-format.md reads a segment."""
+    text = (Path(__file__).parents[1] / "docs" / "cache-format.md").read_text()
+    program = text.split("```python\n")[1].split("```")[0]
+    names = {}
+    exec(program, names)
+    found = names["vectors"](sound[0].parent)
+    assert found.keys() == set(map(bytes, make()[0]))
+    for image, row in zip(*make(), strict=True):
+        assert np.array_equal(found[bytes(image)], row)
+
+
 def test_a_flipped_bit_is_found_wherever_it_is(sound, tmp_path):
     """Not one bit of the file can change without being noticed before a vector is returned."""
     path, data, _ = sound
