@@ -129,7 +129,7 @@ class Segment:
 
 
 def rows_at_once(dim: int, dtype: str) -> int:
-    """Return how many rows to copy at a time, so that a processor's cache holds them until they are checked."""
+    """Return how many rows to copy at a time, so that they stay in the processor's cache until checked."""
     return max(1, _BLOCK // (dim * np.dtype(dtype).itemsize))
 
 
