@@ -101,8 +101,8 @@ def random_weights(images: Images, size: int) -> np.ndarray:
 
 
 def mobilenet(images: Images) -> np.ndarray:
-    """Embed by MobileNetV2 with ImageNet weights and featx's default cut, 96 pixels."""
-    return FeatureExtractor("mobilenet_v2", input_size=96, cache=None).fit_transform(images)
+    """Embed by MobileNetV2 with ImageNet weights and featx's default cut, 224 pixels."""
+    return FeatureExtractor("mobilenet_v2", cache=None).fit_transform(images)
 
 
 def methods(size: int) -> dict[str, Callable[[Images], np.ndarray]]:
@@ -121,7 +121,7 @@ def methods(size: int) -> dict[str, Callable[[Images], np.ndarray]]:
         f"featx-mini last three avg+std, {size}": mini(LAST_THREE),
         f"featx-mini CNN alone, {size}": mini(STAGES),
         f"featx-mini CNN + dictionary, {size}": mini(EVERYTHING),
-        "MobileNetV2 ImageNet, 96": mobilenet,
+        "MobileNetV2 ImageNet, 224": mobilenet,
     }
 
 

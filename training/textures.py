@@ -42,8 +42,7 @@ def filtered_noise(rng: np.random.Generator, count: int, gain: Array) -> Array:
 
 def cloud(rng: np.random.Generator, count: int, exponent: float, angle: float = 0, ratio: float = 1) -> Array:
     """Noise whose amplitude falls as frequency ** -exponent; ``ratio`` stretches it along ``angle``."""
-    along = FREQUENCY_Y * math.cos(angle) + FREQUENCY_X * math.sin(angle)
-    across = FREQUENCY_X * math.cos(angle) - FREQUENCY_Y * math.sin(angle)
+    along, across = turned(FREQUENCY_Y, FREQUENCY_X, angle)
     gain = np.maximum(np.sqrt(along**2 * ratio + across**2 / ratio), 0.7) ** -exponent
     gain[0, 0] = 0  # the mean carries nothing
     return filtered_noise(rng, count, gain)
@@ -72,6 +71,12 @@ def warp(fields: Array, shift_x: Array, shift_y: Array) -> Array:
     upper = at(top, left) * (1 - part_x) + at(top, left + 1) * part_x
     lower = at(top + 1, left) * (1 - part_x) + at(top + 1, left + 1) * part_x
     return upper * (1 - part_y) + lower * part_y
+
+
+def turned(x: Array, y: Array, angle: float | Array) -> tuple[Array, Array]:
+    """Coordinates along an angle and across it."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    return x * cos + y * sin, y * cos - x * sin
 
 
 def phases(rng: np.random.Generator, count: int) -> Array:
@@ -114,9 +119,8 @@ def gratings(draw: np.random.Generator) -> Program:
     def program(rng: np.random.Generator, count: int) -> Array:
         total = np.zeros((count, SIZE, SIZE), np.float32)
         for frequency, angle in waves:
-            turned = angle + rng.normal(0, 0.05, (count, 1, 1))
+            along, _ = turned(X, Y, angle + rng.normal(0, 0.05, (count, 1, 1)))
             stretched = frequency * np.exp(rng.normal(0, 0.06, (count, 1, 1)))
-            along = X * np.cos(turned) + Y * np.sin(turned)
             phase = 2 * np.pi * stretched * along + phases(rng, count)
             if kind == "sine":
                 total += np.sin(phase)
@@ -180,8 +184,7 @@ def marble(draw: np.random.Generator) -> Program:
     bend, exponent, sharpness = draw.uniform(0.5, 4), draw.uniform(1.3, 2.2), draw.uniform(0.5, 3)
 
     def program(rng: np.random.Generator, count: int) -> Array:
-        turned = angle + rng.normal(0, 0.06, (count, 1, 1))
-        along = X * np.cos(turned) + Y * np.sin(turned)
+        along, _ = turned(X, Y, angle + rng.normal(0, 0.06, (count, 1, 1)))
         bent = 6 * bend * (cloud(rng, count, exponent) - 0.5)
         wave = np.sin(2 * np.pi * frequency * along + bent + phases(rng, count))
         return 0.5 + 0.5 * np.sign(wave) * np.abs(wave) ** (1 / sharpness)
@@ -196,10 +199,9 @@ def lattice(draw: np.random.Generator) -> Program:
     disorder = draw.choice([0, 0.1, 0.3])
 
     def field(rng: np.random.Generator) -> Array:
-        turned, scale = angle + rng.normal(0, 0.05), periods * math.exp(rng.normal(0, 0.06))
-        offset_x, offset_y = rng.random(2)
-        x = scale * (X * math.cos(turned) + Y * math.sin(turned)) + offset_x
-        y = scale * aspect * (Y * math.cos(turned) - X * math.sin(turned)) + offset_y
+        along, across = turned(X, Y, angle + rng.normal(0, 0.05))
+        scale = periods * math.exp(rng.normal(0, 0.06))
+        x, y = scale * along + rng.random(), scale * aspect * across + rng.random()
         if kind == "brick":
             x = x + 0.5 * (np.floor(y) % 2)
         column, row = np.floor(x).astype(int), np.floor(y).astype(int)
@@ -221,11 +223,9 @@ def lattice(draw: np.random.Generator) -> Program:
 def ridges(draw: np.random.Generator) -> Program:
     """Draw the middle level of a cloud as bright ridges."""
     exponent, sharpness = draw.uniform(1, 2), draw.uniform(0.5, 3)
-
-    def program(rng: np.random.Generator, count: int) -> Array:
-        return (1 - np.minimum(1, 2.2 * np.abs(2 * cloud(rng, count, exponent) - 1))) ** sharpness
-
-    return program
+    return lambda rng, count: (
+        (1 - np.minimum(1, 2.2 * np.abs(2 * cloud(rng, count, exponent) - 1))) ** sharpness
+    )
 
 
 def dead_leaves(draw: np.random.Generator) -> Program:
@@ -239,9 +239,7 @@ def dead_leaves(draw: np.random.Generator) -> Program:
             quantile = rng.random((count, 1, 1))
             radius = (smallest**-2 + quantile * (largest**-2 - smallest**-2)) ** -0.5
             centre_x, centre_y, turn, grey = rng.random((4, count, 1, 1))
-            cos, sin = np.cos(2 * np.pi * turn), np.sin(2 * np.pi * turn)
-            u = (X - centre_x) * cos + (Y - centre_y) * sin
-            v = (Y - centre_y) * cos - (X - centre_x) * sin
+            u, v = turned(X - centre_x, Y - centre_y, 2 * np.pi * turn)
             squared = u**2 + v**2
             if kind == "disc":
                 inside = squared < radius**2
@@ -284,8 +282,8 @@ def strokes(draw: np.random.Generator) -> Program:
         pen = ImageDraw.Draw(image)
         for _ in range(lines):
             x, y = rng.random(2) * SIZE
-            turned = angle + rng.normal(0, spread)
-            dx, dy = 0.5 * length * SIZE * math.cos(turned), 0.5 * length * SIZE * math.sin(turned)
+            heading, half = angle + rng.normal(0, spread), 0.5 * length * SIZE
+            dx, dy = half * math.cos(heading), half * math.sin(heading)
             pen.line((x - dx, y - dy, x + dx, y + dy), fill=int(rng.integers(90, 256)), width=width)
         return np.asarray(image, np.float32) / 255
 
@@ -297,8 +295,7 @@ def gradient(draw: np.random.Generator) -> Program:
     exponent, angle, noise = draw.uniform(1.6, 2.6), draw.uniform(0, 2 * np.pi), draw.uniform(0, 0.5)
 
     def program(rng: np.random.Generator, count: int) -> Array:
-        turned = angle + rng.normal(0, 0.3, (count, 1, 1))
-        slope = (X - 0.5) * np.cos(turned) + (Y - 0.5) * np.sin(turned)
+        slope, _ = turned(X - 0.5, Y - 0.5, angle + rng.normal(0, 0.3, (count, 1, 1)))
         return 0.5 + 0.7 * slope + noise * (cloud(rng, count, exponent) - 0.5)
 
     return program
@@ -317,11 +314,10 @@ def splats(draw: np.random.Generator) -> Program:
         total = np.zeros((count, SIZE, SIZE), np.float32)
         for _ in range(blobs):
             centre_x, centre_y = rng.random((2, count, 1, 1))
-            turned = angle + rng.normal(0, spread, (count, 1, 1))
-            sign = rng.choice([-1, 1], (count, 1, 1))
             x, y = (X - centre_x + 0.5) % 1 - 0.5, (Y - centre_y + 0.5) % 1 - 0.5
-            u = (x * np.cos(turned) + y * np.sin(turned)) / radius
-            v = (y * np.cos(turned) - x * np.sin(turned)) / radius / aspect
+            along, across = turned(x, y, angle + rng.normal(0, spread, (count, 1, 1)))
+            sign = rng.choice([-1, 1], (count, 1, 1))
+            u, v = along / radius, across / radius / aspect
             total += sign * np.exp(-0.5 * (u**2 + v**2)) * np.cos(2 * cycles * u)
         return 0.5 + 0.35 * total
 

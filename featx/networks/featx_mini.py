@@ -18,7 +18,7 @@ from featx.errors import InputError, WeightsError
 WEIGHTS = Path(__file__).with_suffix(".npz")
 """The shipped weights: arrays named ``layer/variable``, float16 except for the dictionary."""
 
-WEIGHTS_SHA256 = "035e963101e98c8254701f80acbd2e221dcde6875496c7d2b7ba64ced129038b"
+WEIGHTS_SHA256 = "4bbbd31fe30fbec2e19723f11e5901bd5b6d07cf78f2a667ebb8a14a7012a93f"
 """Of the file `WEIGHTS`; ``training/export.py`` writes both."""
 
 MIN_SIZE = 32
