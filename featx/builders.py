@@ -49,7 +49,7 @@ class Network:
         """
         network = self.load()
         row = self.row or _recognise(network)
-        size = self.size or _input_size(network) or (row and (row.input_size, row.input_size))
+        size = self.size or _input_size(network) or ((row.input_size, row.input_size) if row else None)
         if size is None:
             raise InputError(f"{self.name!r} takes images of any size; choose one with input_size=.")
         if scaling == "auto":

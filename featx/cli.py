@@ -40,7 +40,7 @@ _cache = click.option(
 )
 
 
-class _Depth(click.ParamType):
+class _Depth(click.ParamType[Any]):
     """Stage numbers and layer names, separated by commas."""
 
     name = "depth"
@@ -152,8 +152,16 @@ def list_backbones(pattern: str, as_json: bool) -> None:
     header = ("name", "input", "parameters", "top-1 %", "layers", "scaling", "licence", "weights")
     _print_table(
         (
-            (row.name, row.input_size, f"{row.parameters:,}" if row.parameters else "", row.top1, row.layers)
-            + (row.scaling, row.licence, "embedded" if row.embedded else row.weights_file())
+            [
+                row.name,
+                row.input_size,
+                f"{row.parameters:,}" if row.parameters else "",
+                row.top1,
+                row.layers,
+                row.scaling,
+                row.licence,
+                "embedded" if row.embedded else row.weights_file(),
+            ]
             for row in rows
         ),
         header,
@@ -179,8 +187,13 @@ def layers(backbone: str, input_size: int | None, every: bool, as_json: bool) ->
         return
     _print_table(
         (
-            (place.stage, place.layer, place.kind, "x".join(map(str, place.shape)))
-            + (None if place.parameters is None else f"{place.parameters:,}",)
+            [
+                place.stage,
+                place.layer,
+                place.kind,
+                "x".join(map(str, place.shape)),
+                None if place.parameters is None else f"{place.parameters:,}",
+            ]
             for place in shown
         ),
         ("stage", "layer", "kind", "output", "parameters up to here"),
@@ -197,7 +210,7 @@ def layers(backbone: str, input_size: int | None, every: bool, as_json: bool) ->
 @_extraction
 @_as_json
 def extract(
-    source: Path, image: str, label: tuple[str, ...], output: Path, as_json: bool, **choices: Any
+    source: Path, *, image: str, label: tuple[str, ...], output: Path, as_json: bool, **choices: Any
 ) -> None:
     """Embed the images of a folder or table and write one file.
 
@@ -232,7 +245,7 @@ def extract(
 @_extraction
 @_as_json
 def fit(
-    source: Path, image: str, label: tuple[str, ...], output: Path, head: str | None, folds: int, overwrite: bool,
+    source: Path, *, image: str, label: tuple[str, ...], output: Path, head: str | None, folds: int, overwrite: bool,
     as_json: bool, **choices: Any,
 ) -> None:  # fmt: skip
     """Cross-validate and fit a classifier or regressor on a folder or table, and save it.
@@ -307,14 +320,16 @@ def info(cache: str, as_json: bool) -> None:
     click.echo(str(store.path))
     _print_table(
         (
-            (recipe.recipe_id[:8], recipe.recipe.get("backbone"), recipe.recipe.get("depth"))
-            + (
+            [
+                recipe.recipe_id[:8],
+                recipe.recipe.get("backbone"),
+                recipe.recipe.get("depth"),
                 recipe.recipe.get("recipe", {}).get("pooling"),
                 recipe.rows,
                 recipe.dim,
                 recipe.segments,
                 recipe.bytes,
-            )
+            ]
             for recipe in recipes
         ),
         ("recipe", "backbone", "depth", "pooling", "images", "columns", "segments", "bytes"),

@@ -1,6 +1,6 @@
 """From images to embeddings: name each by its content, look it up, compute what is missing, keep it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -70,7 +70,10 @@ def embed(
             lacks.append(_Lack(tap, vectors, readable & ~found))
     if lacks:
         load = partial(_load, size=plan.input_size, rule=resize_rule)
-        reasons |= _compute(sources, ids, lacks, plan, load, batch_size, n_jobs, cache, progress)
+        reasons |= _compute(
+            sources, ids, lacks,
+            plan=plan, load=load, batch_size=batch_size, n_jobs=n_jobs, cache=cache, progress=progress,
+        )  # fmt: skip
     embeddings[list(reasons)] = np.nan
     return embeddings, [BadImage(row, _name(sources[row], row), reasons[row]) for row in sorted(reasons)]
 
@@ -102,7 +105,7 @@ def file_id(path: Path, memo: Memo | None) -> bytes:
     ids, reasons = _identify([str(path)], memo, 1)
     if reasons:
         raise InputError(f"{path}: {reasons[0]}")
-    return ids[0].tobytes()
+    return bytes(ids[0])
 
 
 def _name(source: Source, row: int) -> str:
@@ -160,9 +163,9 @@ def _load(
     for place, (source, name) in enumerate(wanted):
         try:
             data = content(source)
-            if image_id(data) != name:  # its vector must not be kept under the name of what it was before
-                raise InputError("it changed while it was being read; run again")
             pixels[place] = resize(decode(data, at_least=size), size, rule)
+            if image_id(data) != name:  # its vector must not be kept under the name of what it was before
+                reasons[place] = "it changed while it was being read; run again"
         except InputError as error:
             reasons[place] = str(error)
     return pixels, reasons
@@ -172,8 +175,9 @@ def _compute(
     sources: Sequence[Source],
     ids: np.ndarray,
     lacks: list[_Lack],
+    *,
     plan: Plan,
-    load: "partial[tuple[np.ndarray, list[str | None]]]",
+    load: Callable[[Sequence[tuple[Source, bytes]]], tuple[np.ndarray, list[str | None]]],
     batch_size: int,
     n_jobs: int | None,
     cache: EmbeddingCache | None,

@@ -1,6 +1,6 @@
 """Embeddings as one plain file that needs no featx to read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,7 @@ def _frame(embeddings: np.ndarray, paths: np.ndarray, columns: np.ndarray, label
     return frame
 
 
-_WRITERS = {
+_WRITERS: dict[str, Callable[..., None]] = {
     ".h5": _write_h5,
     ".npz": _write_npz,
     ".parquet": lambda path, *parts: _frame(*parts).to_parquet(path, index=False),

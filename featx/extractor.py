@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from numbers import Integral
 from os import PathLike
 from typing import Any, Self
 
@@ -17,12 +16,12 @@ from featx.engines import ENGINES
 from featx.errors import ImageError, InputError, UnknownNameError
 from featx.images import RULES, Source, as_sources
 from featx.memo import Memo
-from featx.plan import Choices, Plan, resolve
+from featx.plan import Choices, Plan, is_count, resolve
 
 ON_ERROR = ("raise", "nan")
 
 
-class FeatureExtractor(TransformerMixin, BaseEstimator):
+class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     """Turn images into the embeddings of a pretrained CNN, cut at any depth.
 
     Nothing is learned from the data, so `fit` only checks the input. Each image goes through the network once: its
@@ -207,11 +206,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         for name, known in choices:
             if getattr(self, name) not in known:
                 raise UnknownNameError(name, getattr(self, name), known)
-        if (
-            isinstance(self.batch_size, bool)
-            or not isinstance(self.batch_size, Integral)
-            or self.batch_size < 1
-        ):
+        if not is_count(self.batch_size):
             raise InputError(f"batch_size={self.batch_size!r}: give a whole number of images, 1 or more.")
 
     def _sources(self, X: Any, *, reset: bool) -> list[Source]:
@@ -220,7 +215,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):
         return as_sources(X, image_shape=self.image_shape, value_range=self.value_range)
 
     def _stores(self) -> tuple[EmbeddingCache | None, Memo | None]:
-        if self.cache is None or self.cache is False:
+        if self.cache is None:
             return None, None
         if isinstance(self.cache, EmbeddingCache):
             cache = self.cache

@@ -18,7 +18,7 @@ SIZE = 16
 """Bytes in a digest."""
 
 
-def digest(*parts: bytes) -> bytes:
+def digest(*parts: bytes | memoryview) -> bytes:
     """Digest byte strings, each with its length, so that no two lists of parts can be confused.
 
     Examples
@@ -30,7 +30,7 @@ def digest(*parts: bytes) -> bytes:
     """
     state = blake2b(digest_size=SIZE)
     for part in parts:
-        state.update(len(part).to_bytes(8, "little"))
+        state.update(memoryview(part).nbytes.to_bytes(8, "little"))
         state.update(part)
     return state.digest()
 

@@ -19,7 +19,12 @@ SCALINGS: Mapping[str, dict[str, Any]] = {
     "none": {"divide": 1, "mean": [0, 0, 0], "deviation": [1, 1, 1], "order": "rgb"},
     "unit": {"divide": 255, "mean": [0, 0, 0], "deviation": [1, 1, 1], "order": "rgb"},
     "tf": {"divide": 127.5, "mean": [1, 1, 1], "deviation": [1, 1, 1], "order": "rgb"},
-    "torch": {"divide": 255, "mean": [0.485, 0.456, 0.406], "deviation": [0.229, 0.224, 0.225], "order": "rgb"},
+    "torch": {
+        "divide": 255,
+        "mean": [0.485, 0.456, 0.406],
+        "deviation": [0.229, 0.224, 0.225],
+        "order": "rgb",
+    },
     "caffe": {"divide": 1, "mean": [103.939, 116.779, 123.68], "deviation": [1, 1, 1], "order": "bgr"},
 }
 """What a pixel x of 0..255 becomes before the first layer: (x / divide - mean) / deviation, channel by channel.
@@ -42,7 +47,7 @@ class Tensor:
     sources: tuple[int, ...] = field(repr=False)
     """Places, in the graph's order, of the tensors it was made from."""
     level: int | None
-    """How often the maps were made smaller on the way here; None before the first convolution and after the last map."""
+    """How often the maps were made smaller on the way here; None before the first convolution and behind the maps."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -84,8 +89,8 @@ class Graph:
         """The last tensor of each spatial resolution on the way to the network's output.
 
         "Last" means the last one through which everything deeper passes (not a branch inside a block); a padded
-        or dropped-out copy does not count. Where a network keeps two streams throughout (NASNet) no tensor is alone; there the
-        last of the widest that join several others stands for the stage.
+        or dropped-out copy does not count. Where a network keeps two streams throughout (NASNet) no tensor is alone;
+        there the last of the widest that join several others stands for the stage.
         """
         path = _ancestors(self.tensors, self.end)
         reach = defaultdict(int, {source: place for place in path for source in self.tensors[place].sources})
@@ -323,7 +328,7 @@ class _Walk:
 
 
 def _rename(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Number unnamed layers from the start of the network, not of the process: ``conv2d_94`` may mean ``conv2d``."""
+    """Count unnamed layers from the start of the network, not of the process: ``conv2d_94`` may mean ``conv2d``."""
     numbers: dict[str, set[int]] = defaultdict(set)
     kinds: list[tuple[str, int] | None] = []
     for tensor in tensors:

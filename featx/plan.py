@@ -198,13 +198,14 @@ def _size(given: Any) -> Size | None:
     if given is None:
         return None
     pair = tuple(given) if isinstance(given, tuple | list | np.ndarray) else (given, given)
-    if len(pair) != 2 or not all(_is_count(number) for number in pair):
+    if len(pair) != 2 or not all(is_count(number) for number in pair):
         raise InputError(f"input_size={given!r}: give a number of pixels, or (height, width).")
     return int(pair[0]), int(pair[1])
 
 
-def _is_count(number: Any) -> bool:
-    return isinstance(number, int | np.integer) and not isinstance(number, bool) and number > 0
+def is_count(number: Any) -> bool:
+    """Tell whether something is a whole number above 0."""
+    return isinstance(number, int | np.integer) and not isinstance(number, bool) and bool(number > 0)
 
 
 def _depths(given: Any, network: Network) -> tuple[int | str, ...]:

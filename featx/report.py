@@ -51,7 +51,9 @@ class Report:
         return {**asdict(self), "scores": list(self.scores), "mean": self.mean, "error": self.error}
 
 
-def evaluate(estimator: Any, X: Any, y: Any, *, cv: int = 5, seed: int = 0) -> Report:
+def evaluate(
+    estimator: Any, X: Any, y: Any, *, cv: int = 5, seed: int = 0, n_jobs: int | None = None
+) -> Report:
     """Cross-validate a classifier or regressor.
 
     Parameters
@@ -66,6 +68,8 @@ def evaluate(estimator: Any, X: Any, y: Any, *, cv: int = 5, seed: int = 0) -> R
         Folds; fewer if the smallest class has fewer images. Classes are spread evenly over them.
     seed
         Decides which image falls into which fold.
+    n_jobs
+        Folds at a time, as in `sklearn.model_selection.cross_validate`.
 
     Returns
     -------
@@ -103,7 +107,7 @@ def evaluate(estimator: Any, X: Any, y: Any, *, cv: int = 5, seed: int = 0) -> R
     guess = DummyRegressor() if regression else DummyClassifier()
     blank = np.zeros((len(y), 1))
     started = perf_counter()
-    results = cross_validate(estimator, X, y, cv=split, scoring=metric, error_score="raise")
+    results = cross_validate(estimator, X, y, cv=split, scoring=metric, error_score="raise", n_jobs=n_jobs)
     seconds = perf_counter() - started
     guessed = cross_validate(guess, blank, y, cv=split, scoring=metric)["test_score"].mean()
     scores = tuple(map(float, results["test_score"]))

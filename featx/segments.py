@@ -175,8 +175,8 @@ def open_segment(path: Path, recipe_id: str) -> Segment:
         raise DamagedSegmentError(path, "has image ids that are not in order")
     with memoryview(data) as view:
         found = {
-            "image_id": digest(view[offsets["image_id"] :][: 16 * rows]),  # type: ignore[arg-type]
-            "row_check": digest(view[offsets["row_check"] :][: 8 * rows]),  # type: ignore[arg-type]
+            "image_id": digest(view[offsets["image_id"] :][: 16 * rows]),
+            "row_check": digest(view[offsets["row_check"] :][: 8 * rows]),
             "rest": digest(*rest),
         }
     for name, value in found.items():

@@ -25,7 +25,8 @@ def locate(row: Backbone, weights: str | os.PathLike[str] | None, input_size: in
         The backbone.
     weights
         ``"auto"`` (or Keras' word for it, ``"imagenet"``): the file in the wheel, else in the folder FEATX_WEIGHTS,
-        else in Keras' folder, else a download into that (from the folder that FEATX_MIRROR names, if set). A path: this file. None: no file, random weights.
+        else in Keras' folder, else a download into that (from the address that FEATX_MIRROR names, if set). A path:
+        this file. None: no file, random weights.
     input_size
         Shorter side of the input in pixels; MobileNets have one file for each of several sizes.
 

@@ -101,7 +101,9 @@ def test_fit_on_a_table_of_numbers_is_a_regression(photos):
     from featx import load_folder
 
     paths = load_folder(photos).paths
-    pd.DataFrame({"path": paths, "size": [len(Path(path).read_bytes()) / 7 for path in paths]}).to_csv("t.csv")
+    pd.DataFrame({"path": paths, "size": [len(Path(path).read_bytes()) / 7 for path in paths]}).to_csv(
+        "t.csv"
+    )
 
     report = json.loads(featx("fit", "t.csv", "--label", "size", "-o", "model", *QUICK, "--json").stdout)
 
@@ -116,7 +118,9 @@ def test_a_cached_fit_starts_no_keras(photos):
         f"main({['fit', 'photos', '-o', 'again', *QUICK]!r}, standalone_mode=False)\n"
         "print([name for name in ('keras', 'tensorflow') if name in sys.modules])"
     )
-    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
 
     assert printed.splitlines()[-1] == "[]"
 

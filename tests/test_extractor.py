@@ -252,7 +252,9 @@ def test_a_cached_run_imports_no_keras(files):
         f"v = e.transform({files!r}); e.get_feature_names_out()\n"
         "print(sorted(m for m in sys.modules if m in ('keras', 'tensorflow', 'jax', 'torch')), v.sum(dtype='float64'))"
     )
-    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
 
     assert printed.split("]") == ["[", f" {fresh.sum(dtype='float64')}\n"]
 
@@ -263,7 +265,9 @@ def test_an_uncached_run_does_import_keras(files):
         "import sys\nfrom featx import FeatureExtractor\n"
         f"FeatureExtractor(depth=2, pooling='max', input_size=32).transform({files!r})\nprint('keras' in sys.modules)"
     )
-    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
 
     assert printed == "True\n"
 
@@ -368,7 +372,10 @@ def test_the_cache_is_where_it_is_said_to_be(files, tmp_path):
     """A path, an EmbeddingCache, or nowhere."""
     small(cache=tmp_path / "one").transform(files)
     small(cache=EmbeddingCache(tmp_path / "two")).transform(files)
-    assert [sum(r.rows for r in EmbeddingCache(tmp_path / name).info()) for name in ("one", "two")] == [24, 24]
+    assert [sum(r.rows for r in EmbeddingCache(tmp_path / name).info()) for name in ("one", "two")] == [
+        24,
+        24,
+    ]
 
     before = set(tmp_path.rglob("*"))
     small(cache=None).transform(files)
@@ -420,7 +427,7 @@ def test_a_slip_in_a_name_is_pointed_out(pixels):
 
 def test_no_images_is_no_error_of_numpy():
     """An empty list is refused in words, or gives an empty result; never an IndexError."""
-    with pytest.raises(InputError, match="no images|empty"):
+    with pytest.raises(InputError, match=r"no images|empty"):
         small().fit_transform([])
 
 
@@ -429,9 +436,13 @@ def test_mobilenet_equals_keras_by_hand(imagenet):
     import keras
 
     images = np.random.default_rng(0).integers(0, 256, (6, 224, 224, 3), dtype=np.uint8)
-    network = keras.applications.MobileNetV2(include_top=False, pooling="avg", input_shape=(224, 224, 3), weights=None)
+    network = keras.applications.MobileNetV2(
+        include_top=False, pooling="avg", input_shape=(224, 224, 3), weights=None
+    )
     network.load_weights(imagenet / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5")
-    by_hand = network.predict_on_batch(keras.applications.mobilenet_v2.preprocess_input(images.astype("float32")))
+    by_hand = network.predict_on_batch(
+        keras.applications.mobilenet_v2.preprocess_input(images.astype("float32"))
+    )
 
     ours = FeatureExtractor("mobilenet_v2", depth=-1, pooling="avg").fit_transform(images)
 

@@ -15,7 +15,11 @@ ARRAYS = hnp.arrays(
     st.sampled_from(["uint8", "uint16", "float32", "int64"]), hnp.array_shapes(max_dims=4, max_side=4)
 )
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.floats(allow_nan=False, allow_infinity=False),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=5)
+    | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=8,
 )
@@ -127,7 +131,9 @@ def test_ids_are_the_same_in_every_process():
         "import numpy as np; from featx.fingerprint import *;"
         "print(image_id(np.arange(6).reshape(2, 3)).hex(), recipe_id({'a': 1, 'b': [1.5, 'x']}))"
     )
-    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
 
     assert printed.split() == [
         image_id(np.arange(6).reshape(2, 3)).hex(),

@@ -36,7 +36,11 @@ def run(graph, *tensors):
         ),
         ("InceptionV3", 80, "activation_2 activation_4 mixed2 mixed7 mixed10"),
         ("DenseNet121", 64, "conv1_relu pool2_conv pool3_conv pool4_conv relu"),
-        ("NASNetMobile", 64, "stem_bn1 reduction_concat_stem_1 normal_concat_3 normal_concat_8 activation_187"),
+        (
+            "NASNetMobile",
+            64,
+            "stem_bn1 reduction_concat_stem_1 normal_concat_3 normal_concat_8 activation_187",
+        ),
     ],
 )
 def test_stages_end_where_the_literature_cuts(name, size, stages):
@@ -58,7 +62,9 @@ def test_last_stage_is_the_output_of_the_network_without_its_top():
     """Cutting at -1 gives what Keras gives, number for number."""
     network = application("MobileNetV2")
     graph = graph_of(network, scaling="tf")
-    by_hand = network.predict_on_batch(keras.applications.mobilenet_v2.preprocess_input(UINT8.astype("float32")))
+    by_hand = network.predict_on_batch(
+        keras.applications.mobilenet_v2.preprocess_input(UINT8.astype("float32"))
+    )
 
     np.testing.assert_allclose(run(graph, graph.at(-1)), by_hand, rtol=1e-5, atol=1e-6)
 

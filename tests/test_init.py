@@ -15,7 +15,10 @@ HEAVY = {"keras", "tensorflow", "sklearn", "numpy", "h5py", "pandas", "xgboost",
 def loaded_by(program):
     """Give the heavy libraries that a fresh process has loaded after a program."""
     printed = subprocess.run(
-        [sys.executable, "-c", f"import sys\n{program}\nprint(*sys.modules)"], capture_output=True, text=True, check=True
+        [sys.executable, "-c", f"import sys\n{program}\nprint(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     return HEAVY & set(printed.split())
 
@@ -43,7 +46,9 @@ def test_public_names_exist_and_are_documented(name):
 
 def test_other_names_are_refused_with_the_list():
     """A slip shows what there is."""
-    with pytest.raises(AttributeError, match="no attribute 'FeatureExtracter'. Public names: EmbeddingCache, "):
+    with pytest.raises(
+        AttributeError, match=r"no attribute 'FeatureExtracter'\. Public names: EmbeddingCache, "
+    ):
         featx.FeatureExtracter  # noqa: B018 - the access is the test
 
 

@@ -101,7 +101,9 @@ def test_a_damaged_local_file_is_not_believed():
     """A file in Keras' folder whose digest is not the published one is an error that names both."""
     put(keras_home() / "models", b"damaged")
 
-    with pytest.raises(WeightsError, match=f"expected digest {ROW.digest}, found {hashlib.md5(b'damaged').hexdigest()}"):
+    with pytest.raises(
+        WeightsError, match=f"expected digest {ROW.digest}, found {hashlib.md5(b'damaged').hexdigest()}"
+    ):
         locate(ROW, "auto", 224)
 
 
