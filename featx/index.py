@@ -22,7 +22,7 @@ class Index:
     high: np.ndarray
     """First halves of all ids as numbers, (rows,) uint64, ascending."""
     low: np.ndarray
-    """Second halves, likewise, in the order of `high`."""
+    """Second halves, (rows,) uint64, ascending where `high` is equal."""
     place: np.ndarray | None
     """Places in the order of `high`; None if there is one segment, whose rows are in that order."""
 
@@ -36,6 +36,8 @@ class Index:
         high = np.concatenate([nothing, *(segment.high for segment in segments)])
         low = np.concatenate([nothing, *(segment.low for segment in segments)])
         place = np.argsort(high, kind="stable")  # merges runs that are sorted already
+        if np.any((high[place[1:]] == high[place[:-1]]) & (low[place[1:]] < low[place[:-1]])):
+            place = np.lexsort((low, high))
         return cls(tuple(segments), starts, high[place], low[place], place)
 
     def find(self, ids: np.ndarray) -> np.ndarray:
@@ -48,18 +50,33 @@ class Index:
         """
         high, low = split(ids)
         at = np.searchsorted(self.high, high)
-        result = np.full(len(ids), -1)
-        open_ = np.arange(len(ids))
-        while len(open_):  # once, but for ids that share their first half
-            open_ = open_[at[open_] < len(self.high)]
-            open_ = open_[self.high[at[open_]] == high[open_]]
-            hit = self.low[at[open_]] == low[open_]
-            result[open_[hit]] = at[open_[hit]]
-            open_ = open_[~hit]
-            at[open_] += 1
+        found = self._holds(at, high, low)
+        shared = np.flatnonzero(
+            ~found & self._holds(at, high)
+        )  # the first half is there, with another second half
+        if len(shared):
+            at[shared] = self._bisect(at[shared], high[shared], low[shared])
+            found[shared] = self._holds(at[shared], high[shared], low[shared])
+        at[~found] = -1
         if self.place is not None:
-            result[result >= 0] = self.place[result[result >= 0]]
-        return result
+            at[found] = self.place[at[found]]
+        return at
+
+    def _holds(self, at: np.ndarray, high: np.ndarray, low: np.ndarray | None = None) -> np.ndarray:
+        holds = at < len(self.high)
+        holds[holds] = self.high[at[holds]] == high[holds]
+        if low is not None:
+            holds[holds] = self.low[at[holds]] == low[holds]
+        return holds
+
+    def _bisect(self, start: np.ndarray, high: np.ndarray, low: np.ndarray) -> np.ndarray:
+        end = np.searchsorted(self.high, high, side="right")
+        while np.any(start < end):
+            middle = (start + end) // 2
+            below = (start < end) & (self.low[np.minimum(middle, len(self.low) - 1)] < low)
+            start = np.where(below, middle + 1, start)
+            end = np.where(below, end, middle)
+        return start
 
     def take(self, places: np.ndarray, out: np.ndarray) -> None:
         """Copy the rows at places >= 0 into the same rows of an array; raises what `Segment.take` raises."""

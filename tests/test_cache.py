@@ -109,6 +109,18 @@ def test_ids_that_share_their_first_half_are_told_apart(cache):
     assert np.array_equal(out[found], rows[::-1][found])
 
 
+def test_many_ids_that_share_their_first_half_are_found_fast(cache):
+    """A cache made by a stranger cannot make the search walk; pytest's time limit would end this test."""
+    ids = np.zeros((200_000, 16), "u1")
+    ids[:, 8:12] = np.random.default_rng(0).permutation(200_000).astype(">u4")[:, None].view("u1")
+    rows = np.arange(200_000, dtype="f4")[:, None]
+    for part in (slice(0, None, 2), slice(1, None, 2)):
+        cache.put(RECIPE, ids[part], rows[part])
+    out = np.zeros_like(rows)
+    assert cache.gather(RECIPE, ids, out).all()
+    assert np.array_equal(out, rows)
+
+
 def test_the_first_of_equal_ids_counts(cache):
     """An id that repeats within a put is stored once."""
     ids, rows = make([5, 6, 5])
