@@ -1,4 +1,4 @@
-"""Turn a checkpoint into the files that featx ships: ``python training/export.py RUN/checkpoint.pt``.
+"""Turn a checkpoint into the files that featx ships: ``python training/export.py``.
 
 Writes the weights (float16, the dictionary float32), their digest into the network's source, and reference
 outputs for the tests. The reference is computed here, by torch, so that the tests hold the Keras network
@@ -110,7 +110,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("checkpoint", type=Path, help="checkpoint.pt of a run")
+    checkpoint = ROOT / "training/runs/seed0/checkpoint.pt"
+    parser.add_argument("checkpoint", type=Path, nargs="?", default=checkpoint, help="default: %(default)s")
     parser.add_argument(
         "--bank", type=Path, default=ROOT / "training/runs/bank0.npz", help="made when not there"
     )

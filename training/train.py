@@ -1,8 +1,8 @@
-"""Train featx-mini on scenes made by formulae: ``python training/train.py --out training/runs/seed0``.
+"""Train featx-mini on scenes made by formulae: ``python training/train.py``.
 
 Contrastive learning (SimCLR, Chen et al. 2020): two views of one scene shall be nearer to each other than to
-the views of any other scene in the batch. Killed at any moment, the same command goes
-on from the last checkpoint.
+the views of any other scene in the batch. Killed at any moment, the same command goes on from the last
+checkpoint.
 """
 
 import argparse
@@ -22,12 +22,14 @@ from torch.nn.functional import cross_entropy, normalize
 from tqdm import tqdm
 from views import normalise, two_views
 
+RUNS = Path(__file__).parent / "runs"
+
 
 @dataclass(frozen=True)
 class Settings:
     """What a run is; a checkpoint of other settings is refused."""
 
-    steps: int = 3600
+    steps: int = 2600
     """The learning rate ends at 0 here, so the number is fixed before the run."""
     seed: int = 0
     """Of the weights and of the stream of scenes; the bank has a seed of its own."""
@@ -157,12 +159,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--out", type=Path, required=True, help="folder of this run: checkpoint.pt and log.csv"
-    )
-    parser.add_argument(
-        "--bank", type=Path, default=Path("training/runs/bank0.npz"), help="made when not there"
-    )
+    parser.add_argument("--out", type=Path, help="folder of the run (default: training/runs/seed<N>)")
+    parser.add_argument("--bank", type=Path, default=RUNS / "bank0.npz", help="made when not there")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="of the CPU; more than are idle slow it down")
     parser.add_argument("--checkpoint-every", type=int, default=100, help="steps (default: %(default)s)")
@@ -173,7 +171,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     settings = Settings(steps=options.steps, seed=options.seed, scenes=options.scenes)
-    train(Run(settings, load_bank(options.bank), options.device), options.out, options.checkpoint_every)
+    out = options.out or RUNS / f"seed{options.seed}"
+    train(Run(settings, load_bank(options.bank), options.device), out, options.checkpoint_every)
 
 
 if __name__ == "__main__":
