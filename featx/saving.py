@@ -302,7 +302,7 @@ def _check_replaceable(folder: Path, overwrite: bool) -> None:
 
 def _put_in_place(draft: Path, folder: Path) -> None:
     """Rename `draft` to `folder`; one that is there is moved aside first, and back if that fails."""
-    aside = draft.with_suffix(".old")
+    aside = draft.with_name(f"{draft.name}.old")
     replaced = folder.exists()
     if replaced:
         folder.rename(aside)

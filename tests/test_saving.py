@@ -10,6 +10,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import sklearn
 import skops.io
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,7 +23,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer
 
 from featx import saving
@@ -154,7 +155,7 @@ def network():
 
 
 def test_a_keras_model_travels_in_the_folder(network, tmp_path):
-    """A backbone that is an object is saved as one .keras file and comes back an object."""
+    """A backbone that is an object is saved as a .keras file and comes back an object."""
     images, labels = synthetic(n=12, classes=2, size=16, seed=0)
     extractor = FeatureExtractor(network, depth=-1, pooling="avg", scaling="unit", cache=None, batch_size=4)
     pipe = make_pipeline(extractor, make_head("knn", n_neighbors=1))
@@ -170,6 +171,16 @@ def test_a_keras_model_travels_in_the_folder(network, tmp_path):
     ):
         assert type(back[0].backbone) is type(mine[0].backbone)
         np.testing.assert_array_equal(back[0].transform(images), mine[0].transform(images))
+
+
+def test_a_keras_model_used_twice_is_saved_once(network, tmp_path):
+    """Two extractors that share a network share it again after loading."""
+    images, _ = synthetic(n=4, classes=2, size=16, seed=0)
+    pair = [FeatureExtractor(network, depth=depth, pooling="avg", cache=None) for depth in (1, 2)]
+    save(make_union(*pair).fit(images), tmp_path / "m")
+    assert names(tmp_path / "m") == ["model.json", "model.skops", "network-0.keras"]
+    (_, first), (_, second) = load(tmp_path / "m").transformer_list
+    assert first.backbone is second.backbone
 
 
 def test_a_hostile_network_does_not_run(network, tmp_path):
@@ -330,8 +341,12 @@ def test_missing_parts_are_named(folder, tmp_path):
 
 def test_another_scikit_learn_is_said_once(folder):
     """One warning names both versions."""
-    versions = json.loads((folder / "model.json").read_text())["versions"]
-    forge(folder, versions=versions | {"scikit-learn": "1.2.3"})
+    data = io.BytesIO()
+    with zipfile.ZipFile(folder / "model.skops") as old, zipfile.ZipFile(data, "w") as new:
+        for name in old.namelist():
+            here = json.dumps(sklearn.__version__)[1:-1].encode()
+            new.writestr(name, old.read(name).replace(here, b"1.2.3"))  # each estimator in it warns by itself
+    forge(folder, data.getvalue(), versions={"scikit-learn": "1.2.3"})
     with pytest.warns(UserWarning, match=r"scikit-learn 1\.2\.3, and this is .*its predictions") as seen:
         load(folder)
     assert len(seen) == 1
@@ -392,6 +407,22 @@ def test_a_save_that_fails_leaves_what_was(step, existing, folder, tmp_path, mon
         save(LogisticRegression().fit([[0], [1]], [0, 1]), target, overwrite=True)
     monkeypatch.undo()
     assert names(tmp_path) == ["model"]
+    assert (folder / "model.skops").read_bytes() == before
+
+
+def test_a_replacement_that_cannot_be_put_in_place_puts_the_old_model_back(folder, monkeypatch):
+    """If the new folder's rename fails, the old one, moved aside already, returns."""
+    rename, before = pathlib.Path.rename, (folder / "model.skops").read_bytes()
+
+    def refuse_drafts(path, target):
+        if path.name.startswith(".") and path.suffix != ".old":
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr(pathlib.Path, "rename", refuse_drafts)
+    with pytest.raises(OSError, match="Input/output error"):
+        save(LogisticRegression().fit([[0], [1]], [0, 1]), folder, overwrite=True)
+    assert names(folder.parent) == ["model"]
     assert (folder / "model.skops").read_bytes() == before
 
 
