@@ -34,7 +34,7 @@ DTYPES = ("float32", "float16")
 
 _BLOCK = 1 << 20  # bytes
 _FEW = 64  # blocks that are copied faster than threads are started
-_THREADS = min(4, os.cpu_count() or 1)  # two already wait for memory more than they compute
+_THREADS = 4  # on any machine: they wait for memory and for the file more than they compute
 _REST = 1 << 16  # HDF5's own structures take about 2 KiB; more than this is no segment of ours
 _OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # trouble of this process, not of the file
 
