@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from featx.catalogue import backbones
 from featx.errors import InputError, UnknownNameError
 from featx.graphs import SCALINGS, flatten
 
@@ -205,3 +206,31 @@ def test_what_cannot_be_a_backbone_is_refused():
         graph_of(keras.Sequential([keras.Input((8,)), layers.Dense(2)]))
     with pytest.raises(InputError, match="does not work on images of 32x32"):
         graph_of(keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(2)]), 32)
+
+
+FAMILIES = {
+    name: module
+    for name, module in sorted(vars(keras.applications).items())
+    if hasattr(module, "preprocess_input") and name != "imagenet_utils"
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_graph_preprocesses_as_the_family_does(family):
+    """For every family of Keras the pixels that reach the network are those of its own preprocess_input."""
+    # MobileNetV3's builders are not in its module
+    members = [
+        row
+        for row in backbones()
+        if hasattr(FAMILIES[family], row.builder)
+        or row.builder.lower().startswith("mobilenetv3") > (family != "mobilenet_v3")
+    ]
+    scaling = {row.scaling for row in members}
+    network = keras.Sequential([keras.Input((64, 64, 3)), layers.Conv2D(3, 1, use_bias=False, name="same")])
+    network.set_weights([np.eye(3, dtype="float32").reshape(1, 1, 3, 3)])
+    graph = graph_of(network, scaling=scaling.pop())
+
+    expected = FAMILIES[family].preprocess_input(UINT8.astype("float32"))
+
+    assert not scaling
+    np.testing.assert_allclose(run(graph, graph.at("same")), expected, rtol=1e-6, atol=1e-5)
