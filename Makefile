@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check size format backbone clean
+.PHONY: help demo test soak check size format backbone clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ demo: $(VENV)/featx  ## install into .venv and run the main job on scikit-learn'
 
 test: $(VENV)/dev  ## install into .venv and run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+soak: $(VENV)/dev  ## the long tests of the cache: hundreds of kills, every bit flipped, thousands of hostile files
+	FEATX_SOAK=1 $(BIN)/python -m pytest --timeout 3600 tests/test_cache.py tests/test_segments.py tests/test_memo.py
 
 check: $(VENV)/dev  ## format, lint, types, the direction of imports, and the wheel without the source tree
 	$(BIN)/ruff format --check .
