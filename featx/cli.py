@@ -86,17 +86,11 @@ def _extractor(*, weights: str, cache: str, jobs: int | None, quiet: bool, **cho
     )
 
 
-_source = click.argument("source", type=click.Path(exists=True, path_type=Path))
-_columns = [
-    click.option("--image", help="Column of a table that holds the paths."),
-    click.option("--label", multiple=True, help="Column of a table that holds the labels; may be repeated."),
-]
-
-
 def _table(command: Callable[..., None]) -> Callable[..., None]:
-    for option in [*reversed(_columns), _source]:
-        command = option(command)
-    return command
+    """Give a command a source of images, and the options that name a table's columns."""
+    command = click.option("--label", multiple=True, help="Column with the labels; may be repeated.")(command)
+    command = click.option("--image", help="Column with the paths.")(command)
+    return click.argument("source", type=click.Path(exists=True, path_type=Path))(command)
 
 
 def _images(source: Path, image: str | None, label: Iterable[str]) -> Any:
@@ -149,7 +143,6 @@ def list_backbones(pattern: str, as_json: bool) -> None:
     if as_json:
         _print_json([{**asdict(row), "options": dict(row.options)} for row in rows])
         return
-    header = ("name", "input", "parameters", "top-1 %", "layers", "scaling", "licence", "weights")
     _print_table(
         (
             [
@@ -164,7 +157,7 @@ def list_backbones(pattern: str, as_json: bool) -> None:
             ]
             for row in rows
         ),
-        header,
+        ("name", "input", "parameters", "top-1 %", "layers", "scaling", "licence", "weights"),
     )
 
 
@@ -350,9 +343,8 @@ def verify(cache: str, repair: bool, as_json: bool) -> None:
     damages = featx.EmbeddingCache(None if cache == "auto" else cache).verify(repair=repair)
     if as_json:
         _print_json([asdict(damage) for damage in damages])
-    for damage in [] if as_json else damages:
-        click.echo(f"{damage.path}: {damage.reason}")
-    if not damages and not as_json:
-        click.echo("nothing is damaged")
+    else:
+        lines = [f"{damage.path}: {damage.reason}" for damage in damages]
+        click.echo("\n".join(lines) or "nothing is damaged")
     if damages:
         raise SystemExit(1)

@@ -191,7 +191,6 @@ def test_the_input_is_never_modified(kind):
         ([np.zeros((2, 2), complex)], "image 0 has dtype complex128"),
         (np.zeros((2, 3, 8, 8)), r"image 0 has shape \(3, 8, 8\).*come first: X.transpose\(0, 2, 3, 1\)"),
     ],
-    ids=str,
 )  # fmt: skip
 def test_what_is_no_batch_of_images_is_refused(X, reason):
     """The message says what was given and what to do."""
