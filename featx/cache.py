@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from featx import upkeep
-from featx.errors import InputError
+from featx.errors import InputError, UnknownNameError
 from featx.index import ascending, join, split
 from featx.segments import DTYPES, DamagedSegmentError, rows_at_once
 from featx.store import RECIPE_ID, CacheWarning, Store
@@ -25,12 +25,17 @@ class EmbeddingCache:
     """A folder of embeddings.
 
     Costs nothing to make, creates nothing on disk before the first `put`, holds no open file, and is pickled
-    as its path.
+    as its path and dtype.
 
     Parameters
     ----------
     path
         The folder. Default: the environment variable ``FEATX_CACHE``, else the platform's user cache folder.
+    dtype
+        How vectors are stored from now on: ``float32``, or ``float16``, which takes half the room and rounds
+        each number to 11 binary digits. Both are read as float32, and one folder may hold both. With float16
+        the run that computes a vector returns it as computed, later runs as rounded. Vectors with numbers
+        beyond 65,504, float16's largest, are stored as float32 all the same.
 
     Examples
     --------
@@ -46,21 +51,25 @@ class EmbeddingCache:
            [1., 2., 3.]], dtype=float32)
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str] | None = None, dtype: str = "float32") -> None:
+        if dtype not in DTYPES:
+            raise UnknownNameError("dtype", dtype, DTYPES)
         self.path = _folder(path)
+        self.dtype = dtype
         self._store = Store(self.path)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self.path)!r})"
+        dtype = "" if self.dtype == DTYPES[0] else f", dtype={self.dtype!r}"
+        return f"{type(self).__name__}({str(self.path)!r}{dtype})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, EmbeddingCache) and self.path == other.path
+        return isinstance(other, EmbeddingCache) and (self.path, self.dtype) == (other.path, other.dtype)
 
     def __hash__(self) -> int:
-        return hash(self.path)
+        return hash((self.path, self.dtype))
 
-    def __reduce__(self) -> tuple[type["EmbeddingCache"], tuple[str]]:
-        return type(self), (str(self.path),)
+    def __reduce__(self) -> tuple[type["EmbeddingCache"], tuple[str, str]]:
+        return type(self), (str(self.path), self.dtype)
 
     def gather(self, recipe_id: str, image_ids: np.ndarray, out: np.ndarray) -> np.ndarray:
         """Copy the vectors that are cached into an array.
@@ -131,7 +140,7 @@ class EmbeddingCache:
         image_ids
             (n, 16) uint8; of an id that repeats, the first row counts. Nothing happens for n = 0.
         rows
-            (n, d) float32, or float16, which is then also stored as such.
+            (n, d) float32, stored as this cache's `dtype`, or float16, stored as such.
         recipe
             The recipe in words, JSON values only, kept beside the segments for people.
         made_with
@@ -159,6 +168,8 @@ class EmbeddingCache:
             count = np.isnan(rows).any(axis=1).sum()
             raise InputError(f"{count} of {len(rows)} rows hold NaN, which is never cached. Leave them out.")
         dim = rows.shape[1]
+        if self.dtype == "float16" and max(rows.max(), -rows.min()) <= np.finfo("f2").max:
+            rows = rows.astype("f2")
         order = ascending(*split(ids))
         blocks = _blocks(rows, order)
         with self._store.explained("write to"):
@@ -180,6 +191,26 @@ class EmbeddingCache:
             index = self._store.index(recipe_id)
         kept = index.distinct()
         return join(index.high[kept], index.low[kept])
+
+    def recipe(self, beginning: str) -> RecipeInfo:
+        """Return what the cache holds for one recipe, named by the beginning of its id.
+
+        Raises
+        ------
+        InputError
+            If there is no such recipe, or more than one.
+        """
+        with self._store.explained("read"):
+            known = self._store.recipes()
+            found = [recipe_id for recipe_id in known if recipe_id.startswith(beginning)]
+            if not found:
+                raise UnknownNameError("recipe", beginning, known, "`featx cache info` lists them.")
+            if len(found) > 1:
+                raise InputError(
+                    f"{len(found)} recipes have ids that begin with {beginning!r}. Give more digits; "
+                    f"`featx cache info --json` shows all of them."
+                )
+            return upkeep.info(self._store, found[0])
 
     def info(self) -> list[RecipeInfo]:
         """Return what the cache holds, one row per recipe."""
@@ -220,21 +251,24 @@ class EmbeddingCache:
     def gc(
         self, *, max_size: int | None = None, older_than: float | None = None, dry_run: bool = False
     ) -> list[Removed]:
-        """Remove the segments written longest ago, and what damage and dead writers left.
+        """Remove the segments idle longest, and what damage and dead writers left.
+
+        A segment is idle since it was written, or since a `FeatureExtractor` last asked for its recipe. The
+        memo knows the latter where it can be written; a recipe that is used keeps all its segments.
 
         Parameters
         ----------
         max_size
             Bytes of segments that may stay; default: any number.
         older_than
-            Seconds: remove what was written longer ago; default: no limit.
+            Seconds: remove what has been idle for longer; default: no limit.
         dry_run
             Whether to remove nothing, and only say what would go.
 
         Returns
         -------
         list of Removed
-            Oldest first. An image that is needed again is computed again.
+            Idle longest first. An image that is needed again is computed again.
         """
         with self._store.explained("delete from"):
             return upkeep.gc(self._store, max_size=max_size, older_than=older_than, dry_run=dry_run)

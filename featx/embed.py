@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 
 import numpy as np
 from tqdm import tqdm
@@ -13,7 +13,7 @@ from featx.cache import EmbeddingCache
 from featx.errors import BadImage, InputError
 from featx.fingerprint import SIZE, image_id
 from featx.images import Source, content, decode, resize
-from featx.memo import Memo, Stat, stat_of
+from featx.memo import Memo, Stat, Use, stat_of
 from featx.parallel import spread
 from featx.plan import Plan, Tap
 
@@ -61,13 +61,16 @@ def embed(
     ids, reasons = _identify(sources, memo, n_jobs)
     embeddings = np.full((len(sources), plan.width), np.nan, np.float32)
     readable = np.array([row not in reasons for row in range(len(sources))], bool)
-    lacks, column = [], 0
+    lacks, uses, column = [], {}, 0
     for tap in plan.taps:
         vectors = embeddings[:, column : column + len(tap.columns)]
         column += len(tap.columns)
         found = cache.gather(tap.recipe_id, ids, vectors) if cache else np.zeros(len(ids), bool)
+        uses[tap.recipe_id] = Use(int(readable.sum()), int((found & readable).sum()), time())
         if not (found | ~readable).all():
             lacks.append(_Lack(tap, vectors, readable & ~found))
+    if cache and memo:
+        memo.note_uses(uses)
     if lacks:
         load = partial(_load, size=plan.input_size, rule=resize_rule)
         reasons |= _compute(
@@ -92,6 +95,17 @@ class _Lack:
             ids, vectors = (np.concatenate(parts) for parts in zip(*self.pending, strict=True))
             cache.put(self.tap.recipe_id, ids, vectors, self.tap.about)
             self.pending.clear()
+
+
+def image_ids(sources: Sequence[Source], memo: Memo | None = None, n_jobs: int | None = None) -> np.ndarray:
+    """Name images by their content, files from the memo if they have not changed since.
+
+    Returns
+    -------
+    array of shape (n, 16), uint8
+        Zeros for an image that cannot be read.
+    """
+    return _identify(sources, memo, n_jobs)[0]
 
 
 def file_id(path: Path, memo: Memo | None) -> bytes:

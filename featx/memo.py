@@ -1,4 +1,4 @@
-"""What need not be worked out again: which image a file holds, and what a recipe's id is.
+"""What need not be worked out again: which image a file holds, what a recipe's id is; and when it was used last.
 
 A memo only saves time. It may be deleted at any moment; a damaged one is set aside and begun anew; where it
 cannot be written (a shared cache that is read-only, a full disk) nothing is remembered and nothing fails.
@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ _APPLICATION = 0x66656174  # "feat": SQLite's field for telling whose file it is
 _VERSION = 1
 _AT_ONCE = 10_000  # paths per query; SQLite allows 32,766
 _OTHERS_WORK = 10.0  # seconds to wait for another process's transaction
+_USE = "last use of "  # before a recipe's id
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS file (
@@ -37,7 +38,10 @@ CREATE TABLE IF NOT EXISTS file (
 CREATE TABLE IF NOT EXISTS recipe (age INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, value TEXT);
 """
 
+_PLACES = "SELECT path, image, size, mtime, ctime, inode FROM file ORDER BY age"
 _KNOWN = "SELECT path, image, size, mtime, ctime, inode FROM file WHERE path IN ({})"
+_NOTE = """INSERT INTO recipe (key, value) VALUES (?, ?)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
 _REMEMBER = "INSERT OR REPLACE INTO file (path, size, mtime, ctime, inode, image) VALUES (?, ?, ?, ?, ?, ?)"
 _FORGET = "DELETE FROM {} WHERE age <= (SELECT max(age) FROM {}) - {}"
 _NOT_OURS = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_MISMATCH}
@@ -58,6 +62,18 @@ class Stat:
     def racy(self) -> bool:
         """Whether the file may change once more without a trace, its last change being so recent."""
         return self.taken_ns - max(self.mtime_ns, self.ctime_ns) <= _RACY
+
+
+@dataclass(frozen=True)
+class Use:
+    """What the last run asked of a recipe."""
+
+    asked: int
+    """Images that it needed."""
+    found: int
+    """Those of them that were cached."""
+    when: float
+    """Seconds since the epoch."""
 
 
 def stat_of(path: str | os.PathLike[str]) -> Stat | None:
@@ -157,6 +173,31 @@ class Memo:
         if rows:
             self._write(_REMEMBER, rows, _FORGET.format("file", "file", FILES))
 
+    def paths(self, image_ids: np.ndarray) -> list[str]:
+        """Say in which files these images lie, as far as that is known and the files have not changed.
+
+        Parameters
+        ----------
+        image_ids
+            (n, 16) uint8.
+
+        Returns
+        -------
+        list of str
+            n absolute paths; of several files with the same content, the one noted last; ``""`` where unknown.
+        """
+        wanted = dict.fromkeys(map(bytes, image_ids), "")
+
+        def ask(database: sqlite3.Connection) -> None:
+            for key, image, *facts in database.execute(_PLACES):
+                if image in wanted:
+                    with suppress(OSError, ValueError):
+                        if tuple(facts) == _facts(key):
+                            wanted[image] = os.fsdecode(key)
+
+        self._read(ask)
+        return [wanted[bytes(image)] for image in image_ids]
+
     def recall(self, key: str) -> dict[str, Any] | None:
         """Return what was noted under a key, None if nothing was."""
         found: list[tuple[Any]] = []
@@ -171,15 +212,31 @@ class Memo:
 
     def note(self, key: str, value: Mapping[str, Any]) -> None:
         """Note something, JSON values only, under a key."""
-        self._write(
-            "INSERT OR REPLACE INTO recipe (key, value) VALUES (?, ?)",
-            [(key, json.dumps(value, allow_nan=False))],
-            _FORGET.format("recipe", "recipe", RECIPES),
-        )
+        self._note({key: value}, _OTHERS_WORK)
 
-    def _connect(self, mode: str) -> sqlite3.Connection:
+    def note_uses(self, uses: Mapping[str, Use]) -> None:
+        """Note what a run asked of recipes; where another process is just writing, nothing is noted.
+
+        Parameters
+        ----------
+        uses
+            By recipe id.
+        """
+        self._note({_USE + recipe_id: asdict(use) for recipe_id, use in uses.items()}, 0)
+
+    def last_use(self, recipe_id: str) -> Use | None:
+        """Return what the last run asked of a recipe, None if nobody knows."""
+        value = self.recall(_USE + recipe_id)
+        kinds = {name: type(number) for name, number in (value or {}).items()}
+        return Use(**value) if value and kinds == {"asked": int, "found": int, "when": float} else None
+
+    def _note(self, entries: Mapping[str, Mapping[str, Any]], wait: float) -> None:
+        rows = [(key, json.dumps(value, allow_nan=False)) for key, value in entries.items()]
+        self._write(_NOTE, rows, _FORGET.format("recipe", "recipe", RECIPES), wait)
+
+    def _connect(self, mode: str, wait: float = _OTHERS_WORK) -> sqlite3.Connection:
         database = sqlite3.connect(
-            f"{self.path.as_uri()}?mode={mode}", uri=True, timeout=_OTHERS_WORK, isolation_level=None
+            f"{self.path.as_uri()}?mode={mode}", uri=True, timeout=wait, isolation_level=None
         )
         database.execute("PRAGMA trusted_schema = OFF")  # a stranger's memo runs no code of its own
         return database
@@ -190,11 +247,13 @@ class Memo:
             if _owner(database) == (_APPLICATION, _VERSION):
                 ask(database)
 
-    def _write(self, insert: str, rows: Sequence[tuple[Any, ...]], forget: str) -> None:
+    def _write(
+        self, insert: str, rows: Sequence[tuple[Any, ...]], forget: str, wait: float = _OTHERS_WORK
+    ) -> None:
         for _ in range(2):  # the second time in a new file
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                with closing(self._connect("rwc")) as database:
+                with closing(self._connect("rwc", wait)) as database:
                     database.execute("BEGIN IMMEDIATE")
                     _claim(database)
                     database.executemany(insert, rows)

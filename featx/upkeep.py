@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from featx.index import Index, join
+from featx.memo import Memo, Use
 from featx.segments import DTYPES, SUFFIX, DamagedSegmentError, open_segment, rows_at_once
 from featx.store import Store, abandoned, listed, read_json
 
@@ -38,6 +39,8 @@ class RecipeInfo:
     """When its oldest segment was written, ISO 8601, UTC; empty if it has none."""
     last: str
     """When its newest segment was written."""
+    use: Use | None = None
+    """What the last run asked of it; None if nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class Removed:
     bytes: int
     age: float
     """Seconds since it was written."""
+    idle: float
+    """Seconds since its recipe was used, as far as that is known, or it was written, whichever is less."""
 
 
 def info(store: Store, recipe_id: str) -> RecipeInfo:
@@ -72,6 +77,7 @@ def info(store: Store, recipe_id: str) -> RecipeInfo:
         bytes=sum(segment.size for segment in segments),
         created=times[0],
         last=times[-1],
+        use=Memo(store.path).last_use(recipe_id),
     )
 
 
@@ -136,14 +142,14 @@ def _merged(index: Index) -> tuple[np.ndarray, Iterator[np.ndarray]]:
 
 
 def gc(store: Store, *, max_size: int | None, older_than: float | None, dry_run: bool) -> list[Removed]:
-    """Remove the oldest segments, and what damage and dead writers left."""
-    files = sorted(_files(store), key=lambda file: -file.age)
+    """Remove the segments idle longest, and what damage and dead writers left."""
+    files = sorted(_files(store), key=lambda file: (-file.idle, -file.age))
     total = sum(file.bytes for file in files if file.path.suffix == SUFFIX)
     gone = []
     for file in files:
         segment = file.path.suffix == SUFFIX
         large = max_size is not None and total > max_size
-        old = older_than is not None and file.age > older_than
+        old = older_than is not None and file.idle > older_than
         if not segment or large or old:
             gone.append(file)
             total -= file.bytes if segment else 0
@@ -154,14 +160,16 @@ def gc(store: Store, *, max_size: int | None, older_than: float | None, dry_run:
 
 def _files(store: Store) -> Iterator[Removed]:
     now = time.time()
-    paths = abandoned(store.path)
+    paths = dict.fromkeys(abandoned(store.path), 0.0)
     for recipe_id in store.recipes():
-        folder = store.path / recipe_id
-        paths += [*listed(folder, SUFFIX), *listed(folder, DAMAGED), *abandoned(folder)]
-    for path in paths:
+        folder, use = store.path / recipe_id, Memo(store.path).last_use(recipe_id)
+        paths |= dict.fromkeys(listed(folder, SUFFIX), use.when if use else 0.0)
+        paths |= dict.fromkeys([*listed(folder, DAMAGED), *abandoned(folder)], 0.0)
+    for path, used in paths.items():
         with suppress(FileNotFoundError):
             status = path.lstat()
-            yield Removed(path, status.st_size, now - status.st_mtime)
+            age = now - status.st_mtime
+            yield Removed(path, status.st_size, age, min(age, now - used))
 
 
 def delete(store: Store, recipe_id: str) -> int:

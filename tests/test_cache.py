@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from featx.cache import CacheWarning, EmbeddingCache
 from featx.errors import CacheError, InputError
+from featx.memo import Memo, Use
 
 RECIPE = "0123456789abcdef" * 2
 OTHER = "f" * 32
@@ -139,6 +140,57 @@ def test_float16_is_stored_as_such_and_read_as_float32(cache):
     assert cache.gather(RECIPE, ids, out).all()
     assert np.array_equal(out, (rows / 1000).astype("f2").astype("f4"))
     assert cache.compact() == 0  # their dtypes differ
+
+
+def test_a_float16_cache_halves_what_it_is_given(cache):
+    """Equal to what was put but for float16's rounding; a pickled copy stores likewise; a plain cache reads it."""
+    half = EmbeddingCache(cache.path, "float16")
+    rows = np.random.default_rng(0).normal(size=(100, 512)).astype("f4")
+    ids, _ = make(range(100))
+    half.put(RECIPE, ids, rows)
+    copy = pickle.loads(pickle.dumps(half))
+    copy.put(OTHER, ids, rows)
+    assert copy == half != cache
+    assert repr(copy) == f"EmbeddingCache({str(cache.path)!r}, dtype='float16')"
+
+    for recipe_id in (RECIPE, OTHER):
+        out = np.empty_like(rows)
+        assert cache.gather(recipe_id, ids, out).all()
+        assert np.array_equal(out, rows.astype("f2"))
+        np.testing.assert_allclose(out, rows, rtol=2**-11, atol=2**-25)
+    cache.put("1" * 32, ids, rows)
+    small, _, large = (info.bytes for info in sorted(cache.info(), key=lambda info: info.bytes))
+    assert 0.5 < small / large < 0.55
+
+
+def test_what_float16_cannot_hold_is_stored_as_float32(cache):
+    """Rather than as infinity."""
+    half = EmbeddingCache(cache.path, "float16")
+    ids, rows = make([64, 65, 66])
+    rows[2] *= -1
+    half.put(RECIPE, ids, rows)
+    out = np.empty_like(rows)
+    assert half.gather(RECIPE, ids, out).all()
+    assert np.array_equal(out, rows)
+
+
+def test_an_unknown_dtype_is_refused(tmp_path):
+    """With the ones there are."""
+    with pytest.raises(InputError, match=r"Unknown dtype 'float8'.*'float32', 'float16'"):
+        EmbeddingCache(tmp_path, "float8")
+
+
+def test_a_float16_cache_serves_an_extractor(tmp_path, pixels):
+    """The first run returns what was computed, later ones that to float16's precision, and always the same."""
+    from featx import FeatureExtractor
+
+    extractor = FeatureExtractor(
+        depth=2, pooling="avg", input_size=32, cache=EmbeddingCache(tmp_path, "float16")
+    )
+    fresh, cached = extractor.transform(pixels), extractor.transform(pixels)
+    assert not np.array_equal(cached, fresh)
+    np.testing.assert_allclose(cached, fresh, rtol=2**-11, atol=2**-25)
+    assert np.array_equal(extractor.transform(pixels), cached)
 
 
 def test_nothing_is_created_before_the_first_put(tmp_path):
@@ -683,6 +735,24 @@ def test_gc_removes_the_oldest_first(cache):
     assert look(cache, range(4)).tolist() == [True, False, True, False]
     assert cache.gc(max_size=2 * size) == []
     assert len(cache.gc(max_size=0)) == 2
+
+
+def test_gc_spares_what_was_used(cache):
+    """A recipe that was asked for is as young as that, whenever it was written."""
+    paths = aged(cache, [9, 5])
+    cache.put(OTHER, *make([7]))
+    (other,) = set(segments(cache)) - set(paths)
+    os.utime(other, (time.time() - 7 * 86400,) * 2)
+    memo = Memo(cache.path)
+    memo.note_uses({RECIPE: Use(2, 2, time.time() - 6 * 86400)})
+
+    removed = cache.gc(max_size=0, dry_run=True)
+    assert [file.path for file in removed] == [other, paths[0], paths[1]]
+    assert [round(file.idle / 86400) for file in removed] == [7, 6, 5]
+    assert [round(file.age / 86400) for file in removed] == [7, 9, 5]
+    memo.note_uses({RECIPE: Use(2, 2, time.time())})
+    assert [file.path for file in cache.gc(older_than=86400)] == [other]
+    assert {info.recipe_id: info.use and info.use.found for info in cache.info()} == {RECIPE: 2, OTHER: None}
 
 
 def test_gc_removes_what_is_too_old(cache):

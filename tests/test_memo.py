@@ -2,22 +2,24 @@
 
 import os
 import pickle
+import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featx import memo as module
 from featx.fingerprint import image_id
-from featx.memo import Memo, Stat, stat_of
+from featx.memo import Memo, Stat, Use, stat_of
 
 
 def age(path, seconds=10):
@@ -136,6 +138,95 @@ def test_a_link_is_its_target(memo, image, tmp_path):
     assert knows(memo, link) is None
 
 
+STEPS = {
+    "rewrite": lambda path, _, content: path.write_bytes(content),
+    "rewrite with the old time": lambda path, _, content: with_old_time(path, path.write_bytes, content),
+    "replace": lambda path, _, content: (
+        path.with_name("new").write_bytes(content),
+        path.with_name("new").replace(path),
+    ),
+    "replace by a copy with the old time": lambda path, other, _: (
+        shutil.copy2(other, path.with_name("new")),
+        with_old_time(path, path.with_name("new").replace, path),
+    ),
+    "swap": lambda path, other, _: (
+        path.rename(path.with_name("new")),
+        other.rename(path),
+        path.with_name("new").rename(other),
+    ),
+    "retarget": lambda path, other, _: (
+        path.with_name("link").unlink(),
+        path.with_name("link").symlink_to(other),
+    ),
+}
+
+
+def with_old_time(path, change, *arguments):
+    """Change a file, and give it back the time that it had."""
+    before = path.stat()
+    change(*arguments)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(sorted(STEPS)), st.permutations([0, 1, 2]), st.binary(min_size=4, max_size=4)
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_whatever_happens_to_files_the_memo_is_right_or_silent(tmp_path_factory, steps):
+    """Files of one size and one time are rewritten, replaced, copied over, swapped, and a link is retargeted."""
+    folder = tmp_path_factory.mktemp("files")
+    memo, files = Memo(folder / "cache"), [folder / f"{name}.jpg" for name in "abc"]
+    for number, path in enumerate(files):
+        path.write_bytes(b"abc%d" % number)
+        os.utime(path, ns=(10**18, 10**18))
+    link = folder / "link"
+    link.symlink_to(files[0])
+    for step, (first, second, _), content in steps:
+        for path in (*files, link):
+            learn(memo, path)
+            assert knows(memo, path) == image_id(path.read_bytes())
+        time.sleep(0.02)  # a tick of the kernel's clock; changes within one are the racy rule's
+        STEPS[step](files[first], files[second], content)
+        for path in (*files, link):
+            assert knows(memo, path) in {None, image_id(path.read_bytes())}
+
+
+def test_an_extractor_notices_a_file_rewritten_with_its_old_size_and_time(tmp_path, monkeypatch):
+    """End to end, on real files: its vector is the new image's, though the memo knew the old one."""
+    from PIL import Image
+
+    from featx import FeatureExtractor
+
+    monkeypatch.setattr(module, "_RACY", 20_000_000)  # so that the test need not wait for two seconds
+    first, second = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    path = tmp_path / "image.bmp"  # not compressed: all images have the same size
+    Image.fromarray(first).save(path)
+    time.sleep(0.1)
+    extractor = FeatureExtractor(depth=2, pooling="avg", input_size=32)
+    old = extractor.transform([str(path)])
+    memo = Memo(os.environ["FEATX_CACHE"])
+    assert knows(memo, path) == image_id(path.read_bytes())
+
+    before = path.stat()
+    with_old_time(path, Image.fromarray(second).save, path)
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns, after.st_ino) == (
+        before.st_size,
+        before.st_mtime_ns,
+        before.st_ino,
+    )
+
+    new = extractor.transform([str(path)])
+    assert np.array_equal(new, extractor.set_params(cache=None).transform([second]))
+    assert not np.array_equal(new, old)
+
+
 def test_relative_paths_mean_files_not_spellings(memo, image, monkeypatch, tmp_path):
     """The same relative path in another folder is another file."""
     monkeypatch.chdir(tmp_path)
@@ -189,6 +280,51 @@ def test_recipes_are_recalled_as_noted(memo):
     assert memo.recall("a") == {"dim": 3, "names": ["x", "ü"]}
     assert memo.recall("b") == {"dim": 2}
     assert memo.recall("c") is None
+
+
+def test_the_last_use_of_a_recipe_is_known(memo):
+    """Many uses take the place of one row, and push no recipe out."""
+    memo.note("question", {"dim": 3})
+    assert memo.last_use("a") is None
+    for number in range(3):
+        memo.note_uses({"a": Use(9, number, 1.5), "b": Use(9, 9, 2.5)})
+    assert memo.last_use("a") == Use(9, 2, 1.5)
+    assert memo.last_use("b") == Use(9, 9, 2.5)
+    with closing(sqlite3.connect(memo.path)) as database:
+        assert database.execute("SELECT max(age), count(*) FROM recipe").fetchone() == (3, 3)
+
+
+def test_noting_a_use_waits_for_nobody(memo):
+    """While another process is writing, the use is not noted, and the run goes on at once."""
+    memo.note("key", {})
+    with closing(sqlite3.connect(memo.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        started = time.monotonic()
+        memo.note_uses({"a": Use(1, 1, 1.5)})
+        assert time.monotonic() - started < module._OTHERS_WORK / 2
+    assert memo.last_use("a") is None
+    assert memo.recall("key") == {}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{}, {"asked": 1}, {"asked": 1, "found": "x", "when": 1.5}, {"asked": 1, "found": 1, "when": None}],
+)
+def test_a_use_of_a_strange_kind_is_unknown(memo, value):
+    """A memo written by a stranger cannot break `cache info`."""
+    memo.note("last use of a", value)
+    assert memo.last_use("a") is None
+
+
+def test_images_are_found_again_in_their_files(memo, tmp_path):
+    """The file noted last, as long as it has not changed."""
+    paths = [tmp_path / f"{name}.jpg" for name in "abcd"]
+    for path, content in zip(paths, (b"1", b"2", b"1", b"3"), strict=True):
+        path.write_bytes(content)
+        learn(memo, path)
+    paths[3].write_bytes(b"4!")
+    ids = np.stack([np.frombuffer(image_id(content), "u1") for content in (b"3", b"1", b"2", b"5", b"1")])
+    assert memo.paths(ids) == ["", str(paths[2]), str(paths[1]), "", str(paths[2])]
 
 
 def test_the_memo_does_not_grow_without_bound(memo, image, monkeypatch):
@@ -316,13 +452,14 @@ def shared():
 
 AS_NOBODY = """
 import os, sys
-from featx.memo import Memo, stat_of
+from featx.memo import Memo, Use, stat_of
 folder, image = sys.argv[1:]
 if os.getuid() == 0:
     os.setgid(65534); os.setuid(65534)
 memo = Memo(folder)
 memo.remember([(image, stat_of(image), bytes(16))])
 memo.note("key", {"other": 1})
+memo.note_uses({"key": Use(1, 1, 1.0)})
 ids, found = memo.known([image])
 print(found[0], ids[0].tobytes().hex(), memo.recall("key"))
 """
@@ -340,6 +477,7 @@ def test_a_read_only_memo_is_read(shared):
     command = [sys.executable, "-c", AS_NOBODY, str(memo.path.parent), str(image)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout.split(maxsplit=2) == ["True", image_id(b"an image").hex(), "{'dim': 1}\n"], done.stderr
+    assert memo.last_use("key") is None
 
 
 def test_a_memo_is_pickled_as_its_path(memo):
