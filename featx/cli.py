@@ -1,8 +1,7 @@
 """The command ``featx``: parse, call one function, print. Results go to stdout, everything else to stderr."""
 
-import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 import click
 
 import featx
+from featx.cli_cache import cache_group
+from featx.console import as_json, columns, images_from, print_json, print_table
 from featx.errors import FeatxError, InputError
 
 
@@ -34,10 +35,12 @@ def main() -> None:
     )  # TensorFlow's start-up notes are not messages of featx
 
 
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 _cache = click.option(
     "--cache", metavar="FOLDER", default="auto", help="Cache folder; 'none' to keep nothing."
 )
+
+
+main.add_command(cache_group)
 
 
 class _Depth(click.ParamType[Any]):
@@ -88,33 +91,13 @@ def _extractor(*, weights: str, cache: str, jobs: int | None, quiet: bool, **cho
 
 def _table(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command a source of images, and the options that name a table's columns."""
-    command = click.option("--label", multiple=True, help="Column with the labels; may be repeated.")(command)
-    command = click.option("--image", help="Column with the paths.")(command)
-    return click.argument("source", type=click.Path(exists=True, path_type=Path))(command)
-
-
-def _images(source: Path, image: str | None, label: Iterable[str]) -> Any:
-    if source.is_dir():
-        return featx.load_folder(source)
-    labels = list(label)
-    return featx.load_table(source, image=image, label=(labels[0] if len(labels) == 1 else labels) or None)
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
-
-
-def _print_table(rows: Iterable[Iterable[Any]], header: Iterable[str]) -> None:
-    cells = [list(header), *([("" if cell is None else str(cell)) for cell in row] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    for row in cells:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return click.argument("source", type=click.Path(exists=True, path_type=Path))(columns(command))
 
 
 @main.command()
 @click.option("--folder", type=click.Path(path_type=Path), default="featx-demo", show_default=True,
               help="Where the demo keeps its cache, its model and a few images.")  # fmt: skip
-@_as_json
+@as_json
 def demo(folder: Path, as_json: bool) -> None:
     """Run the main job on scikit-learn's handwritten digits, offline; run it again to see the cache.
 
@@ -124,12 +107,12 @@ def demo(folder: Path, as_json: bool) -> None:
 
     result = run(folder, say=lambda text: click.echo(text, err=as_json))
     if as_json:
-        _print_json(result)
+        print_json(result)
 
 
 @main.command("backbones")
 @click.argument("pattern", default="")
-@_as_json
+@as_json
 def list_backbones(pattern: str, as_json: bool) -> None:
     """List the backbones, all or those whose name contains PATTERN.
 
@@ -141,9 +124,9 @@ def list_backbones(pattern: str, as_json: bool) -> None:
     if not rows:
         raise InputError(f"No backbone's name contains {pattern!r}. featx backbones lists them all.")
     if as_json:
-        _print_json([{**asdict(row), "options": dict(row.options)} for row in rows])
+        print_json([{**asdict(row), "options": dict(row.options)} for row in rows])
         return
-    _print_table(
+    print_table(
         (
             [
                 row.name,
@@ -165,7 +148,7 @@ def list_backbones(pattern: str, as_json: bool) -> None:
 @click.argument("backbone")
 @click.option("--input-size", type=int, help="Pixels; default: the backbone's own.")
 @click.option("--all", "every", is_flag=True, help="Every layer, not only the ends of stages.")
-@_as_json
+@as_json
 def layers(backbone: str, input_size: int | None, every: bool, as_json: bool) -> None:
     """Show where BACKBONE can be cut: its stages, or with --all its layers. Needs no weights.
 
@@ -176,9 +159,9 @@ def layers(backbone: str, input_size: int | None, every: bool, as_json: bool) ->
     places = depths(backbone, input_size=(input_size, input_size) if input_size else None)
     shown = [place for place in places if every or place.stage]
     if as_json:
-        _print_json([asdict(place) for place in shown])
+        print_json([asdict(place) for place in shown])
         return
-    _print_table(
+    print_table(
         (
             [
                 place.stage,
@@ -201,7 +184,7 @@ def layers(backbone: str, input_size: int | None, every: bool, as_json: bool) ->
 @click.option("--on-error", type=click.Choice(["raise", "nan"]), default="raise", show_default=True,
               help="What a bad image does: stop the work at its end, or become a row of NaN.")  # fmt: skip
 @_extraction
-@_as_json
+@as_json
 def extract(
     source: Path, *, image: str, label: tuple[str, ...], output: Path, as_json: bool, **choices: Any
 ) -> None:
@@ -211,7 +194,7 @@ def extract(
     """
     from featx.export import write_embeddings
 
-    images = _images(source, image, label)
+    images = images_from(source, image, label)
     extractor = _extractor(**choices)
     embeddings = extractor.transform(images.paths)
     bad = getattr(extractor, "bad_images_", ())
@@ -220,7 +203,7 @@ def extract(
     write_embeddings(output, embeddings, images.paths, extractor.get_feature_names_out(), images.labels)
     summary = {"output": str(output), "images": len(images), "columns": embeddings.shape[1], "bad": len(bad)}
     if as_json:
-        _print_json(summary)
+        print_json(summary)
     else:
         click.echo(f"{output}: {len(images)} images x {embeddings.shape[1]} columns, {len(bad)} bad")
 
@@ -236,7 +219,7 @@ def extract(
 )
 @click.option("--overwrite", is_flag=True, help="Replace a model that is there.")
 @_extraction
-@_as_json
+@as_json
 def fit(
     source: Path, *, image: str, label: tuple[str, ...], output: Path, head: str | None, folds: int, overwrite: bool,
     as_json: bool, **choices: Any,
@@ -248,7 +231,7 @@ def fit(
     from sklearn.pipeline import make_pipeline
     from sklearn.utils.multiclass import type_of_target
 
-    images = _images(source, image, label)
+    images = images_from(source, image, label)
     if images.labels is None:
         raise InputError(
             f"{source} has no labels. Give a folder with one folder per class, or --label COLUMN."
@@ -261,7 +244,7 @@ def fit(
     pipeline.fit(images.paths, images.labels)
     featx.save(pipeline, output, overwrite=overwrite)
     if as_json:
-        _print_json({"model": str(output), **report.to_dict()})
+        print_json({"model": str(output), **report.to_dict()})
     else:
         click.echo(f"{report}\nsaved in {output}")
 
@@ -269,7 +252,7 @@ def fit(
 @main.command()
 @click.argument("model", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@_as_json
+@as_json
 def predict(model: Path, images: tuple[Path, ...], as_json: bool) -> None:
     """Apply a saved MODEL to image files or folders of them.
 
@@ -287,64 +270,6 @@ def predict(model: Path, images: tuple[Path, ...], as_json: bool) -> None:
         for answer, chances in zip(answers, pipeline.predict_proba(paths), strict=True):
             answer["probability"] = round(float(max(chances)), 4)
     if as_json:
-        _print_json(answers)
+        print_json(answers)
     for answer in [] if as_json else answers:
         click.echo("\t".join(map(str, answer.values())))
-
-
-@main.group("cache")
-def cache_group() -> None:
-    """Look after the cache."""
-
-
-@cache_group.command()
-@_cache
-@_as_json
-def info(cache: str, as_json: bool) -> None:
-    """Show what the cache holds, from which backbones.
-
-    Example: featx cache info
-    """
-    store = featx.EmbeddingCache(None if cache == "auto" else cache)
-    recipes = store.info()
-    if as_json:
-        _print_json({"path": str(store.path), "recipes": [asdict(recipe) for recipe in recipes]})
-        return
-    click.echo(str(store.path))
-    _print_table(
-        (
-            [
-                recipe.recipe_id[:8],
-                recipe.recipe.get("backbone"),
-                recipe.recipe.get("depth"),
-                recipe.recipe.get("recipe", {}).get("pooling"),
-                recipe.rows,
-                recipe.dim,
-                recipe.segments,
-                recipe.bytes,
-            ]
-            for recipe in recipes
-        ),
-        ("recipe", "backbone", "depth", "pooling", "images", "columns", "segments", "bytes"),
-    )
-
-
-@cache_group.command()
-@_cache
-@click.option(
-    "--repair", is_flag=True, help="Set damaged files aside, so that their rows are computed again."
-)
-@_as_json
-def verify(cache: str, repair: bool, as_json: bool) -> None:
-    """Read every byte of the cache and name what is damaged; exit code 1 if anything is.
-
-    Example: featx cache verify
-    """
-    damages = featx.EmbeddingCache(None if cache == "auto" else cache).verify(repair=repair)
-    if as_json:
-        _print_json([asdict(damage) for damage in damages])
-    else:
-        lines = [f"{damage.path}: {damage.reason}" for damage in damages]
-        click.echo("\n".join(lines) or "nothing is damaged")
-    if damages:
-        raise SystemExit(1)

@@ -1,28 +1,43 @@
 """Embeddings as one plain file that needs no featx to read."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from featx.cache import EmbeddingCache
+from featx.embed import image_ids
 from featx.errors import InputError, UnknownNameError
+from featx.images import as_sources
+from featx.listing import ImageTable
+from featx.memo import Memo
 
 FORMATS = (".h5", ".npz", ".parquet", ".csv")
 
 
 def write_embeddings(
-    path: str | Path, embeddings: np.ndarray, paths: Sequence[str], columns: Sequence[str], labels: Any = None
+    path: str | Path,
+    embeddings: np.ndarray,
+    paths: Sequence[str],
+    columns: Sequence[str],
+    labels: Any = None,
+    *,
+    ids: np.ndarray | None = None,
+    recipe: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write embeddings, one row for each image.
 
     ========== ===================================================================================
     suffix     what is in it
     ========== ===================================================================================
-    .h5        data sets ``embedding`` (n, d), ``path`` (n,), ``column`` (d,) and, if given, ``label``
-    .npz       arrays of the same names
-    .parquet   a table with the columns ``path``, ``label`` and one for each number
-    .csv       the same
+    .h5        data sets ``embedding`` (n, d), ``path`` (n,), ``column`` (d,) and, if given,
+               ``label`` and ``image_id``; the attribute ``recipe``, JSON
+    .npz       arrays of the same names; ``recipe`` is an array of one text
+    .parquet   a table with the columns ``path``, ``label``, ``image_id`` and one for each number;
+               ``recipe`` is in the metadata of its schema
+    .csv       the same table; the recipe is in a file beside it, ``<name>.csv.json``
     ========== ===================================================================================
 
     Parameters
@@ -37,6 +52,10 @@ def write_embeddings(
         d names.
     labels
         (n,), or None.
+    ids
+        Image ids, (n, 16) uint8, written as 32 hexadecimal digits each, or None.
+    recipe
+        What the numbers were made with, JSON values only, or None.
 
     Returns
     -------
@@ -60,11 +79,18 @@ def write_embeddings(
     b.png,0.0,1.0
     """
     path = Path(path)
-    if path.suffix not in FORMATS:
-        raise UnknownNameError("format", path.suffix or path.name, FORMATS)
+    _check(path)
+    about = {"path": np.asarray(paths, str)}
+    if labels is not None:
+        about["label"] = np.asarray(labels)
+    if ids is not None:
+        about["image_id"] = np.array([bytes(name).hex() for name in ids], str)
+    words = "" if recipe is None else json.dumps(recipe, ensure_ascii=False)
     temporary = path.with_name(f".{path.name}.partial{path.suffix}")
     try:
-        _WRITERS[path.suffix](temporary, embeddings, np.asarray(paths, str), np.asarray(columns, str), labels)
+        _WRITERS[path.suffix](temporary, embeddings, np.asarray(columns, str), about, words)
+        if path.suffix == ".csv" and words:
+            path.with_name(f"{path.name}.json").write_text(words + "\n", encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error}") from error
@@ -73,47 +99,127 @@ def write_embeddings(
     return path
 
 
-def _arrays(
-    embeddings: np.ndarray, paths: np.ndarray, columns: np.ndarray, labels: Any
-) -> dict[str, np.ndarray]:
-    arrays = {"embedding": embeddings, "path": paths, "column": columns}
-    return arrays if labels is None else {**arrays, "label": np.asarray(labels)}
+def export_recipe(
+    cache: EmbeddingCache, recipe: str, path: str | Path, images: ImageTable | None = None
+) -> tuple[int, int]:
+    """Write what a cache holds for one recipe; all of it is in memory meanwhile.
+
+    Parameters
+    ----------
+    cache
+        The cache.
+    recipe
+        The recipe's id, or as much of its beginning as no other shares.
+    path
+        Where to, as in `write_embeddings`.
+    images
+        Which images, in which order, with which labels. Default: all that are cached, in the order of their ids;
+        ``path`` is then where each was seen last, and empty if it is no longer there.
+
+    Returns
+    -------
+    tuple of int
+        How many images, and how many columns.
+
+    Raises
+    ------
+    InputError
+        If there is no such recipe or more than one, or some of the images are not cached; nothing is written then.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> cache = EmbeddingCache(mkdtemp())
+    >>> ids = np.arange(32, dtype="uint8").reshape(2, 16)
+    >>> cache.put("c0ffee" + "0" * 26, ids, np.eye(2, 3, dtype="float32"))
+    >>> export_recipe(cache, "c0ffee", f"{mkdtemp()}/e.npz")
+    (2, 3)
+    """
+    _check(Path(path))
+    info, memo = cache.recipe(recipe), Memo(cache.path)
+    ids = cache.image_ids(info.recipe_id) if images is None else image_ids(as_sources(images.paths), memo)
+    embeddings = np.empty((len(ids), info.dim), np.float32)
+    found = cache.gather(info.recipe_id, ids, embeddings)
+    if images is not None and not found.all():
+        first = images.paths[np.flatnonzero(~found)[0]]
+        raise InputError(
+            f"{np.count_nonzero(~found)} of {len(ids)} images are not cached under the recipe "
+            f"{info.recipe_id[:8]}, such as {first!r}. Run featx extract with its backbone, depth and pooling first."
+        )
+    ids, embeddings = ids[found], embeddings[found]  # fewer only if damage was found just now
+    paths = (
+        memo.paths(ids) if images is None else [one if isinstance(one, str) else "" for one in images.paths]
+    )
+    write_embeddings(
+        path,
+        embeddings,
+        paths,
+        _columns(info.recipe or {}, info.dim),
+        None if images is None else images.labels,
+        ids=ids,
+        recipe={"recipe_id": info.recipe_id, **(info.recipe or {})},
+    )
+    return len(ids), info.dim
 
 
-def _write_h5(path: Path, *parts: Any) -> None:
+def _columns(words: Mapping[str, Any], dim: int) -> list[str]:
+    depth = words.get("depth")
+    place = f"stage{depth}" if isinstance(depth, int) else depth or "embedding"
+    return [f"{words.get('backbone', 'featx')}_{place}_{number}" for number in range(dim)]
+
+
+def _check(path: Path) -> None:
+    if path.suffix not in FORMATS:
+        raise UnknownNameError("format", path.suffix or path.name, FORMATS)
+
+
+def _write_h5(
+    path: Path, embeddings: np.ndarray, columns: np.ndarray, about: Mapping[str, np.ndarray], recipe: str
+) -> None:
     import h5py
 
     with h5py.File(path, "w") as file:
-        for name, array in _arrays(*parts).items():
+        for name, array in {"embedding": embeddings, "column": columns, **about}.items():
             text = array.dtype.kind in "UO"
             file.create_dataset(
                 name,
                 data=array.astype(object) if text else array,
                 dtype=h5py.string_dtype() if text else None,
             )
+        if recipe:
+            file.attrs["recipe"] = recipe
 
 
-def _write_npz(path: Path, *parts: Any) -> None:
-    arrays = {
-        name: array.astype(str) if array.dtype.kind == "O" else array
-        for name, array in _arrays(*parts).items()
-    }
-    np.savez(path, allow_pickle=False, **arrays)
+def _write_npz(
+    path: Path, embeddings: np.ndarray, columns: np.ndarray, about: Mapping[str, np.ndarray], recipe: str
+) -> None:
+    arrays = {name: array.astype(str) if array.dtype.kind == "O" else array for name, array in about.items()}
+    words = {"recipe": np.array(recipe)} if recipe else {}
+    np.savez(path, allow_pickle=False, embedding=embeddings, column=columns, **arrays, **words)
 
 
-def _frame(embeddings: np.ndarray, paths: np.ndarray, columns: np.ndarray, labels: Any) -> Any:
+def _frame(embeddings: np.ndarray, columns: np.ndarray, about: Mapping[str, np.ndarray]) -> Any:
     import pandas as pd
 
     frame = pd.DataFrame(embeddings, columns=columns)
-    if labels is not None:
-        frame.insert(0, "label", labels)
-    frame.insert(0, "path", paths)
+    for place, (name, array) in enumerate(about.items()):
+        frame.insert(place, name, array)
     return frame
+
+
+def _write_parquet(path: Path, *parts: Any) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    *table, recipe = parts
+    arrow = pa.Table.from_pandas(_frame(*table), preserve_index=False)
+    words = {"recipe": recipe} if recipe else {}
+    parquet.write_table(arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **words}), path)
 
 
 _WRITERS: dict[str, Callable[..., None]] = {
     ".h5": _write_h5,
     ".npz": _write_npz,
-    ".parquet": lambda path, *parts: _frame(*parts).to_parquet(path, index=False),
-    ".csv": lambda path, *parts: _frame(*parts).to_csv(path, index=False),
+    ".parquet": _write_parquet,
+    ".csv": lambda path, *parts: _frame(*parts[:-1]).to_csv(path, index=False),
 }

@@ -51,10 +51,12 @@ def test_every_command_is_documented_and_has_an_example(name, command):
 
 @pytest.mark.slow
 def test_the_documented_examples_run(photos):
-    """Each line of docs/cli.md works, one after the other."""
+    """Each line of docs/cli.md works, one after the other; an id in them stands for one of the cache's."""
     assert len(EXAMPLES) > 10
     for example in EXAMPLES:
-        featx(*example.split())
+        kept = json.loads(featx("cache", "info", "--json").stdout)["recipes"]
+        recipe = kept[0]["recipe_id"][:8] if kept else ""
+        featx(*example.replace("0f1e2d3c", recipe).split())
 
 
 @pytest.mark.parametrize("suffix", ["h5", "npz", "parquet", "csv"])
@@ -143,6 +145,62 @@ def test_cache_info_and_verify(photos):
     featx("cache", "verify")
 
 
+def test_cache_info_shows_the_hits_of_the_last_run(photos):
+    """Nothing is found at first, then everything, then what has not changed; so does cache gc see a use."""
+
+    def hits():
+        (recipe,) = json.loads(featx("cache", "info", "--json").stdout)["recipes"]
+        return recipe["use"]["found"], recipe["use"]["asked"]
+
+    featx("extract", "photos", "-o", "out.npz", *QUICK)
+    assert hits() == (0, 30)
+    featx("extract", "photos", "-o", "out.npz", *QUICK)
+    assert hits() == (30, 30)
+    next(photos.glob("disc/*.png")).write_bytes(next(photos.glob("ring/*.png")).read_bytes() + b"another id")
+    featx("extract", "photos", "-o", "out.npz", *QUICK)
+    assert hits() == (29, 30)
+    assert "29 of 30" in featx("cache", "info").stdout
+
+
+def test_cache_path_compact_and_gc(photos):
+    """The folder is printed, segments are merged, and old ones removed; a dry run only tells."""
+    import os
+
+    assert featx("cache", "path").stdout.strip() == os.environ["FEATX_CACHE"]
+    assert json.loads(featx("cache", "path", "--cache", photos, "--json").stdout) == {"path": str(photos)}
+    for part in ("disc", "ring"):
+        featx("extract", photos / part, "-o", "out.npz", *QUICK)
+    assert json.loads(featx("cache", "compact", "--json").stdout) == {"fewer": 1}
+
+    assert "0 files" in featx("cache", "gc", "--older-than", "1h", "--max-size", "1.5 MB").stdout
+    assert "1 files would be removed" in featx("cache", "gc", "--max-size", "1kB", "--dry-run").stdout
+    (gone,) = json.loads(featx("cache", "gc", "--older-than", "0h", "--json").stdout)
+    assert not Path(gone["path"]).exists()
+    assert json.loads(featx("cache", "info", "--json").stdout)["recipes"][0]["rows"] == 0
+
+
+def test_cache_export(photos):
+    """What extract kept is written with ids, paths, labels and recipe, or it is said what is missing."""
+    import numpy as np
+
+    from featx import load_folder
+
+    featx("extract", "photos", "-o", "out.npz", *QUICK)
+    (recipe,) = json.loads(featx("cache", "info", "--json").stdout)["recipes"]
+    printed = featx("cache", "export", recipe["recipe_id"][:8], "-o", "kept.npz", "--source", "photos").stdout
+    assert printed == "kept.npz: 30 images x 128 columns\n"
+    with np.load("out.npz") as extracted, np.load("kept.npz") as kept:
+        assert np.array_equal(kept["embedding"], extracted["embedding"])
+        assert kept["label"].tolist() == load_folder("photos").labels.tolist()
+
+    (photos / "disc" / "new.png").write_bytes(b"new")
+    error = featx("cache", "export", recipe["recipe_id"], "-o", "no.npz", "--source", "photos", code=1).stderr
+    assert "1 of 31 images are not cached" in error
+    assert "Run featx extract" in error
+    assert not Path("no.npz").exists()
+    assert "Unknown recipe 'x'" in featx("cache", "export", "x", "-o", "no.npz", code=1).stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -154,6 +212,10 @@ def test_cache_info_and_verify(photos):
         (["backbones", "transformer"], 1, "No backbone's name contains 'transformer'"),
         (["extract", "photos", "-o", "x.npz", "--depth", "9"], 1, "this backbone has 4 stages"),
         (["frobnicate"], 2, "No such command"),
+        (["cache", "gc", "--max-size", "2 apples"], 2, "'2 apples' is no size such as 500MB or 2GB"),
+        (["cache", "gc", "--older-than", "30"], 2, "'30' is no age such as 12h, 30d or 8w"),
+        (["cache", "info", "--cache", "none"], 2, "nothing to look after"),
+        (["cache", "export", "0", "-o", "x.doc"], 1, "Unknown format '.doc'"),
     ],
 )
 def test_wrong_usage_and_failed_work(photos, arguments, code, message):

@@ -1,0 +1,39 @@
+"""What the commands share: options, how a source of images is named, how results are printed."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+import featx
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+
+
+def images_from(source: Path, image: str | None, label: Iterable[str]) -> Any:
+    """List the images of a folder or table; `image` and `label` name columns of the table."""
+    if source.is_dir():
+        return featx.load_folder(source)
+    labels = list(label)
+    return featx.load_table(source, image=image, label=(labels[0] if len(labels) == 1 else labels) or None)
+
+
+def columns(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that name a table's columns."""
+    command = click.option("--label", multiple=True, help="Column with the labels; may be repeated.")(command)
+    return click.option("--image", help="Column with the paths.")(command)
+
+
+def print_json(value: Any) -> None:
+    """Print what a program can read."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def print_table(rows: Iterable[Iterable[Any]], header: Iterable[str]) -> None:
+    """Print columns of equal width."""
+    cells = [list(header), *([("" if cell is None else str(cell)) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    for row in cells:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
