@@ -51,6 +51,7 @@ format: $(VENV)/dev  ## rewrite the code in the house format
 backbone: $(VENV)/featx  ## train featx-mini again (see training/README.md for how long)
 	$(BIN)/python -m pip install --quiet --group training
 	$(BIN)/python training/train.py
+	$(BIN)/python training/export.py
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache featx-demo

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from featx import __version__
 from featx.builders import Network, Size, network_of
 from featx.engines import KerasEngine
 from featx.errors import InputError, UnknownNameError
