@@ -4,6 +4,7 @@ import os
 import pickle
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -499,6 +500,44 @@ def test_a_kill_at_any_moment_loses_nothing_committed(cache):
     assert not list(cache.path.rglob("*.tmp")), "what dead writers leave is swept"
 
 
+ENDED = """
+import os, signal, sys
+import featx.embed
+from featx import FeatureExtractor
+from featx.engines import KerasEngine
+
+featx.embed.SEGMENT_BYTES = 0  # write after every batch
+images, call, batches = np.load(sys.argv[1]), KerasEngine.__call__, []
+
+def ends(engine, pixels):
+    batches.append(len(pixels))
+    if len(batches) == 4:
+        os.kill(os.getpid(), int(sys.argv[2]))
+    return call(engine, pixels)
+
+KerasEngine.__call__ = ends
+FeatureExtractor(depth=1, pooling="avg", input_size=32, batch_size=2, n_jobs=1).transform(images)
+"""
+
+
+@LINUX
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=["kill", "Ctrl-C"])
+def test_a_run_that_was_ended_is_continued(tmp_path, pixels, forwards, sent):
+    """The next run computes only what is missing, and ends up with what an undisturbed one gives."""
+    from featx import FeatureExtractor
+
+    np.save(tmp_path / "images.npy", pixels)
+    command = [sys.executable, "-c", FUNCTIONS + ENDED, str(tmp_path / "images.npy"), str(int(sent))]
+    assert subprocess.run(command, capture_output=True).returncode == -sent
+    assert EmbeddingCache().info()[0].rows == 6
+    assert EmbeddingCache().verify() == []
+
+    extractor = FeatureExtractor(depth=1, pooling="avg", input_size=32)
+    continued = extractor.transform(pixels)
+    assert sum(forwards) == 6
+    assert np.array_equal(continued, extractor.set_params(cache=None).transform(pixels))
+
+
 # Many at once
 
 WORK = """
@@ -530,6 +569,35 @@ def test_processes_share_a_cache(cache):
     assert cache.verify() == []
     cache.compact()
     assert len(segments(cache)) == 1
+
+
+def test_gc_runs_beside_readers_and_writers(cache):
+    """What is removed under a reader is not found any more; nothing else happens to it."""
+    reading = """
+import sys
+from featx.cache import EmbeddingCache
+cache, worker = EmbeddingCache(sys.argv[1]), int(sys.argv[2])
+random, hits = np.random.default_rng(worker), 0
+for step in range(int(sys.argv[3])):
+    ids, rows = make(random.permutation(400)[:100])
+    out = np.zeros_like(rows)
+    cache.put("0123456789abcdef" * 2, ids[::2], rows[::2])
+    found = cache.gather("0123456789abcdef" * 2, ids, out)
+    assert np.array_equal(out[found], rows[found])
+    hits += found.sum()
+    cache.image_ids("0123456789abcdef" * 2), cache.info()
+assert hits
+"""
+    steps = 300 if SOAK else 30
+    command = [sys.executable, "-W", "error", "-c", FUNCTIONS + reading, str(cache.path)]
+    workers = [subprocess.Popen([*command, str(worker), str(steps)]) for worker in range(3)]
+    removed = 0
+    while any(worker.poll() is None for worker in workers):
+        removed += len(cache.gc(max_size=20_000))
+        cache.compact()
+    assert [worker.wait() for worker in workers] == [0] * 3
+    assert removed > 0
+    assert cache.verify() == []
 
 
 def test_threads_share_a_cache(cache):
