@@ -6,6 +6,7 @@ own, which appears whole and durable or not at all. `docs/cache-format.md` state
 
 import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -309,8 +310,22 @@ def _shape(value: object) -> str:
 
 
 def _blocks(rows: np.ndarray, order: np.ndarray) -> Iterator[np.ndarray]:
-    step = rows_at_once(rows.shape[1], str(rows.dtype))
-    scratch = np.empty((min(step, len(order)), rows.shape[1]), rows.dtype)  # one, since fresh memory is slow
-    for start in range(0, len(order), step):
+    """Give the rows in that order, block by block; the next one is copied while this one is written."""
+    step = 4 * rows_at_once(rows.shape[1], str(rows.dtype))  # so that changing threads costs little
+    starts = range(0, len(order), step)
+    scratch = np.empty((2, min(step, len(order)), rows.shape[1]), rows.dtype)  # fresh memory is slow
+
+    def block(start: int) -> np.ndarray:
         some = order[start : start + step]
-        yield np.take(rows, some, axis=0, out=scratch[: len(some)], mode="clip")
+        out = scratch[start // step % 2, : len(some)]
+        return np.take(rows, some, axis=0, out=out, mode="clip")
+
+    if len(starts) == 1:
+        yield block(0)
+        return
+    with ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(block, 0)
+        for start in starts:
+            ready = coming.result()
+            coming = ahead.submit(block, start + step)  # after the last one: an empty one
+            yield ready

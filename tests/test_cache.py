@@ -123,6 +123,18 @@ def test_many_ids_that_share_their_first_half_are_found_fast(cache):
     assert np.array_equal(out, rows)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_many_blocks_are_put_in_order(tmp_path, dtype):
+    """Rows that are copied ahead of those being written end up under their own ids."""
+    cache, random = EmbeddingCache(tmp_path, dtype), np.random.default_rng(0)
+    rows = random.standard_normal((3333, 1024), dtype="f4")  # 13 MB: blocks are of 4 MB
+    ids, _ = make(random.permutation(3333))
+    cache.put(RECIPE, ids, rows)
+    out = np.empty_like(rows)
+    assert cache.gather(RECIPE, ids, out).all()
+    assert np.array_equal(out, rows.astype(dtype))
+
+
 def test_the_first_of_equal_ids_counts(cache):
     """An id that repeats within a put is stored once."""
     ids, rows = make([5, 6, 5])
