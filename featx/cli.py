@@ -186,7 +186,14 @@ def layers(backbone: str, input_size: int | None, every: bool, as_json: bool) ->
 @_extraction
 @as_json
 def extract(
-    source: Path, *, image: str, label: tuple[str, ...], output: Path, as_json: bool, **choices: Any
+    source: Path,
+    *,
+    image: str,
+    label: tuple[str, ...],
+    root: Path | None,
+    output: Path,
+    as_json: bool,
+    **choices: Any,
 ) -> None:
     """Embed the images of a folder or table and write one file.
 
@@ -194,7 +201,7 @@ def extract(
     """
     from featx.export import write_embeddings
 
-    images = images_from(source, image, label)
+    images = images_from(source, image=image, label=label, root=root)
     extractor = _extractor(**choices)
     embeddings = extractor.transform(images.paths)
     bad = getattr(extractor, "bad_images_", ())
@@ -221,8 +228,8 @@ def extract(
 @_extraction
 @as_json
 def fit(
-    source: Path, *, image: str, label: tuple[str, ...], output: Path, head: str | None, folds: int, overwrite: bool,
-    as_json: bool, **choices: Any,
+    source: Path, *, image: str, label: tuple[str, ...], root: Path | None, output: Path, head: str | None, folds: int,
+    overwrite: bool, as_json: bool, **choices: Any,
 ) -> None:  # fmt: skip
     """Cross-validate and fit a classifier or regressor on a folder or table, and save it.
 
@@ -231,7 +238,7 @@ def fit(
     from sklearn.pipeline import make_pipeline
     from sklearn.utils.multiclass import type_of_target
 
-    images = images_from(source, image, label)
+    images = images_from(source, image=image, label=label, root=root)
     if images.labels is None:
         raise InputError(
             f"{source} has no labels. Give a folder with one folder per class, or --label COLUMN."

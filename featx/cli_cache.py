@@ -185,6 +185,7 @@ def export(
     source: Path | None,
     image: str,
     label: tuple[str, ...],
+    root: Path | None,
     cache: Any,
     as_json: bool,
 ) -> None:
@@ -194,7 +195,7 @@ def export(
     """
     from featx.export import export_recipe
 
-    images = images_from(source, image, label) if source else None
+    images = images_from(source, image=image, label=label, root=root) if source else None
     count, width = export_recipe(cache, recipe, output, images)
     if as_json:
         print_json({"output": str(output), "images": count, "columns": width})

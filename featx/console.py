@@ -12,16 +12,20 @@ import featx
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
 
-def images_from(source: Path, image: str | None, label: Iterable[str]) -> Any:
-    """List the images of a folder or table; `image` and `label` name columns of the table."""
+def images_from(source: Path, *, image: str | None, label: Iterable[str], root: Path | None) -> Any:
+    """List the images of a folder or table; the others are for a table, as `featx.load_table` takes them."""
     if source.is_dir():
         return featx.load_folder(source)
     labels = list(label)
-    return featx.load_table(source, image=image, label=(labels[0] if len(labels) == 1 else labels) or None)
+    return featx.load_table(
+        source, image=image, label=(labels[0] if len(labels) == 1 else labels) or None, root=root
+    )
 
 
 def columns(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that name a table's columns."""
+    """Give a command the options that name a table's columns and the folder its paths begin at."""
+    root = click.Path(exists=True, file_okay=False, path_type=Path)
+    command = click.option("--root", type=root, help="Folder of a table's paths; default: its own.")(command)
     command = click.option("--label", multiple=True, help="Column with the labels; may be repeated.")(command)
     return click.option("--image", help="Column with the paths.")(command)
 
