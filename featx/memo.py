@@ -190,7 +190,7 @@ class Memo:
 
         def ask(database: sqlite3.Connection) -> None:
             for key, image, *facts in database.execute(_PLACES):
-                if image in wanted:
+                if image in wanted and isinstance(key, bytes):
                     with suppress(OSError, ValueError):
                         if tuple(facts) == _facts(key):
                             wanted[image] = os.fsdecode(key)

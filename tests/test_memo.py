@@ -414,6 +414,16 @@ def test_values_of_a_strange_kind_are_nothing(memo, image, value):
     assert knows(memo, image) is None
 
 
+@pytest.mark.parametrize("path", [5, "text", 0.5, b"\0"])
+def test_paths_of_a_strange_kind_are_unknown(memo, image, path):
+    """Likewise where a path is no path."""
+    learn(memo, image)
+    with closing(sqlite3.connect(memo.path, isolation_level=None)) as database:
+        database.execute("UPDATE file SET path = ?", (path,))
+    ids = np.frombuffer(image_id(b"an image"), "u1")[None]
+    assert memo.paths(ids) == [""]
+
+
 def test_an_empty_file_is_a_new_memo(memo):
     """What a writer killed at birth leaves behind is used, not set aside."""
     memo.path.parent.mkdir()
