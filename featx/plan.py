@@ -148,9 +148,12 @@ def resolve(choices: Choices, content_of: Callable[[Path], bytes], memo: Memo | 
     poolings = _poolings(choices.pooling, depths, network)
     graph = partial(_graph, network, choices.scaling, choices.precision)
     spoken = [network.size, choices.scaling, choices.resize, choices.precision, depths, poolings]
-    question = (
-        network.key and digest(json.dumps([FORMAT, version("keras"), network.key, spoken]).encode()).hex()
-    )
+    versions = [
+        FORMAT,
+        __version__,
+        version("keras"),
+    ]  # another one may find other stages, or write other recipes
+    question = network.key and digest(json.dumps([versions, network.key, spoken]).encode()).hex()
     answer = memo.recall(question) if memo and question else None
     if answer is None:
         answer = _answer(graph(), depths, poolings, choices)

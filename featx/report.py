@@ -99,8 +99,9 @@ def evaluate(
     folds = min(cv, smallest)
     if folds < 2:
         what = "class" if stratified else "data set"
+        hint = " If the labels are counts, take a regression head: 'ridge'." if y.dtype.kind in "iu" else ""
         raise InputError(
-            f"The smallest {what} has {smallest} image; cross-validation needs 2 or more of each."
+            f"The smallest {what} has {smallest} image; cross-validation needs 2 or more of each.{hint}"
         )
     split = (StratifiedKFold if stratified else KFold)(folds, shuffle=True, random_state=seed)
     metric = "r2" if regression else "accuracy"
