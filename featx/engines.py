@@ -42,8 +42,14 @@ class KerasEngine:
         import keras
         from keras import ops
 
-        vectors = [pool(ops.cast(tensor.symbol, "float32"), pooling, ops) for tensor, pooling in taps]
-        self.model: Any = keras.Model(graph.input, vectors)
+        # a model of its own, so that no operator here gets a name that one in the graph has
+        maps = [keras.Input(tensor.shape, dtype=tensor.symbol.dtype) for tensor, _ in taps]
+        vectors = [
+            pool(ops.cast(symbol, "float32"), pooling, ops)
+            for symbol, (_, pooling) in zip(maps, taps, strict=True)
+        ]
+        pooling = keras.Model(maps, vectors, name="featx_pooling")
+        self.model: Any = keras.Model(graph.input, pooling([tensor.symbol for tensor, _ in taps]))
         self.batch_size = batch_size
 
     def __call__(self, pixels: np.ndarray) -> list[np.ndarray]:

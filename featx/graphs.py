@@ -211,7 +211,7 @@ def flatten(network: Any, *, input_size: tuple[int, int], scaling: str, precisio
         raise InputError(
             f"A backbone takes one image of shape (n, h, w, 3) or (n, h, w, 1); this one takes {shapes}."
         )
-    pixels = keras.Input((*input_size, 3), dtype="uint8", name="pixels")
+    pixels = keras.Input((*input_size, 3), dtype="uint8", name="featx_pixels")
     scaled = _scale(pixels, scaling, network.inputs[0].shape[-1])
     walk = _Walk(scaled, precision)
     try:
@@ -224,11 +224,15 @@ def flatten(network: Any, *, input_size: tuple[int, int], scaling: str, precisio
 
 
 def _scale(pixels: Any, scaling: str, channels: int) -> Any:
+    import keras
     from keras import ops
 
     how = SCALINGS[scaling]
     mean, deviation = (np.array(how[name], "float32") for name in ("mean", "deviation"))
-    x = ops.cast(pixels, "float32")
+    # A model of its own: Keras names operators by a counter of the thread, so beside those of another network,
+    # made in another thread or loaded from a file, two could get one name.
+    start = keras.Input(pixels.shape[1:], dtype="uint8")
+    x = ops.cast(start, "float32")
     if channels == 1:
         # ITU-R BT.601 luminance, as Pillow's convert("L")
         x = ops.sum(x * np.array([0.299, 0.587, 0.114], "float32"), axis=-1, keepdims=True)
@@ -237,7 +241,8 @@ def _scale(pixels: Any, scaling: str, channels: int) -> Any:
         x = ops.flip(x, axis=-1)
     x = x / how["divide"] if how["divide"] != 1 else x
     x = x - mean if mean.any() else x
-    return x / deviation if (deviation != 1).any() else x
+    x = x / deviation if (deviation != 1).any() else x
+    return keras.Model(start, x, name="featx_scaling")(pixels)
 
 
 class _Walk:
@@ -254,7 +259,7 @@ class _Walk:
         """Run a network on a symbolic tensor; give its outputs on the new graph."""
         import keras
 
-        marks = [keras.layers.Identity() for _ in network.outputs]
+        marks = [keras.layers.Identity(name=f"featx_mark_{place}") for place, _ in enumerate(network.outputs)]
         marked = keras.Model(
             network.inputs, [mark(output) for mark, output in zip(marks, network.outputs, strict=True)]
         )

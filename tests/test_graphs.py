@@ -215,6 +215,42 @@ FAMILIES = {
 }
 
 
+def test_names_given_by_keras_do_not_clash():
+    """Keras counts operators per thread and session; a network from another one may hold the names that come next."""
+    from threading import Thread
+
+    from featx.engines import KerasEngine
+
+    pixels = keras.Input((64, 64, 3))
+    network = keras.Model(
+        pixels, layers.Conv2D(2, 3, strides=2)(keras.ops.cast(pixels / 255 - 1, "float32") / 2)
+    )
+    graphs, results = [], []
+
+    def build():
+        graphs.append(graph_of(network))
+
+    def run_engine():
+        graph = graphs[0]
+        results.extend(KerasEngine(graph, [(graph.at(1), "avg+std"), (graph.at(1), "gem")], 2)(UINT8))
+
+    for step in (build, build, run_engine):  # each new thread counts from the start again
+        thread = Thread(target=step)
+        thread.start()
+        thread.join()
+
+    assert [vectors.shape for vectors in results] == [(2, 4), (2, 2)]
+
+
+def test_layers_of_one_name_are_refused():
+    """Two networks in one that both have a layer "same" cannot be laid flat; the name is told."""
+    inner = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(3, 1, name="same")], name="inner")
+    outer = keras.Sequential([keras.Input((8, 8, 3)), inner, layers.Conv2D(3, 1, name="same")])
+
+    with pytest.raises(InputError, match='The name "same" is used 2 times'):
+        graph_of(outer, 8)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_graph_preprocesses_as_the_family_does(family):
     """For every family of Keras the pixels that reach the network are those of its own preprocess_input."""
