@@ -1,8 +1,4 @@
-"""A backbone as one flat graph from uint8 pixels on: scaled, numbered in stages, and cut at any depth.
-
-Works on the graph itself, through Keras' public API, so that any functional CNN can be cut: those of the catalogue,
-a user's own, and one that wraps another as a layer.
-"""
+"""A backbone as one flat graph from uint8 pixels on: scaled, numbered in stages, and cut at any depth."""
 
 import re
 from collections import defaultdict
@@ -229,8 +225,7 @@ def _scale(pixels: Any, scaling: str, channels: int) -> Any:
 
     how = SCALINGS[scaling]
     mean, deviation = (np.array(how[name], "float32") for name in ("mean", "deviation"))
-    # A model of its own: Keras names operators by a counter of the thread, so beside those of another network,
-    # made in another thread or loaded from a file, two could get one name.
+    # a model of its own: Keras counts operators per thread, so one of these could get a name of the network's
     start = keras.Input(pixels.shape[1:], dtype="uint8")
     x = ops.cast(start, "float32")
     if channels == 1:
