@@ -48,8 +48,8 @@ class KerasEngine:
             pool(ops.cast(symbol, "float32"), pooling, ops)
             for symbol, (_, pooling) in zip(maps, taps, strict=True)
         ]
-        pooling = keras.Model(maps, vectors, name="featx_pooling")
-        self.model: Any = keras.Model(graph.input, pooling([tensor.symbol for tensor, _ in taps]))
+        pooler = keras.Model(maps, vectors, name="featx_pooling")
+        self.model: Any = keras.Model(graph.input, pooler([tensor.symbol for tensor, _ in taps]))
         self.batch_size = batch_size
 
     def __call__(self, pixels: np.ndarray) -> list[np.ndarray]:
