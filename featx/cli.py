@@ -1,7 +1,6 @@
 """The command ``featx``: parse, call one function, print. Results go to stdout, everything else to stderr."""
 
 import os
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import click
 
 import featx
 from featx.cli_cache import cache_group
-from featx.console import as_json, columns, images_from, print_json, print_table
+from featx.console import as_json, extraction, extractor_from, images_from, print_json, print_table, table
 from featx.errors import FeatxError, InputError
 
 
@@ -35,63 +34,7 @@ def main() -> None:
     )  # TensorFlow's start-up notes are not messages of featx
 
 
-_cache = click.option(
-    "--cache", metavar="FOLDER", default="auto", help="Cache folder; 'none' to keep nothing."
-)
-
-
 main.add_command(cache_group)
-
-
-class _Depth(click.ParamType[Any]):
-    """Stage numbers and layer names, separated by commas."""
-
-    name = "depth"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ARG002 - click's signature
-        if value == "default":
-            return value
-        items = [int(item) if item.lstrip("-").isdigit() else item for item in value.split(",")]
-        return items[0] if len(items) == 1 else items
-
-
-def _extraction(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of `FeatureExtractor`."""
-    options = [
-        click.option("--backbone", default="featx-mini", help="A name of featx backbones, or a .keras file."),
-        click.option("--depth", type=_Depth(), default="default", help="Stages or layers, e.g. -1 or 3,4,5."),
-        click.option(
-            "--pooling", default="default", help="avg, max, std, gem, grid2, none, or a sum: avg+std."
-        ),
-        click.option("--weights", default="auto", help="'auto', 'none' for random ones, or a file."),
-        click.option("--scaling", default="auto", help="Pixel scaling of a .keras file of your own."),
-        click.option("--input-size", type=int, help="Pixels; default: the backbone's own."),
-        click.option("--resize", default="squash", help="squash, crop or pad."),
-        click.option(
-            "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images at a time."
-        ),
-        click.option("--jobs", type=int, help="Threads that decode; default: one for every core."),
-        click.option("--quiet", is_flag=True, help="No progress bar."),
-        _cache,
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def _extractor(*, weights: str, cache: str, jobs: int | None, quiet: bool, **choices: Any) -> Any:
-    return featx.FeatureExtractor(
-        weights=None if weights == "none" else weights,
-        cache=None if cache == "none" else cache,
-        n_jobs=jobs,
-        verbose=int(not quiet),
-        **choices,
-    )
-
-
-def _table(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command a source of images, and the options that name a table's columns."""
-    return click.argument("source", type=click.Path(exists=True, path_type=Path))(columns(command))
 
 
 @main.command()
@@ -177,13 +120,13 @@ def layers(backbone: str, input_size: int | None, every: bool, as_json: bool) ->
 
 
 @main.command()
-@_table
+@table
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help=".h5, .npz, .parquet or .csv"
 )
 @click.option("--on-error", type=click.Choice(["raise", "nan"]), default="raise", show_default=True,
               help="What a bad image does: stop the work at its end, or become a row of NaN.")  # fmt: skip
-@_extraction
+@extraction
 @as_json
 def extract(
     source: Path,
@@ -202,7 +145,7 @@ def extract(
     from featx.export import write_embeddings
 
     images = images_from(source, image=image, label=label, root=root)
-    extractor = _extractor(**choices)
+    extractor = extractor_from(**choices)
     embeddings = extractor.transform(images.paths)
     bad = getattr(extractor, "bad_images_", ())
     for one in bad:
@@ -216,7 +159,7 @@ def extract(
 
 
 @main.command()
-@_table
+@table
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the model.")
 @click.option(
     "--head", default=None, help="logistic, xgboost, svm, knn; for numbers ridge, xgboost-regressor."
@@ -225,7 +168,7 @@ def extract(
     "--folds", type=click.IntRange(2), default=5, show_default=True, help="Of the cross-validation."
 )
 @click.option("--overwrite", is_flag=True, help="Replace a model that is there.")
-@_extraction
+@extraction
 @as_json
 def fit(
     source: Path, *, image: str, label: tuple[str, ...], root: Path | None, output: Path, head: str | None, folds: int,
@@ -243,7 +186,7 @@ def fit(
         raise InputError(
             f"{source} has no labels. Give a folder with one folder per class, or --label COLUMN."
         )
-    extractor = _extractor(**choices)
+    extractor = extractor_from(**choices)
     extractor.transform(images.paths)  # one pass with a progress bar; everything below reads the cache
     usual = "ridge" if type_of_target(images.labels).startswith("continuous") else "logistic"
     pipeline = make_pipeline(extractor.set_params(verbose=0), featx.make_head(head or usual))

@@ -30,6 +30,63 @@ def columns(command: Callable[..., None]) -> Callable[..., None]:
     return click.option("--image", help="Column with the paths.")(command)
 
 
+_cache = click.option(
+    "--cache", metavar="FOLDER", default="auto", help="Cache folder; 'none' to keep nothing."
+)
+
+
+class _Depth(click.ParamType[Any]):
+    """Stage numbers and layer names, separated by commas."""
+
+    name = "depth"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ARG002 - click's signature
+        if value == "default":
+            return value
+        items = [int(item) if item.lstrip("-").isdigit() else item for item in value.split(",")]
+        return items[0] if len(items) == 1 else items
+
+
+def extraction(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `FeatureExtractor`, which `extractor_from` takes."""
+    options = [
+        click.option("--backbone", default="featx-mini", help="A name of featx backbones, or a .keras file."),
+        click.option("--depth", type=_Depth(), default="default", help="Stages or layers, e.g. -1 or 3,4,5."),
+        click.option(
+            "--pooling", default="default", help="avg, max, std, gem, grid2, none, or a sum: avg+std."
+        ),
+        click.option("--weights", default="auto", help="'auto', 'none' for random ones, or a file."),
+        click.option("--scaling", default="auto", help="Pixel scaling of a .keras file of your own."),
+        click.option("--input-size", type=int, help="Pixels; default: the backbone's own."),
+        click.option("--resize", default="squash", help="squash, crop or pad."),
+        click.option(
+            "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images at a time."
+        ),
+        click.option("--jobs", type=int, help="Threads that decode; default: one for every core."),
+        click.option("--quiet", is_flag=True, help="No progress bar."),
+        _cache,
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def extractor_from(*, weights: str, cache: str, jobs: int | None, quiet: bool, **choices: Any) -> Any:
+    """Make a `FeatureExtractor` from those options."""
+    return featx.FeatureExtractor(
+        weights=None if weights == "none" else weights,
+        cache=None if cache == "none" else cache,
+        n_jobs=jobs,
+        verbose=int(not quiet),
+        **choices,
+    )
+
+
+def table(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command a source of images, and the options that name a table's columns."""
+    return click.argument("source", type=click.Path(exists=True, path_type=Path))(columns(command))
+
+
 def print_json(value: Any) -> None:
     """Print what a program can read."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
