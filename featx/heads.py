@@ -1,106 +1,24 @@
 """The named heads: plain scikit-learn and XGBoost estimators, with defaults that suit embeddings."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from importlib import import_module
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.linear_model import RidgeCV
-from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from xgboost import XGBClassifier, XGBRegressor
 
-from featx.errors import InputError, UnknownNameError
-from featx.logistic import LogisticHead
-
-
-class XGBoostHead(XGBClassifier):
-    """XGBoost's classifier, for labels of any type.
-
-    `xgboost.XGBClassifier` takes the classes 0 to n-1 only, and writes over its own `objective`; this one
-    keeps scikit-learn's habits. Everything else, parameters included, is `XGBClassifier`'s.
-
-    Attributes
-    ----------
-    classes_ : ndarray of shape (n_classes,)
-        The labels; for multi-label targets ``[0, 1]``.
-
-    Examples
-    --------
-    >>> X = [[0.0], [0.1], [0.9], [1.0]]
-    >>> head = XGBoostHead(n_estimators=10, min_child_weight=0).fit(X, ["cat", "cat", "dog", "dog"])
-    >>> [str(label) for label in head.predict([[0.05], [0.95]])]
-    ['cat', 'dog']
-    """
-
-    def fit(self, X: Any, y: Any, *, eval_set: Any = None, **fit_params: Any) -> Self:
-        """Fit to `X` (n, d) and labels `y` (n,) of any type, or (n, n_labels) of 0 and 1.
-
-        The other parameters are those of `XGBClassifier.fit`.
-
-        Raises
-        ------
-        ValueError
-            If there is NaN in `y`, its length is not that of `X`, or there is one class only.
-        """
-        y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
-        check_consistent_length(X, y)
-        check_classification_targets(y)
-        if type_of_target(y) != "multilabel-indicator":
-            y = column_or_1d(y, warn=True)
-        labels, codes = np.unique(y, return_inverse=True)
-        if len(labels) < 2:
-            raise InputError(
-                f"XGBoostHead needs two classes or more, but y holds one class only: {labels[0]!r}."
-            )
-        if eval_set is not None:
-            eval_set = [(points, _encode(truth, labels)) for points, truth in eval_set]
-        objective = self.objective
-        if hasattr(self, "_labels"):
-            del self._labels  # an earlier fit's; XGBClassifier.fit compares the codes with classes_
-        try:
-            super().fit(X, codes.reshape(y.shape), eval_set=eval_set, **fit_params)
-        finally:
-            self.objective = objective
-        self._labels: NDArray[Any] = labels
-        return self
-
-    @property
-    def classes_(self) -> NDArray[Any]:
-        """The labels, sorted."""
-        return self._labels if hasattr(self, "_labels") else np.asarray(super().classes_)
-
-    def predict(self, X: Any, **predict_params: Any) -> NDArray[Any]:
-        """Labels (n,), or (n, n_labels) of 0 and 1; the parameters are those of `XGBClassifier.predict`."""
-        codes = np.asarray(super().predict(X, **predict_params))
-        return codes if predict_params.get("output_margin") else np.asarray(self.classes_[codes.astype(int)])
-
-
-def _scaled(estimator: Any) -> Any:
-    return make_pipeline(StandardScaler(), estimator)
-
-
-def _encode(y: Any, labels: NDArray[Any]) -> NDArray[np.intp]:
-    strange = np.setdiff1d(y, labels)
-    if len(strange):
-        raise InputError(
-            f"eval_set holds labels that y does not: {', '.join(map(repr, strange.tolist()))}. "
-            f"Remove those rows, or add such rows to y."
-        )
-    return np.asarray(np.searchsorted(labels, y))
+from featx.errors import UnknownNameError
 
 
 @dataclass(frozen=True)
 class _Head:
     """One row of the table of heads."""
 
-    build: Callable[..., Any]
-    """The estimator's class."""
+    home: str
+    """The module of the estimator's class, imported on first use: a logistic head must not wait for XGBoost."""
+    kind: str
+    """The class."""
     scaled: bool
     """Whether `StandardScaler` goes before it, in a pipeline."""
     defaults: dict[str, Any]
@@ -128,22 +46,30 @@ _TREE_SPACE: dict[str, list[Any]] = {
     "reg_lambda": [0.3, 1.0, 3.0, 10.0],
 }
 _HEADS = {
-    "logistic": _Head(LogisticHead, False, {}, {"class_weight": [None, "balanced"]}),
-    "xgboost": _Head(XGBoostHead, False, _TREES, _TREE_SPACE),
+    "logistic": _Head("featx.logistic", "LogisticHead", False, {}, {"class_weight": [None, "balanced"]}),
+    "xgboost": _Head("featx.boosting", "XGBoostHead", False, _TREES, _TREE_SPACE),
     "svm": _Head(
-        SVC,
+        "sklearn.svm",
+        "SVC",
         True,
         {"kernel": "linear", "C": 0.01},
         {"kernel": ["linear", "rbf"], "C": [1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0, 100.0]},
     ),
     "knn": _Head(
-        KNeighborsClassifier,
+        "sklearn.neighbors",
+        "KNeighborsClassifier",
         True,
         {"metric": "cosine", "weights": "distance"},
         {"n_neighbors": [1, 3, 5, 10, 20], "metric": ["cosine", "euclidean"]},
     ),
-    "ridge": _Head(RidgeCV, True, {"alphas": np.logspace(-1, 6, 15)}, {"alpha_per_target": [False, True]}),
-    "xgboost-regressor": _Head(XGBRegressor, False, _TREES, _TREE_SPACE),
+    "ridge": _Head(
+        "sklearn.linear_model",
+        "RidgeCV",
+        True,
+        {"alphas": np.logspace(-1, 6, 15)},
+        {"alpha_per_target": [False, True]},
+    ),
+    "xgboost-regressor": _Head("xgboost", "XGBRegressor", False, _TREES, _TREE_SPACE),
 }
 
 
@@ -176,7 +102,7 @@ def make_head(name: str, **params: Any) -> Any:
     SVC(C=0.1, kernel='linear')
     """
     head = _find(name)
-    estimator = head.build(**head.defaults | params)
+    estimator = getattr(import_module(head.home), head.kind)(**head.defaults | params)
     return make_pipeline(StandardScaler(), estimator) if head.scaled else estimator
 
 
@@ -206,7 +132,7 @@ def search_space(name: str, step: str = "") -> dict[str, list[Any]]:
     [1, 3, 5, 10, 20]
     """
     head = _find(name)
-    inner = head.build.__name__.lower() if head.scaled else ""
+    inner = head.kind.lower() if head.scaled else ""
     prefix = "".join(f"{part}__" for part in (step, inner) if part)
     return {prefix + key: list(values) for key, values in head.space.items()}
 

@@ -33,10 +33,10 @@ _PACKAGES = ("featx", "scikit-learn", "numpy", "skops", "xgboost", "keras")
 # everything else have to be named by the caller.
 TRUSTED = frozenset(
     {
+        "featx.boosting.XGBoostHead",
         "featx.cache.EmbeddingCache",
         "featx.errors.BadImage",
         "featx.extractor.FeatureExtractor",
-        "featx.heads.XGBoostHead",
         "featx.logistic.LogisticHead",
         "pathlib.PosixPath",
         "pathlib.WindowsPath",

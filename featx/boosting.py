@@ -1,0 +1,83 @@
+"""XGBoost's classifier with scikit-learn's habits. A module of its own, since XGBoost takes time to import."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from xgboost import XGBClassifier
+
+from featx.errors import InputError
+
+
+class XGBoostHead(XGBClassifier):
+    """XGBoost's classifier, for labels of any type.
+
+    `xgboost.XGBClassifier` takes the classes 0 to n-1 only, and writes over its own `objective`; this one
+    keeps scikit-learn's habits. Everything else, parameters included, is `XGBClassifier`'s.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels; for multi-label targets ``[0, 1]``.
+
+    Examples
+    --------
+    >>> X = [[0.0], [0.1], [0.9], [1.0]]
+    >>> head = XGBoostHead(n_estimators=10, min_child_weight=0).fit(X, ["cat", "cat", "dog", "dog"])
+    >>> [str(label) for label in head.predict([[0.05], [0.95]])]
+    ['cat', 'dog']
+    """
+
+    def fit(self, X: Any, y: Any, *, eval_set: Any = None, **fit_params: Any) -> Self:
+        """Fit to `X` (n, d) and labels `y` (n,) of any type, or (n, n_labels) of 0 and 1.
+
+        The other parameters are those of `XGBClassifier.fit`.
+
+        Raises
+        ------
+        ValueError
+            If there is NaN in `y`, its length is not that of `X`, or there is one class only.
+        """
+        y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+        check_consistent_length(X, y)
+        check_classification_targets(y)
+        if type_of_target(y) != "multilabel-indicator":
+            y = column_or_1d(y, warn=True)
+        labels, codes = np.unique(y, return_inverse=True)
+        if len(labels) < 2:
+            raise InputError(
+                f"XGBoostHead needs two classes or more, but y holds one class only: {labels[0]!r}."
+            )
+        if eval_set is not None:
+            eval_set = [(points, _encode(truth, labels)) for points, truth in eval_set]
+        objective = self.objective
+        if hasattr(self, "_labels"):
+            del self._labels  # an earlier fit's; XGBClassifier.fit compares the codes with classes_
+        try:
+            super().fit(X, codes.reshape(y.shape), eval_set=eval_set, **fit_params)
+        finally:
+            self.objective = objective
+        self._labels: NDArray[Any] = labels
+        return self
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """The labels, sorted."""
+        return self._labels if hasattr(self, "_labels") else np.asarray(super().classes_)
+
+    def predict(self, X: Any, **predict_params: Any) -> NDArray[Any]:
+        """Labels (n,), or (n, n_labels) of 0 and 1; the parameters are those of `XGBClassifier.predict`."""
+        codes = np.asarray(super().predict(X, **predict_params))
+        return codes if predict_params.get("output_margin") else np.asarray(self.classes_[codes.astype(int)])
+
+
+def _encode(y: Any, labels: NDArray[Any]) -> NDArray[np.intp]:
+    strange = np.setdiff1d(y, labels)
+    if len(strange):
+        raise InputError(
+            f"eval_set holds labels that y does not: {', '.join(map(repr, strange.tolist()))}. "
+            f"Remove those rows, or add such rows to y."
+        )
+    return np.asarray(np.searchsorted(labels, y))
