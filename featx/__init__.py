@@ -12,6 +12,8 @@ _HOME = {
     "EmbeddingCache": "cache",
     "FeatureExtractor": "extractor",
     "FeatxError": "errors",
+    "FineTuner": "finetune",
+    "FineTunerRegressor": "finetune",
     "backbones": "catalogue",
     "evaluate": "report",
     "load": "saving",
