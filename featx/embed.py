@@ -1,6 +1,7 @@
 """From images to embeddings: name each by its content, look it up, compute what is missing, keep it."""
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from featx.images import Source, content, decode, resize
 from featx.memo import Memo, Stat, Use, stat_of
 from featx.parallel import spread
 from featx.plan import Plan, Tap
+from featx.running import engine_for
 
 SEGMENT_BYTES = 32 << 20
 """Computed vectors are written to the cache when they fill this much memory,"""
@@ -30,6 +32,7 @@ def embed(
     resize_rule: str = "squash",
     batch_size: int = 32,
     n_jobs: int | None = None,
+    engine: str = "auto",
     cache: EmbeddingCache | None = None,
     memo: Memo | None = None,
     progress: bool = False,
@@ -46,6 +49,8 @@ def embed(
         How an image is brought to the input size; part of the plan's recipes.
     batch_size, n_jobs
         Images at a time and workers that read; neither changes a number.
+    engine
+        A name in `featx.engines.ENGINES`.
     cache, memo
         Where vectors and the names of files are kept; None to keep nothing.
     progress
@@ -75,7 +80,7 @@ def embed(
         load = partial(_load, size=plan.input_size, rule=resize_rule)
         reasons |= _compute(
             sources, ids, lacks,
-            plan=plan, load=load, batch_size=batch_size, n_jobs=n_jobs, cache=cache, progress=progress,
+            plan=plan, load=load, batch_size=batch_size, n_jobs=n_jobs, engine=engine, cache=cache, progress=progress,
         )  # fmt: skip
     embeddings[list(reasons)] = np.nan
     return embeddings, [BadImage(row, _name(sources[row], row), reasons[row]) for row in sorted(reasons)]
@@ -194,24 +199,37 @@ def _compute(
     load: Callable[[Sequence[tuple[Source, bytes]]], tuple[np.ndarray, list[str | None]]],
     batch_size: int,
     n_jobs: int | None,
+    engine: str,
     cache: EmbeddingCache | None,
     progress: bool,
 ) -> dict[int, str]:
     """Run the network on every different image that some tap lacks; give the reasons of those it could not read."""
-    engine = plan.engine([lack.tap for lack in lacks], batch_size)
     groups = _groups(ids, np.any([lack.rows for lack in lacks], axis=0))
+    runner = engine_for(
+        plan, [lack.tap for lack in lacks], batch_size,
+        engine=engine, images=len(groups), folder=cache.path / "engines" if cache else None,
+    )  # fmt: skip
     batches = [groups[start : start + batch_size] for start in range(0, len(groups), batch_size)]
     wanted = ([(sources[rows[0]], ids[rows[0]].tobytes()) for rows in batch] for batch in batches)
     bad: dict[int, str] = {}
+    under_way: deque[list[np.ndarray]] = deque()
+
+    def decoded() -> Iterator[np.ndarray]:
+        for batch, (pixels, reasons) in zip(batches, spread(load, wanted, n_jobs), strict=True):
+            good = [place for place, reason in enumerate(reasons) if reason is None]
+            for rows, reason in zip(batch, reasons, strict=True):
+                bad.update((int(row), reason) for row in rows if reason is not None)
+            bar.update(len(batch) - len(good))
+            if good:
+                under_way.append([batch[place] for place in good])
+                yield pixels[good]
+
     started = monotonic()
     try:
         with tqdm(total=len(groups), unit="image", desc=plan.name, disable=not progress) as bar:
-            for batch, (pixels, reasons) in zip(batches, spread(load, wanted, n_jobs), strict=True):
-                good = [place for place, reason in enumerate(reasons) if reason is None]
-                for rows, reason in zip(batch, reasons, strict=True):
-                    bad |= {int(row): reason for row in rows if reason is not None}
-                if good:
-                    _place(lacks, [batch[place] for place in good], ids, engine(pixels[good]))
+            for vectors in runner.run(decoded()):
+                batch = under_way.popleft()
+                _place(lacks, batch, ids, vectors)
                 bar.update(len(batch))
                 size = sum(vectors.nbytes for lack in lacks for _, vectors in lack.pending)
                 if cache and (size > SEGMENT_BYTES or monotonic() - started > SEGMENT_SECONDS):

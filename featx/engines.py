@@ -1,6 +1,6 @@
 """Engines: run a truncated graph over batches of pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,8 +8,8 @@ import numpy as np
 from featx.graphs import Graph, Tensor
 from featx.pooling import pool
 
-ENGINES = ("auto", "keras")
-"""The names there are. ``auto`` is the fastest one at hand."""
+ENGINES = ("auto", "keras", "openvino")
+"""The names there are; ``auto``: see `featx.running.engine_for`."""
 
 
 class KerasEngine:
@@ -71,3 +71,7 @@ class KerasEngine:
         outputs = self.model.predict_on_batch(padded)
         vectors = outputs if isinstance(outputs, list | tuple) else [outputs]
         return [np.asarray(values[:count], dtype=np.float32) for values in vectors]
+
+    def run(self, batches: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        """Embed batches, each as by a call, in their order."""
+        return map(self, batches)

@@ -56,7 +56,9 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
     precision
         ``float32``, or ``bfloat16`` (other numbers, so cached apart).
     engine
-        What runs the network: ``auto`` or ``keras``.
+        What runs the network. ``openvino``: on a CPU 1 to 5 times as fast as ``keras``, after an export of some seconds
+        that is kept beside the cache. ``auto``: OpenVINO where that pays and works. Changes no number by more than
+        1e-5 of the largest (at bfloat16, by more than its own rounding).
     batch_size
         Images at a time. Changes no number.
     n_jobs
@@ -173,6 +175,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
             resize_rule=self.resize,
             batch_size=self.batch_size,
             n_jobs=self.n_jobs,
+            engine=self.engine,
             cache=cache,
             memo=memo,
             progress=self.verbose > 0,

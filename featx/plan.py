@@ -15,7 +15,6 @@ import numpy as np
 
 from featx import __version__
 from featx.builders import Network, Size, network_of
-from featx.engines import KerasEngine
 from featx.errors import InputError, UnknownNameError
 from featx.fingerprint import FORMAT, digest, graph_digest, recipe_id, weights_digest
 from featx.graphs import SCALINGS, Graph
@@ -73,32 +72,17 @@ class Plan:
     """The backbone's name."""
     input_size: tuple[int, int]
     taps: Sequence[Tap]
-    graph: Callable[[], Graph] = field(repr=False)
-    """Gives the network, building it on first use."""
+    precision: str
+    graph: Callable[[str], Graph] = field(repr=False)
+    """Gives the network at a precision, building it on first use."""
 
     @property
     def width(self) -> int:
         """Length of the embedding."""
         return sum(len(tap.columns) for tap in self.taps)
 
-    def engine(self, taps: Sequence[Tap], batch_size: int) -> KerasEngine:
-        """Give an engine for some of the taps; the same one again for the same question."""
-        graph = self.graph()
-        wanted = tuple((tap.layer, tap.pooling) for tap in taps)
-        with _lock:
-            engines = _engines.setdefault(graph, OrderedDict())
-            key = (wanted, batch_size)
-            if key not in engines:
-                engines[key] = KerasEngine(
-                    graph, [(graph.at(layer), how) for layer, how in wanted], batch_size
-                )
-                while len(engines) > 4:
-                    engines.popitem(last=False)
-            return engines[key]
-
 
 _lock = threading.RLock()
-_engines: WeakKeyDictionary[Graph, OrderedDict[Any, KerasEngine]] = WeakKeyDictionary()
 _graphs: OrderedDict[Any, Graph] = OrderedDict()  # of named backbones and files; the two used last
 _own_graphs: WeakKeyDictionary[Any, dict[Any, Graph]] = WeakKeyDictionary()  # of Keras models
 
@@ -146,7 +130,7 @@ def resolve(choices: Choices, content_of: Callable[[Path], bytes], memo: Memo | 
         )
     depths = _depths(choices.depth, network)
     poolings = _poolings(choices.pooling, depths, network)
-    graph = partial(_graph, network, choices.scaling, choices.precision)
+    graph = partial(_graph, network, choices.scaling)
     spoken = [network.size, choices.scaling, choices.resize, choices.precision, depths, poolings]
     versions = [
         FORMAT,
@@ -156,11 +140,11 @@ def resolve(choices: Choices, content_of: Callable[[Path], bytes], memo: Memo | 
     question = network.key and digest(json.dumps([versions, network.key, spoken]).encode()).hex()
     answer = memo.recall(question) if memo and question else None
     if answer is None:
-        answer = _answer(graph(), depths, poolings, choices)
+        answer = _answer(graph(choices.precision), depths, poolings, choices)
         if memo and question:
             memo.note(question, answer)
     taps = [Tap(network.name, **{**tap, "shape": tuple(tap["shape"])}) for tap in answer["taps"]]
-    return Plan(network.name, tuple(answer["input_size"]), taps, graph)
+    return Plan(network.name, tuple(answer["input_size"]), taps, choices.precision, graph)
 
 
 def _answer(

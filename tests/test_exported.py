@@ -1,0 +1,143 @@
+"""Exported graphs give Keras' numbers, in order, whatever the number of batches; damage is noticed."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from featx.catalogue import backbones
+from featx.engines import KerasEngine
+from featx.exported import ExportError, OpenVINOEngine, export
+from featx.graphs import flatten
+from featx.plan import Choices, resolve
+
+FAMILIES = [
+    "featx-mini", "mobilenet_0.25", "mobilenet_v2_0.35", "mobilenet_v3_small", "mobilenet_v3_small_minimalistic",
+    "efficientnet_b0", "efficientnet_v2_b0", "convnext_tiny", "resnet50", "resnet50_v2", "densenet121", "inception_v3",
+    "inception_resnet_v2", "xception", "nasnet_mobile", "vgg16",
+]  # fmt: skip
+
+
+def batches(count, size, last=2):
+    rng = np.random.default_rng(0)
+    sizes = [4] * (count - 1) + [last]
+    return [rng.integers(0, 256, (n, size, size, 3), np.uint8) for n in sizes]
+
+
+@pytest.fixture
+def keras_engine(tiny):
+    graph = flatten(tiny, input_size=(16, 16), scaling="unit")
+    return KerasEngine(graph, [(graph.at(1), "avg+std"), (graph.at(2), "grid2"), (graph.at(3), "none")], 4)
+
+
+@pytest.fixture
+def exported(keras_engine, tmp_path):
+    export(keras_engine.model, tmp_path / "engines" / "one")
+    return tmp_path / "engines" / "one"
+
+
+def test_batches_come_back_in_order_with_the_numbers_of_keras(keras_engine, exported):
+    """More batches than run at a time, the last one not full: every vector is that of Keras."""
+    pixels = batches(9, 16)
+
+    results = list(OpenVINOEngine(exported, 4).run(pixels))
+
+    for expected, vectors in zip(keras_engine.run(pixels), results, strict=True):
+        for one, other in zip(expected, vectors, strict=True):
+            assert one.shape == other.shape
+            assert other.dtype == np.float32
+            assert np.abs(one - other).max() <= 1e-5 * np.abs(one).max()
+
+
+def test_a_vector_does_not_depend_on_its_batch_mates(exported):
+    """One image alone, and the same one among others, to the bit."""
+    engine = OpenVINOEngine(exported, 4)
+    (pixels,) = batches(1, 16, last=4)
+
+    together = next(engine.run([pixels]))
+    alone = list(engine.run(pixels[:, None]))
+
+    for tap, vectors in enumerate(together):
+        assert np.array_equal(vectors, np.concatenate([one[tap] for one in alone]))
+
+
+def test_threads_share_an_engine(exported):
+    """Four runs at once give what one gives."""
+    engine = OpenVINOEngine(exported, 4)
+    pixels = batches(6, 16)
+    expected = list(engine.run(pixels))
+
+    with ThreadPoolExecutor(4) as threads:
+        for results in threads.map(lambda _: list(engine.run(pixels)), range(4)):
+            for one, other in zip(expected, results, strict=True):
+                assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_a_run_that_is_given_up_leaves_the_engine_usable(exported):
+    """The consumer stops after one batch, as after an error; the next run is right."""
+    engine = OpenVINOEngine(exported, 4)
+    pixels = batches(6, 16)
+    expected = list(engine.run(pixels))
+    run = engine.run(pixels[::-1])
+    next(run)
+    run.close()
+
+    for one, other in zip(expected, engine.run(pixels), strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("name", ["graph.xml", "graph.bin", "sha256"])
+def test_a_flipped_bit_is_noticed(exported, name):
+    """No damaged graph is run."""
+    path = exported / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+    with pytest.raises(ExportError, match=r"damaged|cannot be read"):
+        OpenVINOEngine(exported, 4)
+
+
+def test_an_export_that_fails_leaves_nothing(tmp_path):
+    """A layer that OpenVINO does not know: an error that says so, and no file."""
+    import keras
+
+    inputs = keras.Input((16, 16, 3), dtype="uint8")
+    symbol = keras.ops.fft2((keras.ops.cast(inputs, "float32"), keras.ops.cast(inputs, "float32")))[0]
+    model = keras.Model(inputs, keras.ops.max(keras.ops.cumsum(symbol, 1), (1, 2)))
+
+    with pytest.raises(ExportError, match=r"\w+: "):
+        export(model, tmp_path / "engines" / "one")
+    assert list((tmp_path / "engines").iterdir()) == []
+
+
+def test_the_graph_used_longest_ago_makes_room(keras_engine, exported, monkeypatch):
+    """All exported graphs together stay within their limit; the newest always stays."""
+    monkeypatch.setattr("featx.exported.KEEP", 1)
+    export(keras_engine.model, exported.parent / "two")
+
+    assert [folder.name for folder in exported.parent.iterdir()] == ["two"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_agrees_with_keras(name, tmp_path):
+    """Float32 engines agree to 1e-5 of the largest number, at every stage of the default embedding."""
+    size = max(64, next(row.min_size for row in backbones() if row.name == name))
+    plan = resolve(Choices(name, weights=None, input_size=size), lambda path: path.read_bytes())
+    graph = plan.graph("float32")
+    keras_engine = KerasEngine(graph, [(graph.at(tap.layer), tap.pooling) for tap in plan.taps], 4)
+    pixels = batches(2, size)
+    for weight in (
+        keras_engine.model.weights
+    ):  # untrained, a deep network's numbers vanish; nearly as He et al. keep them
+        if len(weight.shape) == 4:
+            inputs = np.prod(weight.shape[:2]) * (1 if weight.shape[3] == 1 else weight.shape[2])
+            weight.assign(weight * np.sqrt(1.5 / inputs) / np.std(weight))
+    export(keras_engine.model, tmp_path / "graph")
+
+    for expected, vectors in zip(
+        keras_engine.run(pixels), OpenVINOEngine(tmp_path / "graph", 4).run(pixels), strict=True
+    ):
+        for one, other in zip(expected, vectors, strict=True):
+            assert np.abs(one - other).max() <= 1e-5 * np.abs(one).max()
