@@ -42,6 +42,7 @@ def main() -> None:
     with TemporaryDirectory(dir=choice.folder) as folder:
         write(Path(folder), ids, rows, choice.rounds)
         read(Path(folder), ids, rows, choice.rounds)
+        million(Path(folder), choice.rounds)
     search(choice.search, choice.rows, choice.rounds)
 
 
@@ -100,6 +101,26 @@ def read(folder: Path, ids: np.ndarray, rows: np.ndarray, rounds: int) -> None:
     }
     compare("read in random order, from the page cache", contenders, len(rows), rounds)
     gather(one)
+    if not np.array_equal(out, rows[order]):
+        raise AssertionError("a row is wrong")
+
+
+def million(folder: Path, rounds: int) -> None:
+    """Look up a million ids in a store of a million rows in 50 segments, each time opened anew."""
+    random = np.random.default_rng(3)
+    ids = random.integers(0, 256, (1_000_000, 16), dtype=np.uint8)
+    rows = np.arange(len(ids), dtype=np.float32)[:, None]
+    cache = EmbeddingCache(folder / "million")
+    for part in np.array_split(np.arange(len(ids)), 50):
+        cache.put(RECIPE, ids[part], rows[part])
+    order = random.permutation(len(ids))
+    asked, out = ids[order], np.empty_like(rows)
+
+    def look() -> None:
+        if not EmbeddingCache(folder / "million").gather(RECIPE, asked, out).all():
+            raise AssertionError("a row is missing")
+
+    compare("a million ids in a store of a million rows, opened anew", {"gather": look}, len(ids), rounds)
     if not np.array_equal(out, rows[order]):
         raise AssertionError("a row is wrong")
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 import featx
+from featx.cli_bench import bench
 from featx.cli_cache import cache_group
 from featx.console import as_json, extraction, extractor_from, images_from, print_json, print_table, table
 from featx.errors import FeatxError, InputError
@@ -35,6 +36,7 @@ def main() -> None:
 
 
 main.add_command(cache_group)
+main.add_command(bench)
 
 
 @main.command()
@@ -91,32 +93,55 @@ def list_backbones(pattern: str, as_json: bool) -> None:
 @click.argument("backbone")
 @click.option("--input-size", type=int, help="Pixels; default: the backbone's own.")
 @click.option("--all", "every", is_flag=True, help="Every layer, not only the ends of stages.")
+@click.option("--measure", is_flag=True, help="Also how long each stage takes on this machine.")
+@click.option(
+    "--engine", default="auto", show_default=True, help="What runs it then: auto, keras or openvino."
+)
 @as_json
-def layers(backbone: str, input_size: int | None, every: bool, as_json: bool) -> None:
+def layers(
+    backbone: str, *, input_size: int | None, every: bool, measure: bool, engine: str, as_json: bool
+) -> None:
     """Show where BACKBONE can be cut: its stages, or with --all its layers. Needs no weights.
+
+    A cut computes only the layers below it: so many weights, so many multiply-adds for an image, such a share of
+    those of the whole network, and with --measure so many milliseconds for each image of a batch.
 
     Example: featx layers featx-mini
     """
-    from featx.builders import depths
+    from featx.places import depths
 
-    places = depths(backbone, input_size=(input_size, input_size) if input_size else None)
+    size = (input_size, input_size) if input_size else None
+    places = depths(backbone, input_size=size)
     shown = [place for place in places if every or place.stage]
+    times: dict[int, float] = {}
+    if measure:
+        from tqdm import tqdm
+
+        from featx.bench import stage_ms
+
+        stages = [place.stage for place in places if place.stage]
+        with tqdm(total=len(stages), unit="stage", disable=None) as bar:
+            times = stage_ms(backbone, stages, input_size=size, engine=engine, done=bar.update)
     if as_json:
-        print_json([asdict(place) for place in shown])
+        print_json(
+            [asdict(place) | ({"ms": times.get(place.stage or 0)} if measure else {}) for place in shown]
+        )
         return
-    print_table(
-        (
-            [
-                place.stage,
-                place.layer,
-                place.kind,
-                "x".join(map(str, place.shape)),
-                None if place.parameters is None else f"{place.parameters:,}",
-            ]
-            for place in shown
-        ),
-        ("stage", "layer", "kind", "output", "parameters up to here"),
-    )
+    header = ["stage", "layer", "kind", "output", "parameters", "M multiply-adds", "share"]
+    print_table((_layer_cells(place, times) for place in shown), header + ["ms here"] * measure)
+
+
+def _layer_cells(place: Any, times: dict[int, float]) -> list[Any]:
+    return [
+        place.stage,
+        place.layer,
+        place.kind,
+        "x".join(map(str, place.shape)),
+        f"{place.parameters:,}",
+        None if place.multiply_adds is None else f"{place.multiply_adds / 1e6:,.1f}",
+        None if place.share is None else f"{place.share:.1%}",
+        *([f"{times[place.stage]:.2f}" if place.stage else None] if times else []),
+    ]
 
 
 @main.command()
@@ -162,7 +187,9 @@ def extract(
 @table
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the model.")
 @click.option(
-    "--head", default=None, help="logistic, xgboost, svm, knn; for numbers ridge, xgboost-regressor."
+    "--head",
+    default=None,
+    help="logistic, xgboost, svm, knn, ridge-classifier; for numbers ridge, xgboost-regressor.",
 )
 @click.option(
     "--folds", type=click.IntRange(2), default=5, show_default=True, help="Of the cross-validation."

@@ -14,6 +14,8 @@ import numpy as np
 from featx.errors import FeatxError
 
 GRAPH, WEIGHTS, CHECK = "graph.xml", "graph.bin", "sha256"
+CHUNK = 4
+"""Images in a request, the last ones padded: few enough for the processor's cache (docs/performance.md has figures)."""
 KEEP = 1 << 30
 """Bytes that the exported graphs of one cache may take; the one used longest ago goes first."""
 TOLERANCE = 1e-5
@@ -25,14 +27,12 @@ class ExportError(FeatxError):
 
 
 class OpenVINOEngine:
-    """An exported graph, run by OpenVINO with as many batches at a time as suit the processor.
+    """An exported graph, run by OpenVINO, `CHUNK` images at a time on every stream that suits the processor.
 
     Parameters
     ----------
     folder
         What `export` wrote.
-    batch_size
-        Images in a batch; the last one is padded, so that a vector does not depend on its batch-mates.
     precision
         ``"float32"`` or ``"bfloat16"``. OpenVINO's own choice depends on the processor, so it is always told.
 
@@ -42,32 +42,48 @@ class OpenVINOEngine:
         If the folder's files are not those that were written.
     """
 
-    def __init__(self, folder: Path, batch_size: int, precision: str = "float32") -> None:
+    def __init__(self, folder: Path, precision: str = "float32") -> None:
         import openvino
 
         _check(folder)
         core = openvino.Core()
         model = core.read_model(folder / GRAPH)
-        model.reshape([batch_size, *list(model.input().partial_shape)[1:]])
+        model.reshape([CHUNK, *list(model.input().partial_shape)[1:]])
         settings = {
             "PERFORMANCE_HINT": "THROUGHPUT",
             "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
         }
         self._model = core.compile_model(model, "CPU", settings)
         self._streams = self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-        self.batch_size = batch_size
 
     def run(self, batches: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
-        """Embed batches in their order, several at a time; as `featx.engines.KerasEngine.run` does."""
-        # requests of its own for each run: threads may share an engine
-        idle = deque(self._model.create_infer_request() for _ in range(self._streams))
-        running = deque[tuple[Any, int]]()
-        try:
+        """Embed batches of any size in their order; as `featx.engines.KerasEngine.run` does."""
+        counts: deque[int] = deque()
+
+        def chunks() -> Iterator[np.ndarray]:
             for pixels in batches:
+                counts.append(len(pixels))
+                yield from (pixels[start : start + CHUNK] for start in range(0, len(pixels), CHUNK))
+
+        done: list[list[np.ndarray]] = []
+        for vectors in self._run(chunks()):
+            done.append(vectors)
+            if sum(len(part[0]) for part in done) == counts[0]:
+                counts.popleft()
+                yield [np.concatenate(parts) for parts in zip(*done, strict=True)]
+                done = []
+
+    def _run(self, chunks: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        # Requests of its own for each run, since threads may share an engine; two for each stream, so that the next
+        # one waits there when one ends.
+        idle = deque(self._model.create_infer_request() for _ in range(2 * self._streams))
+        running: deque[tuple[Any, int]] = deque()
+        try:
+            for pixels in chunks:
                 if not idle:
                     yield self._result(running, idle)
                 request = idle.popleft()
-                padded = np.zeros((self.batch_size, *pixels.shape[1:]), np.uint8)
+                padded = np.zeros((CHUNK, *pixels.shape[1:]), np.uint8)
                 padded[: len(pixels)] = pixels
                 request.start_async([padded])
                 running.append((request, len(pixels)))
@@ -119,7 +135,7 @@ def export(model: Any, folder: Path) -> None:
         for name in ("keras.xml", "keras.bin"):
             (draft / name).unlink()
         (draft / CHECK).write_text(_digest(draft))
-        _compare(model, OpenVINOEngine(draft, batch_size=2))
+        _compare(model, OpenVINOEngine(draft))
         with suppress(OSError):  # another process was first
             draft.rename(folder)
     finally:

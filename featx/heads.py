@@ -62,6 +62,13 @@ _HEADS = {
         {"metric": "cosine", "weights": "distance"},
         {"n_neighbors": [1, 3, 5, 10, 20], "metric": ["cosine", "euclidean"]},
     ),
+    "ridge-classifier": _Head(
+        "sklearn.linear_model",
+        "RidgeClassifierCV",
+        True,
+        {"alphas": np.logspace(-1, 6, 15)},
+        {"class_weight": [None, "balanced"]},
+    ),
     "ridge": _Head(
         "sklearn.linear_model",
         "RidgeCV",
@@ -79,7 +86,7 @@ def make_head(name: str, **params: Any) -> Any:
     Parameters
     ----------
     name
-        ``"logistic"``, ``"xgboost"``, ``"svm"`` or ``"knn"`` for classes; ``"ridge"`` or
+        ``"logistic"``, ``"xgboost"``, ``"svm"``, ``"knn"`` or ``"ridge-classifier"`` for classes; ``"ridge"`` or
         ``"xgboost-regressor"`` for numbers.
     params
         Parameters of the estimator, over featx's defaults. Where the head is a pipeline with a scaler, they
@@ -119,7 +126,7 @@ def search_space(name: str, step: str = "") -> dict[str, list[Any]]:
     Returns
     -------
     dict of lists
-        Parameter name to values. `logistic` and `ridge` choose the strength of their penalty themselves.
+        Parameter name to values. `logistic` and the ridges choose the strength of their penalty themselves.
 
     Raises
     ------

@@ -58,7 +58,7 @@ def engine_for(
     taps
         Those of its taps that are wanted.
     batch_size
-        Images in a batch.
+        Images in a batch on Keras; OpenVINO takes its own.
     engine
         ``"keras"``, ``"openvino"``, or ``"auto"``: OpenVINO where the exported graph is at hand, or where there are
         `EXPORT_FROM` images and more and no GPU; Keras elsewhere, and where the export fails, which it says once.
@@ -77,12 +77,11 @@ def engine_for(
     key = digest(json.dumps([versions, recipes]).encode()).hex()
     with _lock:
         kept = folder / key if folder else None
-        question = (kept, key, batch_size)
-        if engine != "keras" and question in _exported:
-            return _exported[question]
+        if engine != "keras" and (kept, key) in _exported:
+            return _exported[kept, key]
         if engine == "openvino" or (engine == "auto" and key not in _refused and _pays(plan, kept, images)):
             try:
-                return _remember(_exported, question, _openvino(plan, taps, batch_size, kept))
+                return _remember(_exported, (kept, key), _openvino(plan, taps, kept))
             except ExportError as error:
                 if engine == "openvino":
                     message = (
@@ -134,17 +133,17 @@ def _pays(plan: Plan, kept: Path | None, images: int) -> bool:
     return not keras.distribution.list_devices("gpu")
 
 
-def _openvino(plan: Plan, taps: Sequence[Tap], batch_size: int, kept: Path | None) -> OpenVINOEngine:
+def _openvino(plan: Plan, taps: Sequence[Tap], kept: Path | None) -> OpenVINOEngine:
     """Load the exported graph, or export it first; a damaged one is replaced."""
     if kept and kept.is_dir():
         with suppress(ExportError):
-            return OpenVINOEngine(kept, batch_size, plan.precision)
+            return OpenVINOEngine(kept, plan.precision)
         shutil.rmtree(kept, ignore_errors=True)
-    model = _keras(plan.graph("float32"), taps, batch_size).model
+    model = _keras(plan.graph("float32"), taps, batch_size=1).model
     with suppress(OSError):  # a cache that cannot be written is no reason to be slow
         if kept:
             export(model, kept)
-            return OpenVINOEngine(kept, batch_size, plan.precision)
+            return OpenVINOEngine(kept, plan.precision)
     with tempfile.TemporaryDirectory(prefix="featx-") as passing:
         export(model, Path(passing) / "graph")
-        return OpenVINOEngine(Path(passing) / "graph", batch_size, plan.precision)
+        return OpenVINOEngine(Path(passing) / "graph", plan.precision)

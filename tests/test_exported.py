@@ -20,14 +20,14 @@ FAMILIES = [
 
 def batches(count, size, last=2):
     rng = np.random.default_rng(0)
-    sizes = [4] * (count - 1) + [last]
+    sizes = [7] * (count - 1) + [last]
     return [rng.integers(0, 256, (n, size, size, 3), np.uint8) for n in sizes]
 
 
 @pytest.fixture
 def keras_engine(tiny):
     graph = flatten(tiny, input_size=(16, 16), scaling="unit")
-    return KerasEngine(graph, [(graph.at(1), "avg+std"), (graph.at(2), "grid2"), (graph.at(3), "none")], 4)
+    return KerasEngine(graph, [(graph.at(1), "avg+std"), (graph.at(2), "grid2"), (graph.at(3), "none")], 7)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_batches_come_back_in_order_with_the_numbers_of_keras(keras_engine, expo
     """More batches than run at a time, the last one not full: every vector is that of Keras."""
     pixels = batches(9, 16)
 
-    results = list(OpenVINOEngine(exported, 4).run(pixels))
+    results = list(OpenVINOEngine(exported).run(pixels))
 
     for expected, vectors in zip(keras_engine.run(pixels), results, strict=True):
         for one, other in zip(expected, vectors, strict=True):
@@ -51,7 +51,7 @@ def test_batches_come_back_in_order_with_the_numbers_of_keras(keras_engine, expo
 
 def test_a_vector_does_not_depend_on_its_batch_mates(exported):
     """One image alone, and the same one among others, to the bit."""
-    engine = OpenVINOEngine(exported, 4)
+    engine = OpenVINOEngine(exported)
     (pixels,) = batches(1, 16, last=4)
 
     together = next(engine.run([pixels]))
@@ -63,7 +63,7 @@ def test_a_vector_does_not_depend_on_its_batch_mates(exported):
 
 def test_threads_share_an_engine(exported):
     """Four runs at once give what one gives."""
-    engine = OpenVINOEngine(exported, 4)
+    engine = OpenVINOEngine(exported)
     pixels = batches(6, 16)
     expected = list(engine.run(pixels))
 
@@ -75,7 +75,7 @@ def test_threads_share_an_engine(exported):
 
 def test_a_run_that_is_given_up_leaves_the_engine_usable(exported):
     """The consumer stops after one batch, as after an error; the next run is right."""
-    engine = OpenVINOEngine(exported, 4)
+    engine = OpenVINOEngine(exported)
     pixels = batches(6, 16)
     expected = list(engine.run(pixels))
     run = engine.run(pixels[::-1])
@@ -95,7 +95,7 @@ def test_a_flipped_bit_is_noticed(exported, name):
     path.write_bytes(content)
 
     with pytest.raises(ExportError, match=r"damaged|cannot be read"):
-        OpenVINOEngine(exported, 4)
+        OpenVINOEngine(exported)
 
 
 def test_an_export_that_fails_leaves_nothing(tmp_path):
@@ -126,7 +126,7 @@ def test_every_family_agrees_with_keras(name, tmp_path):
     size = max(64, next(row.min_size for row in backbones() if row.name == name))
     plan = resolve(Choices(name, weights=None, input_size=size), lambda path: path.read_bytes())
     graph = plan.graph("float32")
-    keras_engine = KerasEngine(graph, [(graph.at(tap.layer), tap.pooling) for tap in plan.taps], 4)
+    keras_engine = KerasEngine(graph, [(graph.at(tap.layer), tap.pooling) for tap in plan.taps], 7)
     pixels = batches(2, size)
     for weight in (
         keras_engine.model.weights
@@ -137,7 +137,7 @@ def test_every_family_agrees_with_keras(name, tmp_path):
     export(keras_engine.model, tmp_path / "graph")
 
     for expected, vectors in zip(
-        keras_engine.run(pixels), OpenVINOEngine(tmp_path / "graph", 4).run(pixels), strict=True
+        keras_engine.run(pixels), OpenVINOEngine(tmp_path / "graph").run(pixels), strict=True
     ):
         for one, other in zip(expected, vectors, strict=True):
             assert np.abs(one - other).max() <= 1e-5 * np.abs(one).max()

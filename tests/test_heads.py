@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from featx.errors import UnknownNameError
 from featx.heads import make_head, search_space
 
-CLASSIFIERS = ["logistic", "xgboost", "svm", "knn"]
+CLASSIFIERS = ["logistic", "xgboost", "svm", "knn", "ridge-classifier"]
 REGRESSORS = ["ridge", "xgboost-regressor"]
 QUICK = {"xgboost": {"n_estimators": 20, "n_jobs": 1}, "xgboost-regressor": {"n_estimators": 20, "n_jobs": 1}}
 
