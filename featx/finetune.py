@@ -1,101 +1,27 @@
-"""Fine-tuning: the whole network, or its last stages, trained on from the frozen features and their linear head."""
+"""Fine-tuning: a network trained on, whole or in its last stages, from where frozen features and a linear head are.
+
+A linear head first, then fine-tuning, changes a pretrained network less than a head that starts from nothing: Kumar et
+al., ICLR 2022.
+"""
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils import Tags
 
 from featx.cache import EmbeddingCache
+from featx.errors import InputError
+from featx.heads import make_head
+from featx.logistic import LogisticHead
+from featx.targets import Target, classes_in, labels_of, numbers_in, numbers_of
+from featx.tuner import Tuner
 
 
-class _FineTuner(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
-    """What both fine-tuners share."""
-
-    def __init__(
-        self,
-        backbone: Any = "featx-mini",
-        *,
-        depth: int | str | Sequence[int | str] = "default",
-        pooling: str | Sequence[str] = "default",
-        weights: str | PathLike[str] | None = "auto",
-        scaling: str = "auto",
-        input_size: int | tuple[int, int] | None = None,
-        resize: str = "squash",
-        image_shape: tuple[int, ...] | None = None,
-        value_range: tuple[float, float] = (0, 255),
-        stages: int | str = "all",
-        head: str | None = "auto",
-        epochs: int = 20,
-        batch_size: int = 32,
-        learning_rate: float | str = "auto",
-        decay: float = 0.5,
-        optimizer: str = "adamw",
-        weight_decay: float = 0.01,
-        momentum: float = 0.9,
-        warmup: float = 0.1,
-        dropout: float = 0.0,
-        augment: Any = "default",
-        unfreeze: str = "at-once",
-        validation: float | None = 0.15,
-        patience: int = 5,
-        precision: str = "float32",
-        checkpoint: str | PathLike[str] | None = None,
-        max_seconds: float | None = None,
-        cache: str | PathLike[str] | EmbeddingCache | None = "auto",
-        random_state: int | np.random.RandomState | None = None,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-    ) -> None:
-        self.backbone = backbone
-        self.depth = depth
-        self.pooling = pooling
-        self.weights = weights
-        self.scaling = scaling
-        self.input_size = input_size
-        self.resize = resize
-        self.image_shape = image_shape
-        self.value_range = value_range
-        self.stages = stages
-        self.head = head
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.decay = decay
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.momentum = momentum
-        self.warmup = warmup
-        self.dropout = dropout
-        self.augment = augment
-        self.unfreeze = unfreeze
-        self.validation = validation
-        self.patience = patience
-        self.precision = precision
-        self.checkpoint = checkpoint
-        self.max_seconds = max_seconds
-        self.cache = cache
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.verbose = verbose
-
-    backbone_: Any
-    """The tuned Keras model, from pixels of 0..255 to the maps that are pooled."""
-    coef_: np.ndarray
-    intercept_: np.ndarray
-    history_: list[dict[str, Any]]
-
-    def fit(self, X: Any, y: Any) -> Self:
-        """Fit the linear head on frozen features, then train both on."""
-        raise NotImplementedError
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict."""
-        raise NotImplementedError
-
-
-class FineTuner(ClassifierMixin, _FineTuner):
+class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn has no types
     """Fine-tune a pretrained CNN as a classifier of images."""
 
     def __init__(
@@ -171,15 +97,67 @@ class FineTuner(ClassifierMixin, _FineTuner):
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
 
-    classes_: np.ndarray
+    def _read(self, y: Any) -> tuple[np.ndarray, Target, np.ndarray]:
+        y, target = labels_of(y), classes_in(y)
+        self.classes_ = np.asarray(target.classes)
+        _, group, sizes = np.unique(
+            y, axis=0 if y.ndim == 2 else None, return_inverse=True, return_counts=True
+        )
+        if self.validation is not None and y.ndim == 1 and sizes.min() < 2:
+            raise InputError(
+                f"The least populated class in y, {self.classes_[sizes.argmin()]!r}, has only 1 member, which is too "
+                "few to hold some images out. Give it another image, or pass validation=None."
+            )
+        return y, target, group
+
+    def _probe(self, embeddings: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        head = LogisticHead(class_weight=self.class_weight).fit(embeddings, y)
+        return head.coef_, head.intercept_
+
+    def _score(self, y: np.ndarray, predicted: np.ndarray) -> float:
+        return float(accuracy_score(y, predicted))
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities (n, n_classes), whose rows sum to 1; or (n, n_labels), each label by itself."""
-        raise NotImplementedError
+        """Give probabilities.
+
+        Parameters
+        ----------
+        X
+            Images, as for `fit`.
+
+        Returns
+        -------
+        array
+            (n, n_classes), whose rows sum to 1; or for several labels (n, n_labels), each by itself.
+        """
+        scores = self._scores(X)
+        return self.target_.probabilities(scores)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
 
 
-class FineTunerRegressor(RegressorMixin, _FineTuner):
+class FineTunerRegressor(RegressorMixin, Tuner):  # type: ignore[misc] # scikit-learn has no types
     """Fine-tune a pretrained CNN to predict numbers from images.
 
     The parameters are those of `FineTuner` without `label_smoothing` and `class_weight`.
     """
+
+    def _read(self, y: Any) -> tuple[np.ndarray, Target, np.ndarray]:
+        y = numbers_of(y)
+        return y, numbers_in(y), y.reshape(len(y), -1)[:, 0]
+
+    def _probe(self, embeddings: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        scaler, ridge = make_head("ridge").fit(embeddings.astype(np.float64), y)
+        coef = np.atleast_2d(ridge.coef_) / scaler.scale_
+        return coef, np.atleast_1d(ridge.intercept_) - coef @ scaler.mean_
+
+    def _score(self, y: np.ndarray, predicted: np.ndarray) -> float:
+        return float(r2_score(y, predicted))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

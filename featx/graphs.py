@@ -284,16 +284,17 @@ class _Walk:
         inputs = [
             value for value in keras.tree.flatten((args, kwargs)) if isinstance(value, keras.KerasTensor)
         ]
-        outputs = self._at_precision(layer)(*args, **kwargs)
-        if id(layer) in self.copies and layer.weights:
-            self.copies[id(layer)].set_weights(layer.get_weights())
+        made_by = self._at_precision(layer)
+        outputs = made_by(*args, **kwargs)
+        if made_by is not layer and layer.weights:
+            made_by.set_weights(layer.get_weights())
         for output in keras.tree.flatten(outputs):
             level, convolved = self._size(layer, inputs, output)
             self.sizes[id(output)] = level, convolved
             self.places[id(output)] = len(self.tensors)
             sources = tuple(self.places[id(value)] for value in inputs if id(value) in self.places)
             self.tensors.append(
-                Tensor(prefix + layer.name, layer, output, sources, level if convolved else None)
+                Tensor(prefix + layer.name, made_by, output, sources, level if convolved else None)
             )
         return outputs
 

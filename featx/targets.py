@@ -1,0 +1,191 @@
+"""Targets: what the kind of ``y`` asks of a network's last layer, of its loss, and of its answers.
+
+============== ============================================ ========== ==========================================
+kind           ``y``                                        activation loss of a score s and a target t
+============== ============================================ ========== ==========================================
+``binary``     two classes                                  sigmoid    log(1 + e^s) - t s, the cross-entropy
+``multiclass`` three classes and more                       softmax    log(sum e^s) - sum t s, the cross-entropy
+``multilabel`` columns of 0 and 1                           sigmoid    as ``binary``, the mean over the columns
+``share``      numbers that all lie in 0..1                 sigmoid    as ``binary``, the mean over the columns
+``number``     any other numbers                            linear     (t - s)^2, the mean over the columns
+============== ============================================ ========== ==========================================
+
+The network gives scores; the activation is applied by `Target.decode` and `Target.probabilities`. The cross-entropy
+of a share is smallest at its expectation (Papke & Wooldridge, J. Appl. Econometrics 1996).
+"""
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit, softmax  # type: ignore[import-untyped] # SciPy has no types
+from sklearn.utils import check_array, column_or_1d, compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from featx.errors import InputError
+
+_EDGE = 0.01  # a share nearer to 0 or 1 counts as this far away where its logit is needed, which has no value there
+
+
+@dataclass(frozen=True)
+class Target:
+    """What was found in a ``y``.
+
+    Examples
+    --------
+    >>> target = classes_in(["cat", "dog", "cat"])
+    >>> target.kind, target.activation, target.encode(["dog", "cat"]).ravel().tolist()
+    ('binary', 'sigmoid', [1.0, 0.0])
+    >>> target.decode(np.array([[-2.0], [0.5]])).tolist()
+    ['cat', 'dog']
+    """
+
+    kind: str
+    """A name of the table above."""
+    columns: int
+    """Scores for each image."""
+    classes: NDArray[Any] | None = None
+    """The labels, sorted; for multi-label targets the numbers of their columns; None for numbers."""
+    flat: bool = True
+    """Whether ``y`` has one axis."""
+    centre: NDArray[Any] | float = 0.0
+    """Of numbers: what is taken away from them,"""
+    spread: NDArray[Any] | float = 1.0
+    """and what they are then divided by, so that the network sees mean 0 and deviation 1."""
+
+    @property
+    def activation(self) -> str:
+        """``sigmoid``, ``softmax`` or ``linear``."""
+        return {"multiclass": "softmax", "number": "linear"}.get(self.kind, "sigmoid")
+
+    def encode(self, y: Any) -> NDArray[np.float32]:
+        """Give what the network is to say: (n, columns), float32."""
+        y = np.asarray(y)
+        if self.kind in ("binary", "multiclass"):
+            codes = np.searchsorted(np.asarray(self.classes), y)
+            return np.asarray(np.eye(self.columns)[codes] if self.columns > 1 else codes[:, None], np.float32)
+        return np.asarray((y.reshape(len(y), -1) - self.centre) / self.spread, np.float32)
+
+    def smooth(self, encoded: NDArray[np.float32], amount: float) -> NDArray[np.float32]:
+        """Mix the targets of classes with an even guess (label smoothing: Szegedy et al., CVPR 2016)."""
+        guess = 1 / self.columns if self.kind == "multiclass" else 0.5
+        return np.asarray(encoded * (1 - amount) + guess * amount, np.float32)
+
+    def losses(self, encoded: Any, scores: Any, xp: ModuleType = np) -> Any:
+        """Loss of each score, (n, columns), or for ``multiclass`` of each image, (n, 1); the table has the formulae.
+
+        Parameters
+        ----------
+        encoded, scores
+            Of shape (n, columns).
+        xp
+            `numpy`, or `keras.ops` for tensors.
+        """
+        if self.activation == "linear":
+            return (encoded - scores) ** 2
+        if self.activation == "sigmoid":
+            return xp.logaddexp(xp.zeros_like(scores), scores) - encoded * scores
+        top = xp.max(scores, axis=-1, keepdims=True)
+        total = top + xp.log(xp.sum(xp.exp(scores - top), axis=-1, keepdims=True))
+        return total - xp.sum(encoded * scores, axis=-1, keepdims=True)
+
+    def weights(self, y: Any, class_weight: Any) -> NDArray[np.float32]:
+        """Weigh each image, (n, 1), or for multi-label targets each of its labels, (n, columns).
+
+        Parameters
+        ----------
+        y
+            As it was given.
+        class_weight
+            None, ``"balanced"`` or a weight for each label, as scikit-learn takes them; of several columns each counts
+            by itself.
+        """
+        y = np.asarray(y)
+        targets = y.T if self.kind == "multilabel" else [y]
+        return np.column_stack([compute_sample_weight(class_weight, one) for one in targets]).astype(
+            np.float32
+        )
+
+    def as_scores(self, y: Any) -> NDArray[Any]:
+        """Give what a linear head is to be fitted to: labels as they are, shares as their logits."""
+        return np.asarray(logit(np.clip(y, _EDGE, 1 - _EDGE))) if self.kind == "share" else np.asarray(y)
+
+    def probabilities(self, scores: NDArray[Any]) -> NDArray[Any]:
+        """Turn scores into probabilities: (n, classes), whose rows sum to 1; or (n, labels), each by itself."""
+        if self.kind == "binary":
+            return np.asarray(softmax(np.column_stack([0 * scores, scores]), axis=1))
+        return np.asarray(softmax(scores, axis=1) if self.kind == "multiclass" else expit(scores))
+
+    def decode(self, scores: NDArray[Any]) -> NDArray[Any]:
+        """Turn scores (n, columns) into labels, or into numbers, of the shape of ``y``."""
+        if self.classes is None:
+            numbers = expit(scores) if self.kind == "share" else scores
+            return np.asarray(numbers[:, 0] if self.flat else numbers)
+        if self.kind == "multilabel":
+            return (scores > 0).astype(np.int64)
+        return np.asarray(
+            self.classes[(scores[:, 0] > 0).astype(int) if self.kind == "binary" else scores.argmax(axis=1)]
+        )
+
+
+def classes_in(y: Any) -> Target:
+    """Tell what a classifier's ``y`` holds.
+
+    Parameters
+    ----------
+    y
+        Labels (n,) of any type, or (n, n_labels) of 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If there is NaN, one class only, or no classes at all.
+    """
+    y = labels_of(y)
+    if y.ndim == 2:
+        return Target("multilabel", y.shape[1], np.arange(y.shape[1]), flat=False)
+    classes = np.unique(y)
+    if len(classes) < 2:
+        raise InputError(f"Two classes or more are needed, but y holds one class only: {classes[0]!r}.")
+    return Target("binary", 1, classes) if len(classes) == 2 else Target("multiclass", len(classes), classes)
+
+
+def labels_of(y: Any) -> NDArray[Any]:
+    """Check labels; give them as (n,), or multi-label ones as (n, n_labels)."""
+    y = check_array(_given(y), ensure_2d=False, dtype=None, input_name="y")
+    check_classification_targets(y)
+    return np.asarray(y if type_of_target(y) == "multilabel-indicator" else column_or_1d(y, warn=True))
+
+
+def numbers_in(y: Any) -> Target:
+    """Tell what a regressor's ``y`` holds.
+
+    Parameters
+    ----------
+    y
+        Numbers (n,) or (n, n_targets).
+
+    Raises
+    ------
+    ValueError
+        If they are no numbers, or not finite.
+    """
+    y = numbers_of(y)
+    columns = 1 if y.ndim == 1 else y.shape[1]
+    if y.min() >= 0 and y.max() <= 1:
+        return Target("share", columns, flat=y.ndim == 1)
+    spread = y.std(axis=0)
+    return Target("number", columns, None, y.ndim == 1, y.mean(axis=0), np.where(spread > 0, spread, 1.0))
+
+
+def numbers_of(y: Any) -> NDArray[np.float64]:
+    """Check numbers; give them as (n,) or (n, n_targets), float64."""
+    return np.asarray(check_array(_given(y), ensure_2d=False, dtype=np.float64, input_name="y"))
+
+
+def _given(y: Any) -> Any:
+    if y is None:
+        raise InputError("Fine-tuning requires y to be passed, but the target y is None.")
+    return y
