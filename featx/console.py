@@ -59,6 +59,8 @@ def extraction(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--scaling", default="auto", help="Pixel scaling of a .keras file of your own."),
         click.option("--input-size", type=int, help="Pixels; default: the backbone's own."),
         click.option("--resize", default="squash", help="squash, crop or pad."),
+        click.option("--precision", default="float32", help="float32, or bfloat16: about twice as fast."),
+        click.option("--engine", default="auto", help="auto, keras or openvino."),
         click.option(
             "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images at a time."
         ),
