@@ -111,60 +111,6 @@ def network_of(
     return Network(str(backbone.name), lambda: backbone, size)
 
 
-@dataclass(frozen=True)
-class Depth:
-    """A place where a backbone can be cut."""
-
-    stage: int | None
-    """Its number, if a stage ends here."""
-    layer: str
-    kind: str
-    """The layer's class."""
-    shape: tuple[int, ...]
-    """Of what the layer gives for one image: (h, w, c) or (d,)."""
-    parameters: int | None
-    """Weights below a cut here; None where no stage ends."""
-
-
-def depths(backbone: Any, *, input_size: Size | None = None) -> list[Depth]:
-    """List the places where a backbone can be cut, from the pixels on. No weights are loaded or downloaded.
-
-    Parameters
-    ----------
-    backbone
-        A name of the catalogue, a Keras model, or the path of a ``.keras`` file.
-    input_size
-        Of the images in pixels; None for the backbone's own.
-
-    Examples
-    --------
-    >>> for place in depths("vgg16", input_size=(64, 64)):
-    ...     if place.stage:
-    ...         print(place.stage, place.layer, place.shape, place.parameters)
-    1 block1_conv2 (64, 64, 64) 38720
-    2 block2_conv2 (32, 32, 128) 260160
-    3 block3_conv3 (16, 16, 256) 1735488
-    4 block4_conv3 (8, 8, 512) 7635264
-    5 block5_conv3 (4, 4, 512) 14714688
-    6 block5_pool (2, 2, 512) 14714688
-    """
-    named = isinstance(backbone, str | PathLike) and Path(backbone).suffix != ".keras"
-    network = network_of(backbone, None if named else "auto", input_size, Path.read_bytes)
-    graph = network.graph("auto" if named else "none", "float32")
-    numbers = {tensor.name: number for number, tensor in enumerate(graph.stages, start=1)}
-    return [
-        Depth(
-            numbers.get(tensor.name),
-            tensor.name,
-            type(tensor.layer).__name__,
-            tensor.shape,
-            graph.cut([tensor]).count_params() if tensor.name in numbers else None,
-        )
-        for tensor in graph.tensors
-        if len(tensor.shape) in (1, 3)
-    ]
-
-
 def load_model(path: Path) -> Any:
     """Load a ``.keras`` file; code hidden in it is refused, not run.
 

@@ -1,5 +1,8 @@
 """The images that come without a download: what they hold, and that they are the same everywhere."""
 
+from io import BytesIO
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +11,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.linear_model import RidgeClassifier
 
-from featx.datasets import SHAPES, digits, photographs, synthetic, write_folder
+from featx.datasets import SHAPES, digits, photographs, synthetic, write_folder, write_photographs
 from featx.errors import InputError
 from featx.listing import load_folder
 
@@ -103,3 +106,18 @@ def test_every_image_needs_a_label(tmp_path):
     """Two images and one label are refused."""
     with pytest.raises(InputError, match="2 images, but 1 labels"):
         write_folder(synthetic(2)[0], ["disc"], tmp_path)
+
+
+def test_written_photographs_are_all_different_files(tmp_path):
+    """Of the size that was asked for, as heavy as a camera's, the same again for the same seed, never two alike."""
+    paths = write_photographs(tmp_path / "one", 35)
+    files = [Path(path).read_bytes() for path in paths]
+    again = [Path(path).read_bytes() for path in write_photographs(tmp_path / "two", 3)]
+    other = [Path(path).read_bytes() for path in write_photographs(tmp_path / "three", 3, seed=1)]
+
+    first, repeated = (np.asarray(Image.open(BytesIO(files[row]))) for row in (1, 33))
+    assert first.shape == (375, 500, 3)
+    np.testing.assert_array_equal(repeated, first)
+    assert 60_000 < np.mean([len(file) for file in files]) < 100_000
+    assert again == files[:3]
+    assert len({*files, *other}) == 38

@@ -1,0 +1,98 @@
+"""The command ``featx bench``: the catalogue with the speed of this machine."""
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+import featx
+from featx.catalogue import Backbone, find
+from featx.console import as_json, print_json, print_table
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="Every network of the catalogue; takes an hour.")
+@click.option("--engine", "engines", multiple=True, help="Only keras, or only openvino; default: each.")
+@click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True,
+              help="Of the arithmetic.")  # fmt: skip
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
+              help="About how long each figure is measured for.")  # fmt: skip
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+@as_json
+def bench(
+    names: tuple[str, ...],
+    *,
+    every: bool,
+    engines: tuple[str, ...],
+    precision: str,
+    seconds: float,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Measure how fast the networks NAMES are on this machine; without any, a handful of small ones.
+
+    Works offline: the weights are random, on which speed does not depend, and the photographs are drawn.
+
+    Example: featx bench mobilenet_v2 resnet50
+    """
+    from tqdm import tqdm
+
+    from featx.bench import ALL_ENGINES, SMALL, machine
+    from featx.bench import bench as measure
+
+    if names and every:
+        raise click.UsageError("Give names or --all, not both.")
+    rows = featx.backbones() if every else [find(name) for name in names or SMALL]
+    engines = engines or ALL_ENGINES
+    measured = measure(rows, engines=engines, precision=precision, seconds=seconds)
+    speeds = list(tqdm(measured, total=len(rows) * len(engines), unit="engine", disable=quiet))
+    table = {row.name: row for row in rows}
+    if as_json:
+        facts = ("size_mb", "parameters", "layers", "top1", "top5")
+        figures = [
+            {fact: getattr(table[speed.backbone], fact) for fact in facts} | asdict(speed) for speed in speeds
+        ]
+        print_json({"machine": machine(), "precision": precision, "speeds": figures})
+        return
+    print_table((_cells(table[speed.backbone], speed) for speed in speeds), _HEADER)
+    click.echo(f"\n{'precision':<14}{precision}")
+    for what, value in machine().items():
+        click.echo(f"{what.replace('_', ' '):<14}{_text(value)}")
+    for speed in speeds:
+        if speed.problem:
+            click.echo(f"{speed.backbone} on {speed.engine}: {speed.problem}", err=True)
+
+
+_HEADER = (
+    "model",
+    "MB",
+    "parameters",
+    "layers",
+    "top-1 %",
+    "top-5 %",
+    "engine",
+    "ms alone",
+    "ms of 32",
+    "files/s",
+)
+
+
+def _cells(row: Backbone, speed: Any) -> list[Any]:
+    figures = (speed.single_ms, speed.batch_ms, speed.files_per_s)
+    return [
+        row.name,
+        row.size_mb,
+        f"{row.parameters:,}" if row.parameters else "",
+        row.layers,
+        row.top1,
+        row.top5,
+        speed.engine,
+        *("failed" if figure is None else f"{figure:.{1 if figure < 100 else 0}f}" for figure in figures),
+    ]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {item}" for name, item in value.items()) or "not set"
+    return ", ".join(value) if isinstance(value, list) else str(value)
