@@ -14,6 +14,8 @@ _HOME = {
     "FeatxError": "errors",
     "FineTuner": "finetune",
     "FineTunerRegressor": "finetune",
+    "TransferClassifier": "transfer",
+    "TransferRegressor": "transfer",
     "backbones": "catalogue",
     "evaluate": "report",
     "load": "saving",

@@ -1,0 +1,154 @@
+"""Two models compared on the same images: whether the one is better by more than the noise."""
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest, ttest_1samp  # type: ignore[import-untyped] # SciPy has no types
+from sklearn.model_selection import KFold, StratifiedKFold, check_cv
+
+from featx.errors import InputError
+
+
+def folds_of(
+    y: NDArray[Any], cv: Any, *, classes: bool, seed: int | None = 0
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Deal images to folds, for models that are to be compared on the same ones.
+
+    Parameters
+    ----------
+    y
+        Targets, (n,) or (n, k).
+    cv
+        How many, or a splitter of scikit-learn. There are fewer if the smallest class has fewer images.
+    classes
+        Whether each image has one class; these are spread evenly.
+    seed
+        Decides which image falls into which fold.
+
+    Returns
+    -------
+    list of pairs of arrays
+        Rows to fit to, and rows to judge by.
+
+    Raises
+    ------
+    InputError
+        If there are not two images, or of classes not two with two images each.
+    """
+    blank = np.zeros(len(y))
+    if not isinstance(cv, Integral):
+        return list(check_cv(cv).split(blank, y))
+    if not classes:
+        if len(y) < 2:
+            raise InputError("y holds 1 sample, but models are compared on two or more.")
+        return list(KFold(min(cv, len(y)), shuffle=True, random_state=seed).split(blank))
+    labels, counts = np.unique(y, return_counts=True)
+    if len(labels) < 2:
+        raise InputError(f"Two classes or more are needed, but y holds one class only: {labels[0]!r}.")
+    if counts.min() < 2:
+        raise InputError(
+            f"The least populated class in y, {labels[counts.argmin()]!r}, has only 1 member, which is too few: models "
+            "are compared on images that they were not fitted to. Give two images or more of each class, or name a "
+            "strategy, such as strategy='end', so that nothing is compared."
+        )
+    return list(StratifiedKFold(min(cv, counts.min()), shuffle=True, random_state=seed).split(blank, y))
+
+
+def merits(y: NDArray[Any], predicted: NDArray[Any], *, regression: bool = False) -> NDArray[np.float64]:
+    """Say how good each prediction is; the mean is the score that scikit-learn's users know.
+
+    Parameters
+    ----------
+    y, predicted
+        Of shape (n,) or (n, k).
+    regression
+        Whether they are numbers, not classes.
+
+    Returns
+    -------
+    array of shape (n,)
+        1 for the right class and 0 for a wrong one, so that the mean is the accuracy; of several labels the share that
+        is right. For numbers 1 less the squared error by the variance of `y`, so that the mean is R².
+
+    Examples
+    --------
+    >>> merits(np.array(["ant", "bee"]), np.array(["ant", "ant"])).tolist()
+    [1.0, 0.0]
+    >>> merits(np.array([1.0, 3.0]), np.array([2.0, 3.0]), regression=True).tolist()
+    [0.0, 1.0]
+    """
+    predicted = predicted.reshape(y.shape)  # scikit-learn may drop the axis of a single column
+    if regression:
+        variance = y.var(axis=0)
+        each = 1 - (y - predicted) ** 2 / np.where(variance > 0, variance, 1)
+    else:
+        each = (y == predicted).astype(np.float64)
+    return np.asarray(each.reshape(len(y), -1).mean(axis=1))
+
+
+def standard_error(values: NDArray[Any]) -> float:
+    """Give the standard error of the mean of independent values (n,)."""
+    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("inf")
+
+
+def compare(old: NDArray[Any], new: NDArray[Any], *, regression: bool = False) -> dict[str, Any]:
+    """Test whether a new model is better than an old one, by the merits of both on the same images.
+
+    Parameters
+    ----------
+    old, new
+        What `merits` gives, (n,).
+    regression
+        Whether they come from numbers, not classes.
+
+    Returns
+    -------
+    dict
+        ``images``; the means ``old`` and ``new``; their ``difference`` and its standard ``error``, of the paired
+        values; ``better`` and ``worse``, the numbers of images; ``p``, the probability of a difference as large or
+        larger were there none; ``test``, its name.
+
+    Notes
+    -----
+    For classes this is McNemar's test in its exact form: of the images on which the models differ, each is as likely
+    to be better as worse. For numbers it is the t-test of the paired differences. Both are one-sided.
+
+    References
+    ----------
+    McNemar, *Note on the sampling error of the difference between correlated proportions or percentages*,
+    Psychometrika 1947. Dietterich, *Approximate statistical tests for comparing supervised classification learning
+    algorithms*, Neural Computation 1998, recommends it where each model can be trained only once.
+
+    Examples
+    --------
+    >>> old, new = np.repeat([1.0, 0.0, 1.0], [90, 8, 2]), np.repeat([1.0, 1.0, 0.0], [90, 8, 2])
+    >>> found = compare(old, new)
+    >>> f"{found['difference']:.2f} ± {found['error']:.2f}, p = {found['p']:.3f}"
+    '0.06 ± 0.03, p = 0.055'
+    """
+    change = new - old
+    better, worse = int((change > 0).sum()), int((change < 0).sum())
+    if better + worse == 0:
+        p = 1.0
+    elif regression:
+        p = float(ttest_1samp(change, 0, alternative="greater").pvalue)
+    else:
+        p = float(binomtest(better, better + worse, alternative="greater").pvalue)
+    return {
+        "images": len(old),
+        "old": float(old.mean()),
+        "new": float(new.mean()),
+        "difference": float(change.mean()),
+        "error": standard_error(change),
+        "better": better,
+        "worse": worse,
+        "p": p,
+        "test": "paired t" if regression else "McNemar",
+    }
+
+
+def least_p(old: NDArray[Any]) -> float:
+    """Probability that `compare` would give to a classifier without a fault, by the merits of the old one."""
+    return float(0.5 ** int((old < 1).sum()))
