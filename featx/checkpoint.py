@@ -50,7 +50,7 @@ class Checkpoint:
             If the file is none that `write` wrote.
         """
         try:
-            with np.load(self._path, allow_pickle=False) as file:
+            with self._path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 facts = json.loads(str(file["facts"]))
                 lists = {
                     name: [file[f"{name}-{place}"] for place in range(count)]
@@ -58,7 +58,7 @@ class Checkpoint:
                 }
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise InputError(
                 f"The checkpoint {str(self._path)!r} is damaged ({error}). Remove it, to begin from the start."
             ) from error

@@ -127,7 +127,10 @@ class KeptFeed:
         # every batch has one shape; the last one is filled up
         batches = [np.resize(rows[start : start + batch_size], batch_size) for start in starts]
         for start, pixels in zip(starts, images.batches(batches), strict=True):
-            outputs = [np.asarray(output) for output in fixed.predict_on_batch(pixels)]
+            given = fixed.predict_on_batch(pixels)
+            outputs = [
+                np.asarray(output) for output in (given if isinstance(given, list | tuple) else [given])
+            ]
             if not self._outputs:
                 self._outputs = [np.zeros((count, *output.shape[1:]), output.dtype) for output in outputs]
             for kept, output in zip(self._outputs, outputs, strict=True):

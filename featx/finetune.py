@@ -105,7 +105,7 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
         )
         if self.validation is not None and y.ndim == 1 and sizes.min() < 2:
             raise InputError(
-                f"The least populated class in y, {self.classes_[sizes.argmin()]!r}, has only 1 member, which is too "
+                f"The least populated class in y, {self.classes_.tolist()[sizes.argmin()]!r}, has only 1 member, which is too "
                 "few to hold some images out. Give it another image, or pass validation=None."
             )
         return y, target, group

@@ -103,6 +103,8 @@ class Target:
             by itself.
         """
         y = np.asarray(y)
+        if class_weight is None:
+            return np.ones((len(y), 1), np.float32)
         targets = y.T if self.kind == "multilabel" else [y]
         return np.column_stack([compute_sample_weight(class_weight, one) for one in targets]).astype(
             np.float32
@@ -148,7 +150,9 @@ def classes_in(y: Any) -> Target:
         return Target("multilabel", y.shape[1], np.arange(y.shape[1]), flat=False)
     classes = np.unique(y)
     if len(classes) < 2:
-        raise InputError(f"Two classes or more are needed, but y holds one class only: {classes[0]!r}.")
+        raise InputError(
+            f"Two classes or more are needed, but y holds one class only: {classes.tolist()[0]!r}."
+        )
     return Target("binary", 1, classes) if len(classes) == 2 else Target("multiclass", len(classes), classes)
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from os import PathLike
 from time import monotonic
@@ -24,7 +24,7 @@ from featx.extractor import FeatureExtractor
 from featx.feeding import IN_MEMORY, Images, KeptFeed, PixelFeed, hold_out
 from featx.fingerprint import digest
 from featx.graphs import flatten
-from featx.images import Source, as_sources
+from featx.images import RULES, Source, as_sources
 from featx.plan import Choices, Plan, resolve
 from featx.rates import Settings, check_count, check_number
 from featx.targets import Target
@@ -131,8 +131,9 @@ class Tuner(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         self._check()
         settings = self._settings()
         sources = self._sources(X, reset=True)
+        if y is not None:
+            check_consistent_length(sources, y)
         y, target, group = self._read(y)
-        check_consistent_length(sources, y)
         plan = self._plan()
         checkpoint = Checkpoint(self.checkpoint, self._run_id(plan, sources, y)) if self.checkpoint else None
         saved = checkpoint.read() if checkpoint else None
@@ -241,7 +242,8 @@ class Tuner(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         array
             Of the shape that `y` had.
         """
-        return self.target_.decode(self._scores(X))
+        scores = self._scores(X)
+        return self.target_.decode(scores)
 
     def _read(self, y: Any) -> tuple[np.ndarray, Target, np.ndarray]:
         """Check `y`; give it, what it is, and a group for each row, so that each has its share of those held out."""
@@ -300,18 +302,7 @@ class Tuner(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         )
 
     def _settings(self) -> Settings:
-        return Settings(
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            optimizer=self.optimizer,
-            weight_decay=self.weight_decay,
-            momentum=self.momentum,
-            warmup=self.warmup,
-            unfreeze=self.unfreeze,
-            patience=self.patience,
-            max_seconds=self.max_seconds,
-        )
+        return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
 
     def _run_id(self, plan: Plan, sources: list[Source], y: np.ndarray) -> str:
         """Name a run by what decides its outcome: a checkpoint of another one is not taken up."""
@@ -330,8 +321,9 @@ class Tuner(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         return digest(json.dumps([told, recipes, images, y.tolist()], default=str).encode()).hex()
 
     def _check(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise UnknownNameError("precision", self.precision, PRECISIONS)
+        for name, known in (("precision", PRECISIONS), ("resize", RULES)):
+            if getattr(self, name) not in known:
+                raise UnknownNameError(name, getattr(self, name), known)
         if self.head not in ("auto", None):
             raise UnknownNameError("head", self.head, ("auto",), "Give 'auto', or None to start from zeros.")
         if self.stages not in ("all", 0):
