@@ -1,0 +1,261 @@
+"""The contestants of speed.py. Each function makes one ready and gives what takes it once over files.
+
+speed.py starts this program once for each contestant, in featx's environment or in that of the peers, and tells it over
+stdin when to run. What people write by hand is written here as they do: in few lines, with the defaults.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import numpy as np
+
+Run = Callable[[list[str]], tuple[float, int]]
+"""Takes files, gives how much was done (images, or operations) and the width of a vector (0 where there is none)."""
+
+KERAS = {"mobilenet_v2": "MobileNetV2", "resnet50": "ResNet50"}
+TIMM = {"mobilenet_v2": "mobilenetv2_100", "resnet50": "resnet50"}
+BATCH = 32
+_BEFORE: list[Callable[[], object]] = []
+"""Called before each run, outside of the time."""
+
+
+def _batches(files: Sequence[Any]) -> list[Any]:
+    return [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
+
+
+# ---------------------------------------------------------------- in featx's environment
+
+
+def _keras(network: str) -> tuple[Any, Callable[[Any], Any]]:
+    import keras
+
+    module = getattr(keras.applications, network)
+    builder = getattr(keras.applications, KERAS[network])
+    model = builder(weights=None, include_top=False, pooling="avg", input_shape=(224, 224, 3))
+    return model, module.preprocess_input
+
+
+def keras_loop(network: str) -> Run:
+    """`load_img` and `model.predict`, batch after batch, as in Keras' own examples."""
+    import keras
+
+    model, preprocess = _keras(network)
+
+    def run(files: list[str]) -> tuple[float, int]:
+        features = []
+        for batch in _batches(files):
+            images = [keras.utils.load_img(path, target_size=(224, 224)) for path in batch]
+            pixels = np.stack([keras.utils.img_to_array(image) for image in images])
+            features.append(model.predict(preprocess(pixels), verbose=0))
+        return len(files), np.concatenate(features).shape[1]
+
+    return run
+
+
+def keras_loop_per_depth(network: str, layers: list[str]) -> Run:
+    """`keras_loop` once for each depth, with a model cut there, as one writes it to compare depths."""
+    import keras
+
+    whole, preprocess = _keras(network)
+    models = [
+        keras.Model(whole.input, keras.layers.GlobalAveragePooling2D()(whole.get_layer(layer).output))
+        for layer in layers
+    ]
+
+    def run(files: list[str]) -> tuple[float, int]:
+        width = 0
+        for model in models:
+            features = []
+            for batch in _batches(files):
+                images = [keras.utils.load_img(path, target_size=(224, 224)) for path in batch]
+                pixels = np.stack([keras.utils.img_to_array(image) for image in images])
+                features.append(model.predict(preprocess(pixels), verbose=0))
+            width += np.concatenate(features).shape[1]
+        return len(files), width
+
+    return run
+
+
+def keras_forward(network: str) -> Run:
+    """`predict_on_batch` on arrays that are decoded already."""
+    model, preprocess = _keras(network)
+    pixels = np.random.default_rng(0).integers(0, 256, (BATCH, 224, 224, 3)).astype("float32")
+    pixels = preprocess(pixels)
+
+    def run(files: list[str]) -> tuple[float, int]:
+        for _ in _batches(files):
+            vectors = model.predict_on_batch(pixels)
+        return len(files), vectors.shape[1]
+
+    return run
+
+
+def _plan(**choices: Any) -> tuple[dict[str, Any], Any]:
+    from featx.plan import Choices, resolve
+
+    choices = {"weights": None, "pooling": "avg", "depth": -1, **choices}
+    return choices, resolve(Choices(**choices), Path.read_bytes)
+
+
+def featx(engine: str, **choices: Any) -> Run:
+    """`FeatureExtractor.transform`; the engine and the recipe are ready, no file is known, no vector is kept."""
+    from featx import EmbeddingCache, FeatureExtractor
+
+    choices, plan = _plan(**choices)
+    cache = EmbeddingCache(mkdtemp(prefix="featx-speed-"))
+    extractor = FeatureExtractor(**choices, engine=engine, cache=cache)
+
+    def run(files: list[str]) -> tuple[float, int]:
+        return len(files), extractor.transform(files).shape[1]
+
+    def forget() -> None:
+        for tap in plan.taps:
+            cache.delete(tap.recipe_id)
+
+    _BEFORE.append(forget)
+    return run
+
+
+def featx_forward(engine: str, **choices: Any) -> Run:
+    """`Engine.run` on arrays that are decoded already."""
+    from featx.running import engine_for
+
+    _, plan = _plan(**choices)
+    runner = engine_for(plan, plan.taps, BATCH, engine=engine, images=10_000)
+    pixels = np.random.default_rng(0).integers(0, 256, (BATCH, *plan.input_size, 3), np.uint8)
+
+    def run(files: list[str]) -> tuple[float, int]:
+        width = 0
+        for vectors in runner.run(pixels for _ in _batches(files)):
+            width = vectors[0].shape[1]
+        return len(files), width
+
+    return run
+
+
+def decode(size: int = 224) -> Run:
+    """Featx's reading, decoding and resizing alone, on all cores."""
+    from featx.images import content, decode, resize
+    from featx.parallel import spread
+
+    def load(batch: list[str]) -> None:
+        for path in batch:
+            resize(decode(content(path), at_least=(size, size)), (size, size), "squash")
+
+    def run(files: list[str]) -> tuple[float, int]:
+        for _ in spread(load, _batches(files), None):
+            pass
+        return len(files), 0
+
+    return run
+
+
+def matmul(n: int = 3072) -> Run:
+    """NumPy's product of two float32 matrices: what the cores can reach."""
+    a, b = (np.random.default_rng(seed).standard_normal((n, n), dtype=np.float32) for seed in (0, 1))
+    out = np.empty_like(a)
+
+    def run(_: list[str]) -> tuple[float, int]:
+        for _ in range(3):
+            np.matmul(a, b, out=out)
+        return 3 * 2 * n**3, 0
+
+    return run
+
+
+# ---------------------------------------------------------------- in the peers' environment
+
+
+def _torchvision_without_operators() -> None:
+    """Let torchvision load where its C++ operators cannot, as beside a CPU build of torch of another origin.
+
+    Networks and transforms need none of them; the import only wants their signatures.
+    """
+    import torch
+
+    try:
+        import torchvision  # noqa: F401
+    except RuntimeError:
+        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _kept.append(library)
+
+
+_kept: list[Any] = []  # a library's signatures live as long as it does
+
+
+def _torch_loop(model: Any, transform: Any, *, fast: bool = False) -> Run:
+    import torch
+    from PIL import Image
+
+    class Files(torch.utils.data.Dataset):
+        def __init__(self, paths: list[str]) -> None:
+            self.paths = paths
+
+        def __len__(self) -> int:
+            return len(self.paths)
+
+        def __getitem__(self, row: int) -> Any:
+            return transform(Image.open(self.paths[row]).convert("RGB"))
+
+    model.eval()
+    layout = torch.channels_last if fast else torch.contiguous_format
+    model = model.to(memory_format=layout)
+
+    def run(files: list[str]) -> tuple[float, int]:
+        workers = torch.get_num_threads()  # one for each core
+        loader = torch.utils.data.DataLoader(Files(files), batch_size=BATCH, num_workers=workers)
+        features = []
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=fast):
+            features = [model(pixels.to(memory_format=layout)).float().numpy() for pixels in loader]
+        return len(files), np.concatenate(features).shape[1]
+
+    return run
+
+
+def timm(network: str, *, fast: bool = False) -> Run:
+    """`timm.create_model` and its own transform; `fast`: channels last and bfloat16, as its documents advise."""
+    _torchvision_without_operators()
+    import timm
+
+    model = timm.create_model(TIMM[network], pretrained=False, num_classes=0)
+    config = timm.data.resolve_model_data_config(model)
+    return _torch_loop(model, timm.data.create_transform(**config, is_training=False), fast=fast)
+
+
+def torchvision(network: str) -> Run:
+    """`torchvision.models` without the classifier, and the transform that comes with the weights."""
+    _torchvision_without_operators()
+    import torch
+    from torchvision import models
+
+    model = getattr(models, network)(weights=None)
+    setattr(model, "fc" if network == "resnet50" else "classifier", torch.nn.Identity())
+    return _torch_loop(model, models.get_model_weights(network).DEFAULT.transforms())
+
+
+# ---------------------------------------------------------------- orders
+
+
+def main() -> None:
+    run = globals()[sys.argv[1]](**json.loads(sys.argv[2]))
+    for line in sys.stdin:
+        files = json.loads(line)
+        for call in _BEFORE:
+            call()
+        started = time.perf_counter()
+        amount, width = run(files)
+        seconds = time.perf_counter() - started
+        print("@" + json.dumps({"seconds": seconds, "amount": amount, "width": width}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
