@@ -1,11 +1,13 @@
 """Encoded images turned into uint8 RGB pixels, whatever their format, colours, orientation or damage.
 
 Files are untrusted, so only the six formats below are ever parsed, each recognised by its first bytes and
-not by a file's name, and nothing is decoded before the size in its header has passed `MAX_PIXELS`. No setting
-of Pillow, and no warning filter, is changed, so that many threads may decode at once.
+not by a file's name; nothing is decoded before the size in its header has passed `MAX_PIXELS` and `MAX_SIDE`,
+and a JPEG's scans `MAX_SCANS`; whatever else a file may do to keep its reader busy ends after `MAX_SECONDS`.
+No setting of Pillow, and no warning filter, is changed, so that many threads may decode at once.
 """
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
@@ -26,6 +28,15 @@ from featx.errors import InputError
 
 MAX_PIXELS = 178_956_970
 """The most pixels (width times height) a file may claim: where Pillow refuses too, half a gigabyte of RGB."""
+
+MAX_SIDE = 65_535
+"""The largest width and height: a JPEG's own. Pillow needs memory for each line, and time for each of its ends."""
+
+MAX_SCANS = 100
+"""The most scans of a JPEG, each of which may touch all pixels and take ten bytes; libtiff has the same limit."""
+
+MAX_SECONDS = 60.0
+"""Processor time after which no more of a file is given to Pillow. No honest file is known to need a fifth."""
 
 FORMATS: Mapping[str, tuple[bytes, type[ImageFile]]] = MappingProxyType(
     {
@@ -94,12 +105,14 @@ def decode(content: bytes | np.ndarray, *, at_least: tuple[int, int] | None = No
     if name is None:
         raise InputError(f"not an image that Pillow can read ({', '.join(FORMATS)})")
     reader = FORMATS[name][1]
+    if name == "JPEG" and _has_many_scans(content):
+        raise InputError(f"has more than {MAX_SCANS} scans, as a file that is meant to take hours would")
     with _damage_told(f"{name} file"):
-        image = reader(BytesIO(content))
+        image = reader(_Watched(content))
     width, height = image.size
-    if width * height > MAX_PIXELS:
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         raise InputError(
-            f"claims {width}x{height} pixels, more than the limit of {MAX_PIXELS:,}; "
+            f"claims {width}x{height} pixels, more than the limit of {MAX_PIXELS:,}, or of {MAX_SIDE:,} for a side; "
             "if that is true and not an attack, shrink it first"
         )
     if at_least is not None:
@@ -142,7 +155,7 @@ def from_pil(image: Image, *, kind: str = "image") -> np.ndarray:
             values = np.asarray(upright)
         else:
             mode = "RGBA" if image.has_transparency_data else "RGB"
-            return to_rgb(np.asarray(upright.convert(mode)))
+            return to_rgb(np.asarray(upright if upright.mode == mode else upright.convert(mode)))
     value_range = (0, 255) if image.mode == "F" else (0, 65535)
     if fault := range_fault(values, value_range):
         remedy = (
@@ -175,9 +188,12 @@ def to_rgb(pixels: np.ndarray) -> np.ndarray:
         return pixels
     if channels == 1:
         return np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2)
-    colour, alpha = pixels[..., :3].astype(np.uint16), pixels[..., 3:].astype(np.uint16)
-    over_white: np.ndarray = (colour * alpha + 255 * (255 - alpha) + 127) // 255
-    return over_white.astype(np.uint8)
+    over_white = np.empty((*pixels.shape[:2], 3), np.uint8)
+    for rows in _strips(pixels):
+        part = pixels[rows].astype(np.uint16)
+        colour, alpha = part[..., :3], part[..., 3:]
+        over_white[rows] = (colour * alpha + 255 * (255 - alpha) + 127) // 255
+    return over_white
 
 
 def to_uint8(values: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
@@ -191,8 +207,10 @@ def to_uint8(values: np.ndarray, value_range: tuple[float, float]) -> np.ndarray
     if values.dtype == np.uint8:
         return values
     low, high = (0, 1) if values.dtype == np.bool_ else value_range
-    scaled: np.ndarray = np.rint((values.astype(np.float64) - low) * (255 / (high - low)))
-    return scaled.astype(np.uint8)
+    scaled = np.empty(values.shape, np.uint8)
+    for rows in _strips(values):
+        scaled[rows] = np.rint((values[rows].astype(np.float64) - low) * (255 / (high - low)))
+    return scaled
 
 
 def range_fault(values: np.ndarray, value_range: tuple[float, float]) -> str | None:
@@ -221,11 +239,56 @@ def range_fault(values: np.ndarray, value_range: tuple[float, float]) -> str | N
     return None
 
 
+def _strips(values: np.ndarray) -> Iterator[slice]:
+    """Cut along the first axis into parts of a million numbers, whose copies stay small."""
+    step = max(1, (1 << 20) * len(values) // max(1, values.size))
+    return (slice(start, start + step) for start in range(0, len(values), step))
+
+
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # what does not stand alone, or for a byte of 255
+_SCAN, _END = b"\xff\xda", b"\xff\xd9"
+
+
+def _has_many_scans(content: bytes) -> bool:
+    """Count a JPEG's scans as its decoder will meet them, marker by marker (ITU-T T.81, annex B)."""
+    if (
+        content.count(_SCAN) <= MAX_SCANS
+    ):  # also counts what only looks like one, in a thumbnail or a film behind
+        return False
+    at, scans = 2, 0
+    while (found := _MARKER.search(content, at)) and found[0] != _END and scans <= MAX_SCANS:
+        scans += found[0] == _SCAN
+        at = found.end() + int.from_bytes(content[found.end() : found.end() + 2])
+    return scans > MAX_SCANS
+
+
+class _Watched(BytesIO):
+    """A file in memory that refuses to be read when its reader has worked for too long.
+
+    Pillow's readers come back for more after at most 64 KiB, a chunk or a tile. The time is the thread's own, so
+    that a busy or sleeping machine changes nothing.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._end = time.thread_time() + MAX_SECONDS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if time.thread_time() > self._end:
+            raise InputError(
+                f"takes more than {MAX_SECONDS:g} seconds to decode; if it is true and not an attack, "
+                "save it anew with another program"
+            )
+        return super().read(size)
+
+
 @contextmanager
 def _damage_told(kind: str) -> Iterator[None]:
     """Tell whatever a decoder raises as an `InputError`."""
     try:
         yield
+    except InputError:
+        raise
     except Exception as error:  # a damaged file may raise anything in a decoder; nothing else runs in here
         told = str(error)
         if "truncated" in told.lower() or "requires a buffer" in told:

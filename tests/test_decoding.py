@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageOps
 
-from featx.decoding import FORMATS, MAX_PIXELS, decode, from_pil, range_fault, to_rgb, to_uint8
+import featx.decoding
+from featx.decoding import (
+    FORMATS,
+    MAX_PIXELS,
+    MAX_SCANS,
+    MAX_SIDE,
+    decode,
+    from_pil,
+    range_fault,
+    to_rgb,
+    to_uint8,
+)
 from featx.errors import InputError
 
 SIDES = st.integers(1, 9)
@@ -270,6 +281,91 @@ def test_the_limit_is_featx_own_and_draws_no_warning():
     assert Image.MAX_IMAGE_PIXELS < 10_000 * 10_000 < MAX_PIXELS
     with pytest.raises(InputError, match="ends too early"):
         decode(png_header(10_000, 10_000))
+
+
+@pytest.mark.parametrize("size", [(MAX_SIDE + 1, 1), (1, MAX_SIDE + 1)])
+def test_a_picture_that_is_all_length_is_refused(size):
+    """Few pixels in very many lines, or one very long line, cost more than their number says."""
+    with pytest.raises(InputError, match=r"^claims \d+x\d+ pixels, more than .* or of 65,535 for a side"):
+        decode(png_header(*size))
+    assert decode(encode(Image.new("1", (MAX_SIDE, 1), 1), "PNG")).shape == (1, MAX_SIDE, 3)
+
+
+def scans(count, side=8):
+    """Forge a progressive grey JPEG whose later scans say, in a few bytes, that nothing changes anywhere."""
+
+    def segment(marker, body):
+        return bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body
+
+    codes = [segment(0xC4, bytes([kind, 1, *[0] * 15, 0])) for kind in (0x00, 0x10)]  # one code: end of block
+    frame = segment(0xC2, struct.pack(">BHHBBBB", 8, side, side, 1, 1, 0x11, 0))
+    first = segment(0xDA, bytes([1, 1, 0, 0, 0, 0])) + b"\x7f"
+    more = segment(0xDA, bytes([1, 1, 0, 1, 63, 0])) + b"\x7f"
+    table = segment(0xDB, b"\0" + b"\1" * 64)
+    return b"\xff\xd8" + table + frame + b"".join(codes) + first + more * (count - 1) + b"\xff\xd9"
+
+
+def test_a_jpeg_of_very_many_scans_is_refused():
+    """Each scan of ten bytes may touch every pixel again, so a small file could take hours."""
+    assert decode(scans(MAX_SCANS)).shape == (8, 8, 3)
+    for count in (MAX_SCANS + 1, 5000):
+        with pytest.raises(InputError, match=r"^has more than 100 scans"):
+            decode(scans(count))
+
+
+def test_what_looks_like_a_scan_and_is_none_does_not_count():
+    """Bytes within a segment, and a film that a telephone appended, are not decoded."""
+    file, marks = encode(BLOCKS, "JPEG progressive"), b"\xff\xda" * 500
+    within = file[:2] + b"\xff\xe7" + struct.pack(">H", len(marks) + 2) + marks + file[2:]
+    np.testing.assert_array_equal(decode(within + marks), decode(file))
+
+
+def test_a_tiff_of_very_many_scans_is_refused():
+    """A JPEG inside a TIFF is held by libtiff to the same number of scans."""
+    inner = scans(400, side=256)
+    tags = {256: 256, 257: 256, 258: 8, 259: 7, 262: 1, 273: 8, 277: 1, 278: 256, 279: len(inner)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    file = b"II*\0" + struct.pack("<I", 8 + len(inner)) + inner
+    with pytest.raises(InputError, match="TIFF file is damaged or of a kind"):
+        decode(file + struct.pack("<H", len(tags)) + entries + bytes(4))
+
+
+@pytest.mark.parametrize("how", ALL)
+def test_a_file_that_takes_too_long_is_refused(how, monkeypatch):
+    """With no time at all none is read; the clock is asked whenever Pillow wants more of any file."""
+    file = encode(BLOCKS, how)
+    monkeypatch.setattr(featx.decoding, "MAX_SECONDS", -1.0)
+    with pytest.raises(InputError, match=r"^takes more than -1 seconds to decode; if it is true and not an"):
+        decode(file)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        b"GIF89a\1\0\1\0\0\0\0" + b"\x21\xfe" + (b"\xff" + b"a" * 255) * 2000,
+        b"\x89PNG\r\n\x1a\n"
+        + (struct.pack(">I", 0) + b"abcd" + struct.pack(">I", zlib.crc32(b"abcd"))) * 9000,
+        b"\xff\xd8" + b"\xff\xfe\0\2" * 9000,
+    ],
+    ids=["GIF comments", "PNG chunks", "JPEG comments"],
+)
+def test_a_file_of_many_small_parts_asks_the_clock_again_and_again(file, monkeypatch):
+    """Its reader is stopped in the middle, however many parts are still to come."""
+    ticks = iter(range(10**6))
+    monkeypatch.setattr(featx.decoding.time, "thread_time", lambda: next(ticks) / 10)
+    with pytest.raises(InputError, match=r"^takes more than 60 seconds"):
+        decode(file)
+    assert 500 < next(ticks) < 700
+
+
+def test_large_images_are_laid_over_white_strip_by_strip():
+    """Whatever the shape, the strips give what the whole gives."""
+    random = np.random.default_rng(0)
+    for shape in ((1, 400_000, 4), (400_000, 1, 4), (700, 800, 4)):
+        rgba = random.integers(0, 256, shape, dtype=np.uint8)
+        assert np.abs(to_rgb(rgba) - white(rgba)).max() <= 0.5
+    deep = random.integers(0, 65536, (1500, 1000), dtype=np.uint16)
+    np.testing.assert_array_equal(to_uint8(deep, (0, 65535)), np.rint(deep / 257))
 
 
 def test_threads_change_nothing():
