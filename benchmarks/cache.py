@@ -62,6 +62,7 @@ def write(folder: Path, ids: np.ndarray, rows: np.ndarray, rounds: int) -> None:
         cache.delete(RECIPE)
         for path in folder.glob("raw.*"):
             path.unlink()
+        os.sync()  # the next one is not to wait for the disk to forget this one
 
     contenders = {"cache.put": lambda: cache.put(RECIPE, ids, rows), "h5py": raw_hdf5, "np.save": numpy_save}
     compare("write, to the disk (fsync)", contenders, len(rows), rounds, clean)
@@ -153,15 +154,17 @@ def compare(
     between: Callable[[], object] = lambda: None,
 ) -> None:
     times: dict[str, list[float]] = {name: [] for name in contenders}
+    names = list(contenders)
     for number in range(rounds + 1):
-        for name, run in contenders.items():
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:  # none always follows the same other
+            run = contenders[name]
             started = time.perf_counter()
             run()
             if number:  # the first round warms up
                 times[name].append(time.perf_counter() - started)
             between()
     print(f"\n{title}")
-    names = list(contenders)
     for name in names:
         middle, best = 1000 * median(times[name]), 1000 * min(times[name])
         line = f"  {name:22}{middle:8.1f} ms, best {best:7.1f}{1000 * rows / middle:14,.0f} rows/s"

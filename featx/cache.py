@@ -311,7 +311,7 @@ def _shape(value: object) -> str:
 
 def _blocks(rows: np.ndarray, order: np.ndarray) -> Iterator[np.ndarray]:
     """Give the rows in that order, block by block; the next one is copied while this one is written."""
-    step = 4 * rows_at_once(rows.shape[1], str(rows.dtype))  # so that changing threads costs little
+    step = 2 * rows_at_once(rows.shape[1], str(rows.dtype))  # so that changing threads costs little
     starts = range(0, len(order), step)
     scratch = np.empty((2, min(step, len(order)), rows.shape[1]), rows.dtype)  # fresh memory is slow
 

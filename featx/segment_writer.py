@@ -9,6 +9,7 @@ import json
 import mmap
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ import numpy as np
 from featx import __version__
 from featx.fingerprint import digest
 from featx.segments import HEADER, SUFFIX, extents, rest_of, row_check, stored_dtype
+
+_SYNCED = 1 << 25  # bytes that are sent to the disk while the next ones are made
 
 TEMPORARY = ".tmp"
 """Suffix of files that are being written, or were when their writer died."""
@@ -105,19 +108,28 @@ def write_segment(
     words = {"recipe_id": recipe_id, "created": created, "made_with": _versions(made_with or {})}
     skeleton = _skeleton(rows, dim, dtype, words)
     arrays = {"image_id": np.ascontiguousarray(ids), "row_check": np.empty(rows, "<u8")}
-    with draft(folder) as made:
+    with draft(folder) as made, ThreadPoolExecutor(1) as disk:
         file = made.file
         file.truncate(skeleton.size)
         for offset, piece in skeleton.pieces:
             file.seek(offset)
             file.write(piece)
         file.seek(skeleton.offsets["embedding"])
-        done = 0
+        done = sent = 0
+        syncing: Future[None] | None = None
         for block in blocks:
             stored = np.ascontiguousarray(block, stored_dtype(dtype))
             arrays["row_check"][done : done + len(stored)] = row_check(stored)
             file.write(stored.data)
             done += len(stored)
+            sent += stored.nbytes
+            if sent > _SYNCED:
+                if syncing:
+                    syncing.result()  # raises what the disk did: it tells of an error only once
+                file.flush()
+                syncing, sent = disk.submit(os.fsync, file.fileno()), 0
+        if syncing:
+            syncing.result()
         for name, array in arrays.items():
             file.seek(skeleton.offsets[name])
             file.write(array.data)

@@ -32,9 +32,8 @@ HEADER = 1024
 SUFFIX = ".h5"
 DTYPES = ("float32", "float16")
 
-_BLOCK = 1 << 20  # bytes
-_FEW = 64  # blocks that are copied faster than threads are started
-_THREADS = 4  # on any machine: they wait for memory and for the file more than they compute
+_BLOCK = 1 << 21  # bytes
+_THREADS = min(4, os.cpu_count() or 1)  # more of them wait for memory
 _REST = 1 << 16  # HDF5's own structures take about 2 KiB; more than this is no segment of ours
 _OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # trouble of this process, not of the file
 
@@ -100,23 +99,26 @@ class Segment:
         checks = np.frombuffer(data, "<u8", self.rows, self.offsets["row_check"])
         straight = where is None and out.flags.c_contiguous and out.dtype == kind
         step = rows_at_once(self.dim, self.dtype)
-
-        def copy(start: int) -> None:
-            these = rows[start : start + step]
-            target = out[start : start + step] if straight else np.empty((len(these), self.dim), kind)
-            np.take(embedding, these, axis=0, out=target, mode="clip")  # "raise" would buffer a second copy
-            if not np.array_equal(row_check(target), checks[these]):
-                raise DamagedSegmentError(self.path, "holds rows that do not match their checks")
-            if not straight:
-                out[slice(start, start + step) if where is None else where[start : start + step]] = target
-
         starts = range(0, len(rows), step)
-        if len(starts) < _FEW:
-            for start in starts:
-                copy(start)
+        threads = min(_THREADS, len(starts))
+
+        def copy(number: int) -> None:
+            scratch = None if straight else np.empty((min(step, len(rows)), self.dim), kind)
+            for start in starts[number::threads]:
+                these = rows[start : start + step]
+                target = out[start : start + step] if scratch is None else scratch[: len(these)]
+                # mode="raise" would buffer a second copy
+                np.take(embedding, these, axis=0, out=target, mode="clip")
+                if not np.array_equal(row_check(target), checks[these]):
+                    raise DamagedSegmentError(self.path, "holds rows that do not match their checks")
+                if scratch is not None:
+                    out[slice(start, start + step) if where is None else where[start : start + step]] = target
+
+        if threads < 2:
+            copy(0)
             return
-        with ThreadPoolExecutor(_THREADS) as pool:  # NumPy copies without the interpreter's lock
-            for _ in pool.map(copy, starts):
+        with ThreadPoolExecutor(threads) as pool:  # NumPy copies without the interpreter's lock
+            for _ in pool.map(copy, range(threads)):
                 pass
 
     def verify(self) -> None:
