@@ -136,7 +136,9 @@ def compact(cache: Any, as_json: bool) -> None:
     Example: featx cache compact
     """
     fewer = cache.compact()
-    print_json({"fewer": fewer}) if as_json else click.echo(f"{fewer} segments fewer")
+    print_json({"fewer": fewer}) if as_json else click.echo(
+        f"{fewer} {'segment' if fewer == 1 else 'segments'} fewer"
+    )
 
 
 @cache_group.command()
@@ -162,7 +164,7 @@ def gc(cache: Any, max_size: float | None, older_than: float | None, dry_run: bo
     for file in removed:
         click.echo(f"{file.path}  {file.bytes} bytes, idle for {file.idle / 86_400:.1f} days")
     freed, done = sum(file.bytes for file in removed), "would be removed" if dry_run else "removed"
-    click.echo(f"{len(removed)} files {done}, {freed} bytes")
+    click.echo(f"{len(removed)} {'file' if len(removed) == 1 else 'files'} {done}, {freed} bytes")
 
 
 @cache_group.command()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from featx.errors import InputError, UnknownNameError
 from featx.images import as_sources
 from featx.listing import ImageTable
 from featx.memo import Memo
+from featx.pooling import columns, parts
 
 FORMATS = (".h5", ".npz", ".parquet", ".csv")
 
@@ -163,9 +165,18 @@ def export_recipe(
 
 
 def _columns(words: Mapping[str, Any], dim: int) -> list[str]:
-    depth = words.get("depth")
+    """Name columns as `FeatureExtractor.get_feature_names_out` does where a recipe's words tell; else number them."""
+    depth, recipe, names = words.get("depth"), words.get("recipe"), list(map(str, range(dim)))
+    pooling = str(recipe.get("pooling")) if isinstance(recipe, Mapping) else ""
+    if isinstance(depth, int):  # a stage, so maps were pooled; a layer may give a vector
+        with suppress(InputError):  # a stranger's words
+            maps = (1, 1, dim // len(columns((1, 1, 1), pooling)))
+            known = (
+                "none" not in parts(pooling) or pooling == "none"
+            )  # a sum with it hides how large the maps were
+            names = columns(maps, pooling) if known and len(columns(maps, pooling)) == dim else names
     place = f"stage{depth}" if isinstance(depth, int) else depth or "embedding"
-    return [f"{words.get('backbone', 'featx')}_{place}_{number}" for number in range(dim)]
+    return [f"{words.get('backbone', 'featx')}_{place}_{name}" for name in names]
 
 
 def _check(path: Path) -> None:

@@ -470,7 +470,10 @@ def test_a_read_only_cache_is_read():
 
 KILLED = """
 import os, sys, time, h5py
+import featx.segments, featx.segment_writer
 from featx.cache import EmbeddingCache
+featx.segments._BLOCK = 1 << 17  # each put is of 8 blocks: one is copied while another is written,
+featx.segment_writer._SYNCED = 1 << 20  # and sent to the disk in parts
 folder, kills = sys.argv[1], int(sys.argv[2])
 random = np.random.default_rng(int(sys.argv[3]))
 for kill in range(kills):

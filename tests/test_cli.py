@@ -173,10 +173,33 @@ def test_cache_path_compact_and_gc(photos):
     assert json.loads(featx("cache", "compact", "--json").stdout) == {"fewer": 1}
 
     assert "0 files" in featx("cache", "gc", "--older-than", "1h", "--max-size", "1.5 MB").stdout
-    assert "1 files would be removed" in featx("cache", "gc", "--max-size", "1kB", "--dry-run").stdout
+    assert "\n1 file would be removed, " in featx("cache", "gc", "--max-size", "1kB", "--dry-run").stdout
     (gone,) = json.loads(featx("cache", "gc", "--older-than", "0h", "--json").stdout)
     assert not Path(gone["path"]).exists()
     assert json.loads(featx("cache", "info", "--json").stdout)["recipes"][0]["rows"] == 0
+
+
+def test_extract_keeps_vectors_as_asked(photos):
+    """With float16 in half the room, and a later run finds them without asking for float16."""
+    import numpy as np
+
+    def kept():
+        (recipe,) = json.loads(featx("cache", "info", "--json").stdout)["recipes"]
+        return recipe["bytes"], recipe["use"]["found"]
+
+    featx("extract", "photos", "-o", "full.npz", *QUICK)
+    full, _ = kept()
+    featx("cache", "gc", "--max-size", "0")
+    featx("extract", "photos", "-o", "fresh.npz", "--cache-dtype", "float16", *QUICK)
+    assert kept()[0] < 0.7 * full
+    featx("extract", "photos", "-o", "half.npz", *QUICK)
+    assert kept()[1] == 30
+    with np.load("full.npz") as exact, np.load("half.npz") as rounded:
+        np.testing.assert_allclose(rounded["embedding"], exact["embedding"], rtol=2**-11, atol=2**-25)
+    assert "0 files removed" in featx("cache", "gc").stdout
+
+    featx("fit", "photos", "-o", "model", "--cache-dtype", "float16", *QUICK)
+    featx("predict", "model", "photos/disc")
 
 
 def test_cache_export(photos):

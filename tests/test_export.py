@@ -14,6 +14,7 @@ from featx.datasets import synthetic, write_folder
 from featx.embed import image_ids
 from featx.errors import InputError
 from featx.export import FORMATS, export_recipe
+from featx.extractor import FeatureExtractor
 from featx.listing import load_folder
 from featx.memo import Memo, Stat, stat_of
 
@@ -75,7 +76,7 @@ def test_every_format_holds_vectors_paths_labels_ids_and_recipe(cache, images, t
         "label": images.labels.tolist(),
         "image_id": [bytes(name).hex() for name in image_ids(list(images.paths))],
     }
-    assert columns == [f"résnet_stage3_{number}" for number in range(4)]
+    assert columns == [f"résnet_stage3_avg_{number}" for number in range(4)]
     assert recipe == {"recipe_id": RECIPE, **WORDS}
 
 
@@ -92,6 +93,30 @@ def test_without_a_source_all_is_written_with_the_paths_that_are_known(cache, im
     assert texts["path"] == ["" if row in {1, 4} else images.paths[row] for row in order]
     assert texts["image_id"] == sorted(texts["image_id"])
     assert texts.keys() == {"path", "image_id"}
+
+
+@pytest.mark.parametrize("pooling", ["avg", "avg+std", "grid2+max", "none", "avg+none"])
+def test_columns_are_named_as_the_extractor_names_them(tmp_path, pooling):
+    """Where the recipe tells how; where it does not, they are numbered."""
+    images, _ = synthetic(n=2, size=32)
+    extractor = FeatureExtractor(depth=2, pooling=pooling, input_size=32, cache=tmp_path / "cache")
+    extractor.transform(images)
+    cache = EmbeddingCache(tmp_path / "cache")
+    export_recipe(cache, cache.info()[0].recipe_id, tmp_path / "out.npz")
+    names, told = read(tmp_path / "out.npz")[2], extractor.get_feature_names_out().tolist()
+    if pooling == "avg+none":
+        told = [f"featx-mini_stage2_{number}" for number in range(len(told))]
+    assert names == told
+
+
+@pytest.mark.parametrize(
+    "recipe", [None, "avg", {}, {"pooling": 3}, {"pooling": "agv"}, {"pooling": "grid2"}]
+)
+def test_a_recipe_that_tells_nothing_numbers_the_columns(cache, tmp_path, recipe):
+    """Words are for people; whatever stands there, vectors are written."""
+    cache.put(RECIPE, np.zeros((1, 16), "u1"), np.zeros((1, 2), "f4"), {"depth": 3, "recipe": recipe})
+    export_recipe(cache, RECIPE, tmp_path / "out.npz")
+    assert read(tmp_path / "out.npz")[2] == ["featx_stage3_0", "featx_stage3_1"]
 
 
 def test_missing_images_are_counted_and_nothing_is_written(cache, images, tmp_path):

@@ -1,5 +1,6 @@
 """One segment: what is written is read, and nothing else ever is."""
 
+import errno
 import json
 import os
 import sys
@@ -13,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import featx.segment_writer
 from featx.fingerprint import digest
 from featx.segment_writer import write_segment
 from featx.segments import HEADER, DamagedSegmentError, open_segment, row_check
@@ -358,6 +360,26 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, error):
 
     with pytest.raises(error, match="stop"):
         write_segment(tmp_path, RECIPE, ids, blocks(), dim=4)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("fails", [1, 2, 3])
+def test_a_disk_that_fails_in_any_sync_is_noticed(tmp_path, monkeypatch, fails):
+    """A system tells of such an error once, be it while more is written, or at the end."""
+    calls, fsync = [], os.fsync
+
+    def failing(descriptor):
+        calls.append(descriptor)
+        if len(calls) == fails:
+            raise OSError(errno.EIO, "the disk is broken")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", failing)
+    monkeypatch.setattr(featx.segment_writer, "_SYNCED", 10)
+    ids, rows = make(6)
+    blocks = [rows[:3], rows[3:]]  # two syncs of parts, one of the whole
+    with pytest.raises(OSError, match="the disk is broken"):
+        write_segment(tmp_path, RECIPE, ids, blocks, dim=4)
     assert list(tmp_path.iterdir()) == []
 
 
