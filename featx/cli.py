@@ -10,6 +10,7 @@ import click
 import featx
 from featx.cli_bench import bench
 from featx.cli_cache import cache_group
+from featx.cli_cluster import cluster_command
 from featx.console import as_json, extraction, extractor_from, images_from, print_json, print_table, table
 from featx.errors import FeatxError, InputError
 
@@ -36,6 +37,7 @@ def main() -> None:
 
 
 main.add_command(cache_group)
+main.add_command(cluster_command)
 main.add_command(bench)
 
 
