@@ -270,7 +270,7 @@ def reached(section: Section, results: list[list[dict[str, float]]]) -> None:
     cost = 2 * depths(section.limit)[-1].multiply_adds
     rate = {one.title: rates(result) for one, result in zip(section.contestants, results, strict=True)}
     peak = rate["matrix product, float32"]
-    print(f"\nMatrix product: {spread([value / 1e9 for value in peak], 0)} GFLOP/s float32.")
+    print(f"\nThe matrix product does {spread([value / 1e9 for value in peak], 0)} GFLOP/s.")
     for precision in ("float32", "bfloat16"):
         rounds = zip(
             rate["decode alone"], rate[f"forward alone, {precision}"], rate[f"from files, {precision}"],
@@ -283,9 +283,9 @@ def reached(section: Section, results: list[list[dict[str, float]]]) -> None:
         flops = [cost * value for value in rate[f"forward alone, {precision}"]]
         of_peak = [100 * value / top for value, top in zip(flops, peak, strict=True)]
         print(
-            f"At {precision} the limit 1/(1/decode + 1/forward) is {spread(limits, 0)} images/s, of which "
+            f"\nAt {precision} the limit 1/(1/decode + 1/forward) is {spread(limits, 0)} images/s, of which "
             f"{spread([100 * share for share in shares], 0)} % are reached; the network alone does "
-            f"{spread([value / 1e9 for value in flops], 0)} GFLOP/s, {spread(of_peak, 0)} % of that product."
+            f"{spread([value / 1e9 for value in flops], 0)} GFLOP/s, {spread(of_peak, 0)} % of the float32 product."
         )
 
 
