@@ -22,7 +22,107 @@ from featx.tuner import Tuner
 
 
 class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn has no types
-    """Fine-tune a pretrained CNN as a classifier of images."""
+    """Fine-tune a pretrained CNN as a classifier of images.
+
+    A linear head is fitted to frozen embeddings, those of `FeatureExtractor` with the same choices; then the last stages
+    of the network and the head are trained on together, each stage at a rate of its own. A part of the images is held
+    out; the epoch that does best on them is kept. Where that is epoch 0, before any training, the frozen pipeline comes
+    out, its head fitted to all images.
+
+    Binary targets get a sigmoid, several classes a softmax, several labels for each image a sigmoid each, with the
+    cross-entropy.
+
+    Parameters
+    ----------
+    backbone, depth, pooling, weights, scaling, input_size, resize, image_shape, value_range
+        As for `FeatureExtractor`. With ``weights=None`` the network is trained from scratch: its BatchNorm layers learn,
+        and `head` and `decay` are best None and 1.
+    stages
+        How many of the network's last stages are tuned, up to the deepest one in `depth`, or ``"all"``. With 0 only the
+        head is.
+    head
+        ``"auto"``: the head starts as `LogisticHead` on frozen embeddings. None: it starts from zeros.
+    epochs
+        How often each image is seen, at most.
+    batch_size
+        Images in a step.
+    learning_rate
+        Of the head, at its highest. ``"auto"``: 1e-3 for AdamW, 3e-3 for SGD.
+    decay
+        The last stage has `decay` times the head's rate, the one before it `decay` ** 2 times, and so on.
+    optimizer
+        ``"adamw"`` or ``"sgd"``.
+    weight_decay
+        Share of a weight that a step at rate 1 takes away. Not of biases.
+    momentum
+        Of SGD.
+    warmup
+        Share of the training during which the rate rises; then it falls in a half cosine to 0.
+    label_smoothing
+        Share of an even guess that is mixed into the targets.
+    dropout
+        Share of the embedding's columns that each step leaves out.
+    augment
+        How images are changed at random, in training only: ``flip``, ``crop``, ``rotation``, ``translation``,
+        ``contrast``, ``erasing``, a sum of these such as ``flip+crop``; ``"default"``, which is
+        ``translation+rotation+contrast``; a Keras model or a list of layers, which get float32 pixels of 0..255; or
+        None: what the stages that are not tuned make of each image is then computed once.
+    unfreeze
+        ``"at-once"``, or ``"gradual"``: the last stage first, then one more at a time during half of the training.
+    class_weight
+        None, ``"balanced"`` or a weight for each label, as in scikit-learn.
+    validation
+        Share of the images that is held out, of each class in proportion. None: all are trained on, and the last epoch
+        is kept.
+    patience
+        Ends the training after so many epochs without a better one. None: never.
+    precision
+        ``"float32"``, or ``"mixed"``: the network's arithmetic is bfloat16 while it is trained.
+    checkpoint
+        A folder: after each epoch the state is kept there, and a `fit` with the same choices, images and labels goes on
+        from it after a kill. None: nothing is kept.
+    max_seconds
+        Ends the training in about this time, counted from the start of `fit`, with the rates down at 0 by then.
+    cache
+        Where frozen embeddings are kept, as for `FeatureExtractor`.
+    random_state
+        Fixes which images are held out, their order, and how they are changed.
+    n_jobs
+        Workers that read and decode, as for `FeatureExtractor`.
+    verbose
+        1: a progress bar on stderr.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels; for several labels each, the numbers of their columns.
+    backbone_ : keras.Model
+        The tuned network, from pixels of 0..255 to the maps that are pooled; a backbone for `FeatureExtractor`.
+    depth_, pooling_ : list of str
+        Where the head reads `backbone_`, and how.
+    coef_, intercept_ : ndarray of shape (n_scores, d), (n_scores,)
+        The head: scores are ``FeatureExtractor(backbone_, depth=depth_, pooling=pooling_).transform(X) @ coef_.T +
+        intercept_``.
+    target_ : Target
+        What `y` was taken for: ``kind``, ``activation``.
+    history_ : list of dict
+        For each epoch ``loss``, ``rates`` (of the head, the last stage, the one before it, ...; at its last step),
+        ``seconds``, and with validation ``validation_score`` and ``validation_loss``. Epoch 0 is before training.
+    best_epoch_ : int
+        The epoch that was kept.
+    n_features_in_ : int
+        Columns seen in `fit`. Only with `image_shape`.
+
+    Examples
+    --------
+    >>> from featx.datasets import synthetic
+    >>> images, labels = synthetic(n=60, classes=3, size=32, seed=0)
+    >>> tuner = FineTuner("featx-mini", depth=3, input_size=32, epochs=2, random_state=0, cache=None)
+    >>> bool(tuner.fit(images[:40], labels[:40]).score(images[40:], labels[40:]) > 0.8)
+    True
+    >>> tuner.target_.activation, len(tuner.backbone_.outputs)
+    ('softmax', 1)
+    """
 
     def __init__(
         self,
@@ -142,7 +242,21 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
 class FineTunerRegressor(RegressorMixin, Tuner):  # type: ignore[misc] # scikit-learn has no types
     """Fine-tune a pretrained CNN to predict numbers from images.
 
-    The parameters are those of `FineTuner` without `label_smoothing` and `class_weight`.
+    Works as `FineTuner` does, from ridge regression on frozen embeddings. Numbers that all lie in 0..1 get a sigmoid and
+    the cross-entropy, and are answered by numbers in 0..1; any others are standardised, with a linear output and the
+    squared error. Targets may have several columns.
+
+    Parameters and attributes are those of `FineTuner` without `label_smoothing`, `class_weight` and `classes_`; the score
+    is R².
+
+    Examples
+    --------
+    >>> from featx.datasets import synthetic
+    >>> images, _ = synthetic(n=40, classes=3, size=32, seed=0)
+    >>> brightness = [float(image.mean()) for image in images]
+    >>> tuner = FineTunerRegressor("featx-mini", depth=2, input_size=32, epochs=1, random_state=0, cache=None)
+    >>> tuner.fit(images, brightness).predict(images[:3]).shape
+    (3,)
     """
 
     def _read(self, y: Any) -> tuple[np.ndarray, Target, np.ndarray]:

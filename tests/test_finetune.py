@@ -27,8 +27,8 @@ from featx.errors import ImageError, InputError, UnknownNameError
 
 SMALL = {
     "input_size": 32,
-    "depth": [2, 3],
-    "pooling": "avg+std",
+    "depth": [1, 2],
+    "pooling": "avg",
     "epochs": 2,
     "random_state": 0,
     "cache": None,
@@ -53,7 +53,7 @@ def shapes():
 
 def pipeline(head="logistic"):
     return make_pipeline(
-        FeatureExtractor(depth=[2, 3], pooling="avg+std", input_size=32, cache=None), make_head(head)
+        FeatureExtractor(depth=[1, 2], pooling="avg", input_size=32, cache=None), make_head(head)
     )
 
 
@@ -166,7 +166,7 @@ def moves(tuner):
 
 def test_earlier_stages_move_less_and_batch_norm_not_at_all(noisy):
     """The sizes of the updates follow the rates; scales, shifts and moving statistics stay to the bit."""
-    tuner = quick(decay=0.1, head=None, validation=None, learning_rate=0.01).fit(*noisy)
+    tuner = quick(depth=3, decay=0.1, head=None, validation=None, learning_rate=0.01).fit(*noisy)
     moved = moves(tuner)
 
     assert moved["stage3_conv1"] > 3 * moved["stage2_conv1"] > 9 * moved["stage1"] > 0
@@ -176,16 +176,17 @@ def test_earlier_stages_move_less_and_batch_norm_not_at_all(noisy):
 
 @pytest.mark.parametrize(
     ("choice", "still"),
-    [({"stages": 1}, ["stage1", "stage2_conv1"]), ({"decay": 0.0}, ["stage1", "stage3_conv1"])],
+    [({"stages": 1}, "stage1"), ({"decay": 0.0}, "stage2_conv1")],
 )
 def test_stages_at_rate_0_do_not_move(noisy, choice, still):
     """Neither those that are not tuned, nor those whose decay leaves nothing."""
     moved = moves(quick(head=None, validation=None, learning_rate=0.01, **choice).fit(*noisy))
 
-    assert [moved[name] for name in still] == [0] * len(still)
-    assert (moved["stage3_conv1"] > 0) == ("stages" in choice)
+    assert moved[still] == 0
+    assert (moved["stage2_conv1"] > 0) == ("stages" in choice)
 
 
+@pytest.mark.slow
 def test_random_weights_are_trained_with_their_batch_norm(noisy):
     """A network from scratch has no statistics to keep."""
     tuner = quick(weights=None, validation=None, decay=1.0).fit(*noisy)
@@ -194,24 +195,29 @@ def test_random_weights_are_trained_with_their_batch_norm(noisy):
     assert all(np.abs(layer.get_weights()[2]).max() > 0 for layer in norms)
 
 
+@pytest.mark.slow
 def test_gradual_unfreezing_begins_with_the_deepest_stage(noisy):
     """The history shows which rates were open."""
     tuner = quick(unfreeze="gradual", epochs=6, validation=None).fit(*noisy)
     opened = [sum(rate > 0 for rate in epoch["rates"]) for epoch in tuner.history_]
 
     assert opened == sorted(opened)
-    assert opened[1] < opened[-1] == 4  # the head and three stages
+    assert opened[1] < opened[-1] == 3  # the head and two stages
 
 
+@pytest.mark.slow
 def test_tuning_learns_what_frozen_features_cannot(noisy):
     """Labels by a coin are learned by heart."""
-    tuner = quick(epochs=30, validation=None, learning_rate=3e-3, head=None).fit(*noisy)
+    tuner = quick(
+        depth=[2, 3], pooling="avg+std", epochs=30, validation=None, learning_rate=3e-3, head=None
+    ).fit(*noisy)
 
     assert tuner.score(*noisy) > 0.9
     losses = [epoch["loss"] for epoch in tuner.history_[1:]]
     assert losses[-1] < losses[0] / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "choice",
     [{"optimizer": "sgd"}, {"precision": "mixed"}, {"augment": "default"}, {"class_weight": "balanced"}],
@@ -234,13 +240,15 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_training(noisy):
     assert len(tuner.history_) - 1 == tuner.best_epoch_ + 2 < 20
 
 
+@pytest.mark.slow
 def test_training_ends_in_time(noisy):
     """The rates come down to nothing by then."""
     started = monotonic()
     tuner = quick(epochs=100_000, validation=None, max_seconds=3).fit(*noisy)
 
     assert monotonic() - started < 20
-    assert tuner.history_[-1]["rates"][0] < max(epoch["rates"][0] for epoch in tuner.history_) / 10
+    assert len(tuner.history_) < 100_000
+    assert 0 <= tuner.history_[-1]["rates"][0] < 1e-4
 
 
 def test_a_loss_that_is_no_number_is_an_error(noisy):
@@ -251,6 +259,7 @@ def test_a_loss_that_is_no_number_is_an_error(noisy):
         quick(optimizer="sgd", learning_rate=1e30, validation=None, epochs=9).fit(*noisy)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_network(noisy):
     """With augmentation and dropout, too; another seed gives another."""
 
@@ -263,6 +272,7 @@ def test_the_same_seed_gives_the_same_network(noisy):
     assert np.abs(coefficients(2) - first).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_images_that_do_not_fit_into_memory_are_streamed(noisy, monkeypatch):
     """Decoded again for each batch, with the same outcome."""
     kept = quick(validation=None).fit(*noisy)
@@ -272,6 +282,7 @@ def test_images_that_do_not_fit_into_memory_are_streamed(noisy, monkeypatch):
     np.testing.assert_allclose(streamed.coef_, kept.coef_, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_fixed_stages_are_run_once(noisy):
     """What they make is kept where images do not change; the outcome is that of running them in every step."""
     from keras import layers
@@ -300,6 +311,7 @@ def test_the_tuned_network_is_a_backbone(shapes, fitted):
     )
 
 
+@pytest.mark.slow
 def test_a_tuned_backbone_can_be_tuned_again(shapes, fitted):
     """Its scaling is inside."""
     again = quick(backbone=fitted.backbone_, depth=-1, pooling="avg", validation=None).fit(*shapes)
@@ -376,7 +388,7 @@ def test_one_image_of_a_class_is_enough_where_none_is_held_out(pixels):
 @pytest.mark.parametrize(
     ("choice", "error", "message"),
     [
-        ({"stages": 9}, InputError, r"stages=9: there are 3 stages"),
+        ({"stages": 9}, InputError, r"stages=9: there are 2 stages"),
         ({"stages": "last"}, InputError, "stages='last'"),
         ({"head": "svm"}, UnknownNameError, "Unknown head 'svm'"),
         ({"precision": "float16"}, UnknownNameError, "Unknown precision 'float16'"),
@@ -455,7 +467,14 @@ def test_a_checkpoint_of_another_run_is_left_alone(noisy, tmp_path):
     assert [path.stem for path in tmp_path.iterdir()] == ["0" * 32]
 
 
-TABLE = {"scaling": "unit", "image_shape": (1, -1), "augment": None, "cache": None, "random_state": 0}
+TABLE = {
+    "pooling": "none",
+    "scaling": "unit",
+    "image_shape": (1, -1),
+    "augment": None,
+    "cache": None,
+    "random_state": 0,
+}
 
 
 def minute():
@@ -476,7 +495,7 @@ GREY = "values of -5 to 5 in a range of 2 million are all one grey; test_tables_
         kind(minute(), **TABLE, value_range=(-1e6, 1e6), validation=None, epochs=1)
         for kind in (FineTuner, FineTunerRegressor)
     ],
-    expected_failed_checks={"check_classifiers_train": GREY, "check_regressors_train": GREY},
+    expected_failed_checks=lambda _: {"check_classifiers_train": GREY, "check_regressors_train": GREY},
 )
 def test_scikit_learn_contract(estimator, check):
     """Every check of scikit-learn's own battery passes, but for those that the range makes blind."""
