@@ -42,6 +42,7 @@ TRUSTED = frozenset(
         "featx.logistic.LogisticHead",
         "featx.targets.Target",
         "featx.pixels.PixelExtractor",
+        "featx.scaling.SteadyScaler",
         "featx.selection.RelevanceSelector",
         "featx.transfer.TransferClassifier",
         "featx.transfer.TransferRegressor",

@@ -11,11 +11,11 @@ from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from featx.errors import InputError
+from featx.scaling import SteadyScaler
 from featx.targets import Target, classes_in, numbers_in
 
 _STEPS = 100
@@ -130,7 +130,7 @@ class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc] # s
             self.fraction_ = min(self.errors_, key=lambda fraction: (self.errors_[fraction], fraction))
         else:
             self.fraction_ = fractions[0]
-        self.relevance_ = relevance(StandardScaler().fit_transform(X), truth, target, self.strength)
+        self.relevance_ = relevance(SteadyScaler().fit_transform(X), truth, target, self.strength)
         return self
 
     def _compare(
@@ -139,7 +139,7 @@ class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc] # s
         """Give the squared error of each fraction on images that had no part in it."""
         errors: dict[float, list[float]] = {fraction: [] for fraction in fractions}
         for train, test in KFold(min(self.cv, len(X)), shuffle=True, random_state=0).split(X):
-            scaler = StandardScaler().fit(X[train])
+            scaler = SteadyScaler().fit(X[train])
             seen, unseen = scaler.transform(X[train]), scaler.transform(X[test])
             order = np.argsort(-relevance(seen, truth[train], target, self.strength), kind="stable")
             for fraction, held_out in errors.items():

@@ -174,7 +174,8 @@ class _Transfer(BaseEstimator):  # type: ignore[misc] # scikit-learn has no type
         """Return the unfitted estimator of a strategy."""
         if STRATEGIES[name].trains and self.tuner is not None:
             return clone(self.tuner).set_params(**({"weights": None} if name == "scratch" else {}))
-        own = {"random_state": self.random_state} if STRATEGIES[name].trains else {"head": self.head}
+        trained = {"random_state": self.random_state, "max_seconds": 900}
+        own = trained if STRATEGIES[name].trains else {"head": self.head}
         return make_strategy(name, self.backbone, regression=self._regression, **self._choices(), **own)
 
     def _model(self, name: str, *, quick: bool = False) -> Pipeline:
@@ -243,7 +244,8 @@ class TransferClassifier(ClassifierMixin, _Transfer):  # type: ignore[misc] # sc
     alpha
         How probable a difference as large may be by chance, for fine-tuning to be kept.
     tuner
-        A `FineTuner` that says how to fine-tune. None: one with the parameters above and its own defaults.
+        A `FineTuner` that says how to fine-tune. None: one with the parameters above and its own defaults, which
+        stops after 15 minutes.
     random_state
         Decides which image falls into which fold, and what is random in fine-tuning.
     verbose

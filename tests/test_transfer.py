@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import featx
+from featx import FineTuner
 from featx.datasets import synthetic
 from featx.errors import ImageError, InputError, UnknownNameError
 from featx.heads import make_head
@@ -420,3 +421,38 @@ def test_wrong_choices_are_refused(shapes, choices, message):
     """Before any image is read."""
     with pytest.raises((InputError, UnknownNameError), match=message):
         TransferClassifier(**choices).fit(["nowhere.png"] * 20, LABELS)
+
+
+@pytest.mark.parametrize("name", ["finetune", "scratch"])
+def test_a_network_is_trained_by_name(shapes, name, tmp_path):
+    """With the tuner's settings; what is saved and loaded predicts the same."""
+    images, labels = shapes
+    tuner = FineTuner(epochs=1, input_size=32, cache=None, random_state=0)
+    model = TransferClassifier(strategy=name, tuner=tuner, **SMALL).fit(images[:30], labels[:30])
+
+    assert isinstance(model.estimator_, FineTuner)
+    assert (model.estimator_.weights is None) == (name == "scratch")
+    assert model.predict_proba(images).shape == (90, 3)
+    featx.save(model, tmp_path / "model")
+    np.testing.assert_array_equal(featx.load(tmp_path / "model").predict(images), model.predict(images))
+
+
+def test_without_a_tuner_fine_tuning_takes_the_choices_of_the_estimator():
+    """The same backbone, pixels and seed, and an end after a quarter of an hour."""
+    made = TransferClassifier("mobilenet_v2", input_size=96, random_state=3, image_shape=(96, 96, 3))._make(
+        "finetune"
+    )
+
+    assert (made.backbone, made.input_size, made.random_state) == ("mobilenet_v2", 96, 3)
+    assert (made.image_shape, made.max_seconds) == ((96, 96, 3), 900)
+
+
+@pytest.mark.slow
+def test_ants_and_bees(data, imagenet):
+    """On photographs like those of the pretraining, the end beats the start and the pixels, and is found."""
+    train, test = (featx.load_folder(data / "images" / "hymenoptera" / part) for part in ("train", "val"))
+    model = TransferClassifier("mobilenet_v2").fit(train.paths, train.labels)
+
+    assert model.strategy_ in ("end", "all-depths")
+    assert model.scores_["end"][0] > model.scores_["start"][0] > model.scores_["pixels"][0]
+    assert model.score(test.paths, test.labels) > 0.92

@@ -1,0 +1,47 @@
+"""Scaling the columns of embeddings, among which some hardly ever move."""
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.preprocessing import StandardScaler
+
+FLOOR = 0.1
+"""The least that a column is divided by, as a share of the mean deviation of all columns."""
+
+
+class SteadyScaler(StandardScaler):  # type: ignore[misc] # scikit-learn has no types
+    """scikit-learn's `StandardScaler`, but for columns that hardly move, which it leaves small.
+
+    After a ReLU many columns are 0 for nearly every image. Divided by its own tiny deviation, such a column is
+    thousands for the one new image where it does move, and throws a regression off. Here no column is divided by less
+    than a tenth of the mean deviation. Parameters and attributes are those of `StandardScaler`.
+
+    Examples
+    --------
+    >>> seen = np.array([[0.0, 1.0], [0.0, 3.0], [0.001, 5.0]])
+    >>> SteadyScaler().fit(seen).transform([[1.0, 5.0]]).round(1).tolist()
+    [[12.2, 1.2]]
+    >>> StandardScaler().fit(seen).transform([[1.0, 5.0]]).round(1).tolist()
+    [[2120.6, 1.2]]
+    """
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Find the mean of each column, and what to divide it by.
+
+        Parameters
+        ----------
+        X : array of shape (n, d)
+            Embeddings.
+        y
+            Ignored.
+        sample_weight : array of shape (n,)
+            A weight for each row.
+        """
+        super().fit(X, y, sample_weight)
+        self.scale_: Any
+        if self.with_std:
+            moving = self.var_ > 0  # a column that never moves is divided by 1, as ever
+            if moving.any():
+                deviations = np.sqrt(self.var_[moving])
+                self.scale_ = np.maximum(self.scale_, FLOOR * deviations.mean())
+        return self
