@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 import featx
+from featx.cli_advise import advise_command
 from featx.cli_bench import bench
 from featx.cli_cache import cache_group
 from featx.cli_cluster import cluster_command
+from featx.cli_finetune import finetune_command
 from featx.console import as_json, extraction, extractor_from, images_from, print_json, print_table, table
 from featx.errors import FeatxError, InputError
 
@@ -36,8 +38,10 @@ def main() -> None:
     )  # TensorFlow's start-up notes are not messages of featx
 
 
+main.add_command(advise_command)
 main.add_command(cache_group)
 main.add_command(cluster_command)
+main.add_command(finetune_command)
 main.add_command(bench)
 
 

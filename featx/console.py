@@ -39,12 +39,13 @@ _cache_dtype = click.option(
 )  # fmt: skip
 
 
-class _Depth(click.ParamType[Any]):
+class Depth(click.ParamType[Any]):
     """Stage numbers and layer names, separated by commas."""
 
     name = "depth"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ARG002 - click's signature
+        """Turn ``3,4`` into [3, 4], and one item into itself."""
         if value == "default":
             return value
         items = [int(item) if item.lstrip("-").isdigit() else item for item in value.split(",")]
@@ -55,7 +56,7 @@ def extraction(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of `FeatureExtractor`, which `extractor_from` takes."""
     options = [
         click.option("--backbone", default="featx-mini", help="A name of featx backbones, or a .keras file."),
-        click.option("--depth", type=_Depth(), default="default", help="Stages or layers, e.g. -1 or 3,4,5."),
+        click.option("--depth", type=Depth(), default="default", help="Stages or layers, e.g. -1 or 3,4,5."),
         click.option(
             "--pooling", default="default", help="avg, max, std, gem, grid2, none, or a sum: avg+std."
         ),

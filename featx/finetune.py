@@ -24,10 +24,10 @@ from featx.tuner import Tuner
 class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn has no types
     """Fine-tune a pretrained CNN as a classifier of images.
 
-    A linear head is fitted to frozen embeddings, those of `FeatureExtractor` with the same choices; then the last stages
-    of the network and the head are trained on together, each stage at a rate of its own. A part of the images is held
-    out; the epoch that does best on them is kept. Where that is epoch 0, before any training, the frozen pipeline comes
-    out, its head fitted to all images.
+    A linear head is fitted to frozen embeddings, those of `FeatureExtractor` with the same choices; then the last
+    stages of the network and the head are trained on together, each stage at a rate of its own. A part of the images is
+    held out; the epoch that does best on them is kept. Where that is epoch 0, before any training, the frozen pipeline
+    comes out, its head fitted to all images.
 
     Binary targets get a sigmoid, several classes a softmax, several labels for each image a sigmoid each, with the
     cross-entropy.
@@ -35,8 +35,8 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
     Parameters
     ----------
     backbone, depth, pooling, weights, scaling, input_size, resize, image_shape, value_range
-        As for `FeatureExtractor`. With ``weights=None`` the network is trained from scratch: its BatchNorm layers learn,
-        and `head` and `decay` are best None and 1.
+        As for `FeatureExtractor`. With ``weights=None`` the network is trained from scratch: its BatchNorm layers
+        learn, the head starts from zeros, and `decay` is best 1.
     stages
         How many of the network's last stages are tuned, up to the deepest one in `depth`, or ``"all"``. With 0 only the
         head is.
@@ -205,8 +205,8 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
         )
         if self.validation is not None and y.ndim == 1 and sizes.min() < 2:
             raise InputError(
-                f"The least populated class in y, {self.classes_.tolist()[sizes.argmin()]!r}, has only 1 member, which is too "
-                "few to hold some images out. Give it another image, or pass validation=None."
+                f"The least populated class in y, {self.classes_.tolist()[sizes.argmin()]!r}, has only 1 member, "
+                "which is too few to hold some images out. Give it another image, or pass validation=None."
             )
         return y, target, group
 
@@ -242,12 +242,12 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
 class FineTunerRegressor(RegressorMixin, Tuner):  # type: ignore[misc] # scikit-learn has no types
     """Fine-tune a pretrained CNN to predict numbers from images.
 
-    Works as `FineTuner` does, from ridge regression on frozen embeddings. Numbers that all lie in 0..1 get a sigmoid and
-    the cross-entropy, and are answered by numbers in 0..1; any others are standardised, with a linear output and the
-    squared error. Targets may have several columns.
+    Works as `FineTuner` does, from ridge regression on frozen embeddings. Numbers that all lie in 0..1 get a sigmoid
+    and the cross-entropy, and are answered by numbers in 0..1; any others are standardised, with a linear output and
+    the squared error. Targets may have several columns.
 
-    Parameters and attributes are those of `FineTuner` without `label_smoothing`, `class_weight` and `classes_`; the score
-    is R².
+    Parameters and attributes are those of `FineTuner` without `label_smoothing`, `class_weight` and `classes_`; the
+    score is R².
 
     Examples
     --------
