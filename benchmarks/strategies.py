@@ -92,7 +92,9 @@ def make(row: str, options: argparse.Namespace, *, regression: bool) -> object:
             options.backbone, cache=options.cache, max_seconds=options.seconds, random_state=0, **weights
         )
     if row in FROZEN:
-        return make_strategy(row, options.backbone, regression=regression, cache=options.cache)
+        return make_strategy(
+            row, options.backbone, regression=regression, head=options.head, cache=options.cache
+        )
     if row == "colours":
         features = Pipeline([("pixels", PixelExtractor(32)), ("histogram", FunctionTransformer(histogram))])
     else:
@@ -138,6 +140,7 @@ parser.add_argument("--rows", default="colours,pixels,stage 1,stage 2,stage 3,st
 parser.add_argument("--folds", type=int, default=5)
 parser.add_argument("--backbone", default="mobilenet_v2")
 parser.add_argument("--cache", default="auto")
+parser.add_argument("--head", default="auto", help="of the frozen strategies, e.g. logistic: any strength")
 parser.add_argument("--seconds", type=float, default=900)
 options = parser.parse_args()
 
