@@ -12,6 +12,8 @@ from featx.cli_advise import advise_command
 from featx.cli_bench import bench
 from featx.cli_cache import cache_group
 from featx.cli_cluster import cluster_command
+from featx.cli_depths import classify_command, depths_command
+from featx.cli_explore import duplicates_command
 from featx.cli_finetune import finetune_command
 from featx.console import as_json, extraction, extractor_from, images_from, print_json, print_table, table
 from featx.errors import FeatxError, InputError
@@ -41,6 +43,9 @@ def main() -> None:
 main.add_command(advise_command)
 main.add_command(cache_group)
 main.add_command(cluster_command)
+main.add_command(duplicates_command)
+main.add_command(depths_command)
+main.add_command(classify_command)
 main.add_command(finetune_command)
 main.add_command(bench)
 

@@ -1,6 +1,7 @@
 """How good is a pipeline: cross-validated scores with their uncertainty, beside what guessing would score."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from featx.errors import InputError
+from featx.images import as_sources
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,12 @@ def evaluate(
     InputError
         If there are not two images of every class (or two images at all).
 
+    Warns
+    -----
+    DuplicateWarning
+        If images are tested on whose content is also trained on. Looked at if a `FeatureExtractor` is part of the
+        estimator: its cache knows the content of most files.
+
     Examples
     --------
     >>> from sklearn.linear_model import LogisticRegression
@@ -104,6 +112,7 @@ def evaluate(
             f"The smallest {what} has {smallest} image; cross-validation needs 2 or more of each.{hint}"
         )
     split = (StratifiedKFold if stratified else KFold)(folds, shuffle=True, random_state=seed)
+    _warn_of_leaks(estimator, X, split.split(np.zeros(len(y)), y))
     metric = "r2" if regression else "accuracy"
     guess = DummyRegressor() if regression else DummyClassifier()
     blank = np.zeros((len(y), 1))
@@ -113,3 +122,23 @@ def evaluate(
     guessed = cross_validate(guess, blank, y, cv=split, scoring=metric)["test_score"].mean()
     scores = tuple(map(float, results["test_score"]))
     return Report("R²" if regression else metric, scores, float(guessed), len(y), seconds)
+
+
+def _warn_of_leaks(estimator: Any, X: Any, splits: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:
+    """Warn if the same image is in the train and the test part of a fold."""
+    from featx.duplicates import DuplicateWarning, leaked
+    from featx.extractor import FeatureExtractor
+
+    for part in (estimator, *estimator.get_params().values()):
+        if isinstance(part, FeatureExtractor):
+            sources = as_sources(X, image_shape=part.image_shape, value_range=part.value_range)
+            rows = leaked(sources, splits, cache=part.cache)
+            if len(rows):
+                some = ", ".join(map(str, rows[:10])) + (", ..." if len(rows) > 10 else "")
+                warnings.warn(
+                    f"{len(rows)} of {len(sources)} images (rows {some}) are tested on although an image of the same "
+                    "content is trained on, so the score is too good. featx.duplicates.find_duplicates lists them.",
+                    DuplicateWarning,
+                    stacklevel=3,
+                )
+            return
