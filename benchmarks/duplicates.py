@@ -1,14 +1,16 @@
 """How well copies are found among real images, and what is taken for a copy and is none.
 
-    python benchmarks/duplicates.py DATA [--backbones featx-mini mobilenet_v2] [--cache FOLDER]
+    python benchmarks/duplicates.py DATA [--backbones featx-mini mobilenet_v2] [--cache FOLDER] [--large 100000]
 
-DATA holds the folders hymenoptera/train, sign_digits and omniglot_small1, each with a folder per class. Up to 400 images of
-each are changed in five ways; printed is the share of copies at or above each threshold, and of images that have
-another image there, which somebody would have to look at: a false alarm, unless the two were twins all along.
-Last, all images of each folder are compared by content.
+DATA holds the folders hymenoptera/train, sign_digits and omniglot_small1, each with a folder per class. Up
+to 400 images of each are changed in five ways; printed is the share of copies at or above each threshold,
+and of images that have another image there, which somebody would have to look at: a false alarm, unless the
+two were twins all along. Then all images of each folder are compared, and with --large N as many random ones.
 """
 
 import argparse
+import resource
+import time
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -54,6 +56,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--backbones", nargs="+", default=["featx-mini", "mobilenet_v2"])
     parser.add_argument("--cache", default="auto")
+    parser.add_argument("--large", type=int, default=0)
     choice = parser.parse_args()
     folders = [choice.data / name for name in ("hymenoptera/train", "sign_digits", "omniglot_small1")]
     for backbone in choice.backbones:
@@ -61,7 +64,24 @@ def main() -> None:
             alike(FeatureExtractor(backbone, cache=choice.cache), folder)
     for folder in folders:
         table = load_folder(folder)
-        print(f"{folder.name}: {find_duplicates(table.paths, table.labels, cache=choice.cache)}")
+        embeddings = FeatureExtractor(choice.backbones[0], cache=choice.cache).transform(table.paths)
+        found = find_duplicates(table.paths, table.labels, embeddings=embeddings, cache=choice.cache)
+        print(f"{folder.name}: {found}")
+    if choice.large:
+        large(choice.large)
+
+
+def large(count: int) -> None:
+    """Compare many embeddings, and find the one pair among them."""
+    random = np.random.default_rng(0)
+    points = random.standard_normal((count, 256), dtype=np.float32)
+    points[-1] = points[0]
+    pictures = list(random.integers(0, 256, (count, 4, 4), dtype=np.uint8))
+    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    found = find_duplicates(pictures, embeddings=points, cache=None)
+    seconds = time.perf_counter() - started
+    memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e6
+    print(f"{found}, 256 columns: {seconds:.0f} s, {memory:.2f} GB more than the input")
 
 
 def alike(extractor: FeatureExtractor, folder: Path) -> None:

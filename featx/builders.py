@@ -94,7 +94,7 @@ def network_of(
         # the digest of the file, not its name: another file may come to stand there
         key = f"{row.name} {content_of(path).hex() if path else 'random'}"
         published = weights in ("auto", "imagenet")
-        return Network(row.name, partial(_build, row, path, size, published=published), size, row, key)
+        return Network(row.name, partial(build, row, path, size, published=published), size, row, key)
     if weights != "auto":
         raise InputError(
             "weights= goes with a named backbone; a Keras model or a .keras file brings its own."
@@ -127,7 +127,27 @@ def load_model(path: Path) -> Any:
         raise WeightsError(f"{path} cannot be loaded as a Keras model: {error}") from error
 
 
-def _build(row: Backbone, path: Path | None, size: Size, *, published: bool) -> Any:
+def build(row: Backbone, path: Path | None, size: Size, *, published: bool, top: bool = False) -> Any:
+    """Build a network of the catalogue.
+
+    Parameters
+    ----------
+    row
+        Which.
+    path
+        Its weights; None for random ones.
+    size
+        Of its input in pixels.
+    published
+        Whether the weights are those that Keras publishes.
+    top
+        Whether to build its classifier, too; the weights must have it.
+
+    Raises
+    ------
+    WeightsError
+        If the file holds other weights.
+    """
     import keras
 
     if row.embedded:
@@ -137,7 +157,7 @@ def _build(row: Backbone, path: Path | None, size: Size, *, published: bool) -> 
     else:
         builder = partial(
             getattr(keras.applications, row.builder),
-            weights=None, include_top=False, input_shape=(*size, 3), **row.options,
+            weights=None, include_top=top, input_shape=(*size, 3), **row.options,
         )  # fmt: skip
     state = random.getstate()
     random.seed(0)  # Keras draws its initialisers' seeds here: random weights are the same in every process
@@ -148,14 +168,15 @@ def _build(row: Backbone, path: Path | None, size: Size, *, published: bool) -> 
     if path is not None and path.suffix == ".npz" and row.embedded:
         module.load_weights(network, path)
     elif path is not None:
-        _load_weights(network, path, row)
+        _load_weights(network, path, row, top=top)
         if row.gain and (published or is_published(row, path)):
             first = next(layer for layer in network.layers if hasattr(layer, "kernel"))
             first.kernel.assign(first.kernel * keras.ops.reshape(keras.ops.array(row.gain), (1, 1, 3, 1)))
     return network
 
 
-def _load_weights(network: Any, path: Path, row: Backbone) -> None:
+def _load_weights(network: Any, path: Path, row: Backbone, *, top: bool) -> None:
+    kind = "with" if top else "without"
     try:
         if path.suffix == ".keras":
             network.set_weights(load_model(path).get_weights())
@@ -163,8 +184,8 @@ def _load_weights(network: Any, path: Path, row: Backbone) -> None:
             network.load_weights(path)
     except (ValueError, OSError, KeyError, TypeError) as error:
         raise WeightsError(
-            f"{path} does not hold the weights of {row.name!r} without its classifier: {error} "
-            "Save them from exactly this network, built with include_top=False."
+            f"{path} does not hold the weights of {row.name!r} {kind} its classifier: {error} "
+            f"Save them from exactly this network, built with include_top={top}."
         ) from error
 
 

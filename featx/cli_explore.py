@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from featx.console import as_json, extraction, extractor_from, images_from, print_json, print_table, table
 
@@ -28,6 +27,8 @@ def duplicates_command(
 
     Example: featx duplicates photos
     """
+    import numpy as np
+
     from featx.duplicates import THRESHOLD, find_duplicates
 
     tables = [images_from(one, image=image, label=label, root=root) for one in (source, other) if one]

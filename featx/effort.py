@@ -10,7 +10,7 @@ VALUE = 30
 
 Multiply-adds alone mislead: depthwise convolutions, normalisation and activations do few of them on large maps. With
 this weight the shares of five networks differ by 0.04 from those measured on a CPU, by 0.15 at most; with multiply-adds
-alone by 0.13, and 0.28 at most. ``python benchmarks/depths.py --times`` prints them.
+alone by 0.13, and 0.28 at most. ``python benchmarks/depths.py --times BACKBONE ...`` prints them.
 """
 
 

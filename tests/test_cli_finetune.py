@@ -84,7 +84,7 @@ def test_numbers_in_a_table_are_regressed(photos):
 )
 def test_what_cannot_work_ends_with_its_code(photos, arguments, code, message):
     """1 the work failed, 2 wrong usage; nothing is written."""
-    result = run(*arguments, *QUICK, code=code)
+    result = run(*QUICK, *arguments, code=code)
 
     assert message in result.stderr
     assert not (photos.parent / "model").exists()

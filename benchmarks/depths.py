@@ -1,0 +1,68 @@
+"""The depth curve on real data, and what it costs.
+
+    python benchmarks/depths.py FOLDER ... [--backbone mobilenet_v2 ...] [--pooling std+grid2] [--input-size 224]
+    python benchmarks/depths.py --times mobilenet_v2 resnet50
+
+Each FOLDER has a subfolder of images per class. The first form prints the curve of each; the second, on drawn images
+and random weights, the time of each stage as measured and as estimated (`featx.effort.shares`), as shares of the
+deepest, and what all stages in one pass take, as a multiple of the deepest alone.
+"""
+
+import argparse
+from time import perf_counter
+
+import numpy as np
+
+from featx import FeatureExtractor, depth_curve, load_folder
+from featx.effort import shares
+from featx.places import depths
+
+IMAGES, ROUNDS = 96, 3
+
+
+def seconds(backbone: str, depth: list[int]) -> float:
+    """Return the least seconds for all images of several rounds, exported and warm."""
+    extractor = FeatureExtractor(
+        backbone, depth=depth, pooling="avg+std", weights=None, cache=None, engine="openvino"
+    )
+    size = extractor._plan(None).input_size  # noqa: SLF001 - the network's own
+    pixels = np.random.default_rng(0).integers(0, 256, (IMAGES, *size, 3), np.uint8)
+    extractor.transform(pixels[:8])
+    found = []
+    for _ in range(ROUNDS):
+        started = perf_counter()
+        extractor.transform(pixels)
+        found.append(perf_counter() - started)
+    return min(found)
+
+
+def times(backbone: str) -> None:
+    extractor = FeatureExtractor(backbone, weights=None, cache=None)
+    stages = [place for place in depths(backbone) if place.stage]
+    graph = extractor._plan(None).graph("float32")  # noqa: SLF001 - the network itself
+    estimated = shares(graph, [place.layer for place in stages])
+    measured = [seconds(backbone, [place.stage or 0]) for place in stages]
+    together = seconds(backbone, [place.stage or 0 for place in stages])
+    print(f"\n{backbone}\n\n| stage | measured | estimated |\n|---|---|---|")
+    for place, took, share in zip(stages, measured, estimated, strict=True):
+        print(f"| {place.stage} | {took / measured[-1]:.2f} | {share:.2f} |")
+    print(f"\nAll stages in one pass: {together / measured[-1]:.2f} times the deepest alone.", flush=True)
+
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("folder", nargs="*")
+parser.add_argument("--backbone", nargs="+", default=["featx-mini"])
+parser.add_argument("--pooling", default="default")
+parser.add_argument("--input-size", type=int)
+parser.add_argument("--times", nargs="+", metavar="BACKBONE", default=[])
+choice = parser.parse_args()
+for name in choice.times:
+    times(name)
+for folder in choice.folder:
+    table = load_folder(folder)
+    for name in choice.backbone:
+        print(f"\n{folder}, pooling {choice.pooling}")
+        curve = depth_curve(
+            table.paths, table.labels, name, pooling=choice.pooling, input_size=choice.input_size
+        )
+        print(curve, flush=True)
