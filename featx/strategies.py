@@ -64,7 +64,7 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
 """The table of strategies, those that train no network first, and of these the cheapest first."""
 
 _CALM = {"Cs": (1e-4, 1e-3, 1e-2, 1e-1, 1.0)}
-"""On embeddings a greater C is no better, and takes most of the time: docs/strategies.md has figures."""
+"""A greater C was no better, and with many classes takes most of the time: docs/strategies.md has figures."""
 _QUICK = {"Cs": (1e-3, 1e-2, 1e-1, 1.0), "cv": 2, "tol": 1e-3}
 
 FROZEN = tuple(name for name, strategy in STRATEGIES.items() if not strategy.trains)
