@@ -131,7 +131,10 @@ def _warn_of_leaks(estimator: Any, X: Any, splits: Iterable[tuple[np.ndarray, np
 
     for part in (estimator, *estimator.get_params().values()):
         if isinstance(part, FeatureExtractor):
-            sources = as_sources(X, image_shape=part.image_shape, value_range=part.value_range)
+            try:
+                sources = as_sources(X, image_shape=part.image_shape, value_range=part.value_range)
+            except InputError:  # a table, of which the extractor gets one column only
+                return
             rows = leaked(sources, splits, cache=part.cache)
             if len(rows):
                 some = ", ".join(map(str, rows[:10])) + (", ..." if len(rows) > 10 else "")
