@@ -18,7 +18,6 @@ from featx.heads import make_head
 from featx.images import Source, as_sources
 from featx.plan import Tap
 from featx.report import Report, evaluate
-from featx.scaling import SteadyScaler
 from featx.targets import classes_in, labels_of, numbers_of
 from featx.transferability import h_score, logme, spectrum
 
@@ -56,8 +55,7 @@ def depth_curve(
         channels. Cells of the map (``grid2``, ``std+grid2``) help where the place of things matters, at more time.
     head
         A name for `make_head` or a scikit-learn estimator. ``"auto"``: ``ridge-classifier``, or for numbers ``ridge``:
-        as good as ``logistic`` on embeddings in a fraction of the time; behind a `SteadyScaler`. Counts are numbers
-        only with ``head="ridge"``.
+        as good as ``logistic`` on embeddings in a fraction of the time. Counts are numbers only with ``head="ridge"``.
     cv, seed
         Folds, and what decides which image falls into which; the same for every row.
     jobs
@@ -136,7 +134,6 @@ def check_target(sources: Sequence[Source], y: Any, head: Any = "auto") -> tuple
         Those of `depth_curve`.
     """
     from sklearn.base import is_regressor
-    from sklearn.pipeline import make_pipeline
     from sklearn.utils import check_array, check_consistent_length
     from sklearn.utils.multiclass import type_of_target
 
@@ -146,8 +143,6 @@ def check_target(sources: Sequence[Source], y: Any, head: Any = "auto") -> tuple
     y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
     if isinstance(head, str) and head == "auto":
         head = "ridge" if type_of_target(y, input_name="y").startswith("continuous") else "ridge-classifier"
-        # a column that is nearly silent in the images learned from must not throw off the one where it is not
-        head = make_pipeline(SteadyScaler(), make_head(head)[-1])
     head = make_head(head) if isinstance(head, str) else head
     if is_regressor(head):
         return numbers_of(y), head

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from featx.errors import UnknownNameError
+from featx.scaling import SteadyScaler
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class _Head:
     kind: str
     """The class."""
     scaled: bool
-    """Whether `StandardScaler` goes before it, in a pipeline."""
+    """Whether `SteadyScaler` goes before it, in a pipeline."""
     defaults: dict[str, Any]
     """Parameters that suit embeddings better than the class's own; docs/heads.md has the measurements."""
     space: dict[str, list[Any]]
@@ -95,8 +95,8 @@ def make_head(name: str, **params: Any) -> Any:
     Returns
     -------
     scikit-learn estimator
-        `LogisticHead`, `XGBoostHead`, `xgboost.XGBRegressor`, or a pipeline of `StandardScaler` and `SVC`,
-        `KNeighborsClassifier` or `RidgeCV`.
+        `LogisticHead`, `XGBoostHead`, `xgboost.XGBRegressor`, or a pipeline of `SteadyScaler` and `SVC`,
+        `KNeighborsClassifier`, `RidgeClassifierCV` or `RidgeCV`.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def make_head(name: str, **params: Any) -> Any:
     """
     head = _find(name)
     estimator = getattr(import_module(head.home), head.kind)(**head.defaults | params)
-    return make_pipeline(StandardScaler(), estimator) if head.scaled else estimator
+    return make_pipeline(SteadyScaler(), estimator) if head.scaled else estimator
 
 
 def search_space(name: str, step: str = "") -> dict[str, list[Any]]:

@@ -15,7 +15,6 @@ from featx.extractor import FeatureExtractor
 from featx.heads import make_head
 from featx.pixels import PixelExtractor
 from featx.plan import Tap
-from featx.scaling import SteadyScaler
 from featx.selection import RelevanceSelector
 
 
@@ -141,8 +140,6 @@ def model_steps(
         auto = ("ridge", {}) if regression else ("logistic", _QUICK if quick else _CALM)
         kind, settings = auto if head == "auto" else (head, {})
         head = make_head(kind, **settings)
-        if kind == "ridge":
-            head.set_params(standardscaler=SteadyScaler())
     steps: list[tuple[str, Any]] = [("head", clone(head))]
     if name == "all-depths":
         selector = RelevanceSelector(regression=regression)

@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy.sparse import csr_array
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -48,8 +49,8 @@ def test_one_image_where_a_quiet_column_moves_does_not_throw_ridge_off():
     X, y = np.hstack([X, quiet]), X @ weights
     new = X[:1].copy()
     new[0, 20:] = 1
-    plain = make_head("ridge", alphas=[1.0])
-    steady = make_head("ridge", alphas=[1.0]).set_params(standardscaler=SteadyScaler())
+    steady = make_head("ridge", alphas=[1.0])
+    plain = make_pipeline(StandardScaler(), steady[-1])
     usual = y.std()
 
     assert abs(plain.fit(X, y).predict(new)[0] - y[0]) > 20 * usual
