@@ -17,7 +17,6 @@ import numpy as np
 Run = Callable[[list[str]], tuple[float, int]]
 """Takes files, gives how much was done (images, or operations) and the width of a vector (0 where there is none)."""
 
-KERAS = {"mobilenet_v2": "MobileNetV2", "resnet50": "ResNet50"}
 TIMM = {"mobilenet_v2": "mobilenetv2_100", "resnet50": "resnet50"}
 BATCH = 32
 _BEFORE: list[Callable[[], object]] = []
@@ -31,28 +30,37 @@ def _batches(files: Sequence[Any]) -> list[Any]:
 # ---------------------------------------------------------------- in featx's environment
 
 
-def _keras(network: str) -> tuple[Any, Callable[[Any], Any]]:
+def _keras(network: str) -> Any:
     import keras
 
-    module = getattr(keras.applications, network)
-    builder = getattr(keras.applications, KERAS[network])
-    model = builder(weights=None, include_top=False, pooling="avg", input_shape=(224, 224, 3))
-    return model, module.preprocess_input
+    from featx.catalogue import find
+
+    row = find(network)
+    builder = getattr(keras.applications, row.builder)
+    shape = (row.input_size, row.input_size, 3)
+    return builder(weights=None, include_top=False, pooling="avg", input_shape=shape, **row.options)
+
+
+def _loop(model: Any, preprocess: Any, files: list[str]) -> int:
+    """Write what Keras' own examples do, and give the width of a vector."""
+    import keras
+
+    features = []
+    for batch in _batches(files):
+        images = [keras.utils.load_img(path, target_size=(224, 224)) for path in batch]
+        pixels = np.stack([keras.utils.img_to_array(image) for image in images])
+        features.append(model.predict(preprocess(pixels), verbose=0))
+    return int(np.concatenate(features).shape[1])
 
 
 def keras_loop(network: str) -> Run:
     """`load_img` and `model.predict`, batch after batch, as in Keras' own examples."""
     import keras
 
-    model, preprocess = _keras(network)
+    model, preprocess = _keras(network), getattr(keras.applications, network).preprocess_input
 
     def run(files: list[str]) -> tuple[float, int]:
-        features = []
-        for batch in _batches(files):
-            images = [keras.utils.load_img(path, target_size=(224, 224)) for path in batch]
-            pixels = np.stack([keras.utils.img_to_array(image) for image in images])
-            features.append(model.predict(preprocess(pixels), verbose=0))
-        return len(files), np.concatenate(features).shape[1]
+        return len(files), _loop(model, preprocess, files)
 
     return run
 
@@ -61,31 +69,22 @@ def keras_loop_per_depth(network: str, layers: list[str]) -> Run:
     """`keras_loop` once for each depth, with a model cut there, as one writes it to compare depths."""
     import keras
 
-    whole, preprocess = _keras(network)
+    whole, preprocess = _keras(network), getattr(keras.applications, network).preprocess_input
     models = [
         keras.Model(whole.input, keras.layers.GlobalAveragePooling2D()(whole.get_layer(layer).output))
         for layer in layers
     ]
 
     def run(files: list[str]) -> tuple[float, int]:
-        width = 0
-        for model in models:
-            features = []
-            for batch in _batches(files):
-                images = [keras.utils.load_img(path, target_size=(224, 224)) for path in batch]
-                pixels = np.stack([keras.utils.img_to_array(image) for image in images])
-                features.append(model.predict(preprocess(pixels), verbose=0))
-            width += np.concatenate(features).shape[1]
-        return len(files), width
+        return len(files), sum(_loop(model, preprocess, files) for model in models)
 
     return run
 
 
 def keras_forward(network: str) -> Run:
     """`predict_on_batch` on arrays that are decoded already."""
-    model, preprocess = _keras(network)
-    pixels = np.random.default_rng(0).integers(0, 256, (BATCH, 224, 224, 3)).astype("float32")
-    pixels = preprocess(pixels)
+    model = _keras(network)
+    pixels = np.random.default_rng(0).uniform(-1, 1, (BATCH, *model.input_shape[1:])).astype("float32")
 
     def run(files: list[str]) -> tuple[float, int]:
         for _ in _batches(files):

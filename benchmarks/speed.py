@@ -92,6 +92,11 @@ def limit(network: str, images: float) -> Section:
     return Section(f"{network}: what the cores allow", rows, images=images, limit=network)
 
 
+FAMILIES = (
+    "mobilenet", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "efficientnet_v2_b0", "convnext_tiny",
+    "resnet50", "resnet50_v2", "densenet121", "inception_v3", "inception_resnet_v2", "xception", "nasnet_mobile",
+    "vgg16",
+)  # fmt: skip
 FIVE = [
     "block_1_expand_relu",
     "block_3_expand_relu",
@@ -147,8 +152,24 @@ SECTIONS = {
 }
 
 
+def families(rounds: int, images: int) -> None:
+    """One network of each family: Keras alone beside the engine that featx would choose for many images."""
+    print("### One network of each family, nothing decoded\n\n`python benchmarks/speed.py families`\n")
+    print("| | `predict_on_batch`, images/s | featx, `auto` | ratio |\n| --- | ---: | ---: | ---: |")
+    for network in FAMILIES:
+        rows = [
+            Contestant(f"{network}, Keras", "keras_forward", {"network": network}),
+            Contestant(f"{network}, featx", "featx_forward", {"backbone": network, "engine": "auto"}),
+        ]
+        keras, own = map(rates, race(Section(network, rows), None, rounds, images))
+        ratios = [mine / its for mine, its in zip(own, keras, strict=True)]
+        print(f"| {network} | {spread(keras, 1)} | {spread(own, 1)} | {spread(ratios, 2)} |", flush=True)
+
+
 def main() -> None:
-    listing = "\n".join(f"  {name:<20}{section.about}" for name, section in SECTIONS.items())
+    about = {name: section.about for name, section in SECTIONS.items()}
+    about["families"] = "one network of each family, Keras alone and featx (15 minutes)"
+    listing = "\n".join(f"  {name:<20}{text}" for name, text in about.items())
     parser = argparse.ArgumentParser(
         description=__doc__ + listing, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -157,13 +178,16 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=256, help="a multiple of 32")
     parser.add_argument("--peers", default=str(platformdirs.user_cache_path("featx") / "peers"))
     choice = parser.parse_args()
-    if unknown := set(choice.section) - set(SECTIONS):
+    if unknown := set(choice.section) - set(about):
         parser.error(f"unknown: {', '.join(unknown)}. Sections:\n{listing}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     here = machine()
     versions = ", ".join(f"{name} {number}" for name, number in here["versions"].items())
     print(f"{here['processor']}, {here['cores']} cores; {versions}; {choice.rounds} rounds\n", flush=True)
-    for name in choice.section or SECTIONS:
+    for name in choice.section or about:
+        if name == "families":
+            families(choice.rounds, max(32, choice.images // 4))
+            continue
         section = SECTIONS[name]
         peers = None
         if choice.peers != "none" and any(one.peer for one in section.contestants):

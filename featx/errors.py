@@ -48,7 +48,7 @@ class ImageError(InputError):
     >>> print(ImageError([BadImage(0, "a.jpg", "the file is empty")]))
     1 image cannot be read:
       a.jpg: the file is empty
-    Remove or replace it, or pass on_error="nan" to get a row of NaN in its place.
+    Remove or replace it; a FeatureExtractor with on_error="nan" gives a row of NaN in its place.
     """
 
     def __init__(self, bad: Iterable[BadImage]) -> None:
@@ -60,8 +60,8 @@ class ImageError(InputError):
         )
         row = "a row" if count == 1 else "rows"
         super().__init__(
-            f"{subject} cannot be read:\n{lines}\nRemove or replace {them}, "
-            f'or pass on_error="nan" to get {row} of NaN in {place} place.'
+            f"{subject} cannot be read:\n{lines}\nRemove or replace {them}; "
+            f'a FeatureExtractor with on_error="nan" gives {row} of NaN in {place} place.'
         )
 
     def __reduce__(self) -> tuple[type["ImageError"], tuple[Sequence[BadImage]]]:
