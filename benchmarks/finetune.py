@@ -15,6 +15,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
 from featx import FeatureExtractor, FineTuner, load_folder, make_head
+from featx.strategies import make_strategy
 
 
 def halfwidth(score: float, count: int) -> float:
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("--weights", default="auto")
     parser.add_argument("--input-size", type=int, default=None)
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--learning-rate", type=float, help="default: that of FineTuner")
     parser.add_argument("--stages", type=int, default=None, help="default: all")
     parser.add_argument("--decay", type=float, default=0.5)
     parser.add_argument("--augment", default="default")
@@ -56,6 +58,8 @@ def main() -> None:
         "random_state": 0,
         "verbose": 1,
     }
+    if given.learning_rate:
+        training["learning_rate"] = given.learning_rate
     stages = "all" if given.stages is None else given.stages
     ways: dict[str, Callable[[], Any]] = {
         "frozen": lambda: make_pipeline(
@@ -64,9 +68,7 @@ def main() -> None:
         "tuned": lambda: FineTuner(
             given.backbone, weights=given.weights, stages=stages, decay=given.decay, **choices, **training
         ),
-        "scratch": lambda: FineTuner(
-            given.backbone, weights=None, decay=1.0, patience=None, **choices, **training
-        ),
+        "scratch": lambda: make_strategy("scratch", given.backbone, **choices, **training),
     }
     print(
         f"{len(train_x)} images to train on, {len(test_x)} to test; {given.backbone}, {given.input_size} pixels\n"

@@ -103,7 +103,7 @@ def make(row: str, options: argparse.Namespace, *, regression: bool) -> object:
         features = FeatureExtractor(
             options.backbone, depth=depth, pooling=pooling or "avg+std", cache=options.cache
         )
-    return Pipeline([("features", features), *model_steps("end", regression=regression)])
+    return Pipeline([("features", features), *model_steps("end", regression=regression, head=options.head)])
 
 
 def measure(row: str, paths: list[str], y: np.ndarray, folds: Folds, options: argparse.Namespace) -> str:
@@ -140,7 +140,7 @@ parser.add_argument("--rows", default="colours,pixels,stage 1,stage 2,stage 3,st
 parser.add_argument("--folds", type=int, default=5)
 parser.add_argument("--backbone", default="mobilenet_v2")
 parser.add_argument("--cache", default="auto")
-parser.add_argument("--head", default="auto", help="of the frozen strategies, e.g. logistic: any strength")
+parser.add_argument("--head", default="auto", help="of frozen features, e.g. svm, or logistic: any strength")
 parser.add_argument("--seconds", type=float, default=900)
 options = parser.parse_args()
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from featx.errors import InputError, UnknownNameError
 
-OPTIMIZERS = {"adamw": 1e-3, "sgd": 3e-3}
+OPTIMIZERS = {"adamw": 3e-4, "sgd": 3e-3}
 """The optimizers there are, with the learning rate of the head that ``"auto"`` stands for."""
 
 UNFREEZE = ("at-once", "gradual")

@@ -66,6 +66,9 @@ _CALM = {"Cs": (1e-4, 1e-3, 1e-2, 1e-1, 1.0)}
 """A greater C was no better, and with many classes takes most of the time: docs/strategies.md has figures."""
 _QUICK = {"Cs": (1e-3, 1e-2, 1e-1, 1.0), "cv": 2, "tol": 1e-3}
 
+SCRATCH: Mapping[str, Any] = MappingProxyType({"decay": 1.0, "learning_rate": 1e-3, "patience": None})
+"""What training from random weights asks of a `FineTuner`: every stage has all to learn, and begins slowly."""
+
 FROZEN = tuple(name for name, strategy in STRATEGIES.items() if not strategy.trains)
 """Names of the strategies that train no network."""
 
@@ -117,8 +120,9 @@ def make_strategy(
     if STRATEGIES[name].trains:
         from featx.finetune import FineTuner, FineTunerRegressor
 
-        random = {"weights": None} if name == "scratch" else {}
-        return (FineTunerRegressor if regression else FineTuner)(backbone, **choices | random)
+        if name == "scratch":
+            choices = SCRATCH | choices | {"weights": None}
+        return (FineTunerRegressor if regression else FineTuner)(backbone, **choices)
     extractor = FeatureExtractor(backbone, **choices)
     features = _pixels_of(extractor) if name == "pixels" else _at(extractor, _taps_of(extractor)[name])
     return Pipeline([("features", features), *model_steps(name, regression=regression, head=head)])

@@ -13,6 +13,10 @@ from featx.graphs import Graph, Tensor
 from featx.pooling import pool
 
 
+MOMENTUM = 0.9
+"""Of BatchNorm's statistics while they are learned. With MobileNetV2's own 0.999 they lag behind by thousands of steps."""
+
+
 @dataclass(frozen=True)
 class Head:
     """A linear map from embeddings to scores, ``x @ coef.T + intercept``, and the embeddings' usual values."""
@@ -50,6 +54,7 @@ class Tunable:
     _dense: Any = field(repr=False)
     _start: Head = field(repr=False)
     _frozen: Sequence[Any] = field(repr=False)
+    _learning: Sequence[Any] = field(repr=False)
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -60,6 +65,17 @@ class Tunable:
     def saves_work(self) -> bool:
         """Whether the fixed part computes anything that is worth keeping."""
         return any(hasattr(layer, "kernel") for layer in self.fixed.layers)
+
+    def settle(self, model: Any, inputs: list[np.ndarray]) -> None:
+        """Give the BatchNorm layers that learn the statistics of a batch, from which they follow those of the next ones.
+
+        What they begin with, variance 1, is far from that of random weights, and the deeper the farther.
+        """
+        for layer in self._learning:
+            layer.momentum = 0.0
+        model(inputs, training=True)
+        for layer in self._learning:
+            layer.momentum = MOMENTUM
 
     def head(self) -> Head:
         """Give the head as it is now."""
@@ -174,6 +190,7 @@ def make_tunable(
     return Tunable(
         fixed, tuned, rates, [max(turn, 0) for turn in turns], kept, originals, copies, dense, head,
         [] if copies else frozen,
+        [] if keep_statistics else [tensor.layer for tensor in graph.tensors if _normalises(tensor.layer)],
     )  # fmt: skip
 
 

@@ -146,6 +146,8 @@ class Tuner(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         start = Head(*saved[1]["head"]) if saved else self._start(plan, sources, y, target, train)
         tunable = self._tunable(plan, start)
         model, changed, plain = self._feeds(tunable, images, len(y))
+        if self.weights is None:
+            tunable.settle(model, next(plain([train[: self.batch_size]])))
         encoded = target.encode(y)
 
         def check() -> dict[str, float]:

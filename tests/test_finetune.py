@@ -196,6 +196,27 @@ def test_random_weights_are_trained_with_their_batch_norm(noisy):
 
 
 @pytest.mark.slow
+def test_statistics_keep_up_with_random_weights(shapes):
+    """After few steps the network says of images what it said of them in training."""
+    from sklearn.metrics import log_loss
+
+    images, labels = shapes
+    tuner = quick(
+        backbone="mobilenet_0.25",
+        depth=3,
+        weights=None,
+        validation=None,
+        decay=1.0,
+        learning_rate=1e-3,
+        epochs=10,
+    ).fit(images, labels)
+
+    assert log_loss(labels, tuner.predict_proba(images)) == pytest.approx(
+        tuner.history_[-1]["loss"], abs=0.05
+    )
+
+
+@pytest.mark.slow
 def test_gradual_unfreezing_begins_with_the_deepest_stage(noisy):
     """The history shows which rates were open."""
     tuner = quick(unfreeze="gradual", epochs=6, validation=None).fit(*noisy)
