@@ -12,9 +12,8 @@ from featx.errors import InputError
 from featx.graphs import Graph, Tensor
 from featx.pooling import pool
 
-
 MOMENTUM = 0.9
-"""Of BatchNorm's statistics while they are learned. With MobileNetV2's own 0.999 they lag behind by thousands of steps."""
+"""Of BatchNorm's statistics while they are learned; with MobileNetV2's 0.999 they lag behind by thousands of steps."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class Tunable:
         return any(hasattr(layer, "kernel") for layer in self.fixed.layers)
 
     def settle(self, model: Any, inputs: list[np.ndarray]) -> None:
-        """Give the BatchNorm layers that learn the statistics of a batch, from which they follow those of the next ones.
+        """Give the BatchNorm layers that learn the statistics of a batch, from where they follow those of the next.
 
         What they begin with, variance 1, is far from that of random weights, and the deeper the farther.
         """
