@@ -36,7 +36,7 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
     ----------
     backbone, depth, pooling, weights, scaling, input_size, resize, image_shape, value_range
         As for `FeatureExtractor`. With ``weights=None`` the network is trained from scratch: its BatchNorm layers
-        learn and the head starts from zeros; ``decay=1, learning_rate=1e-3, patience=None`` suit that.
+        learn and the head starts from zeros; ``decay=1, patience=None`` suit that.
     stages
         How many of the network's last stages are tuned, up to the deepest one in `depth`, or ``"all"``. With 0 only the
         head is.
@@ -47,11 +47,11 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
     batch_size
         Images in a step.
     learning_rate
-        Of the head, at its highest. ``"auto"``: 3e-4 for AdamW, 3e-3 for SGD.
+        Of the head, at its highest. ``"auto"``: 1e-3 for AdamW, 3e-3 for SGD.
     decay
         The last stage has `decay` times the head's rate, the one before it `decay` ** 2 times, and so on.
     optimizer
-        ``"adamw"`` or ``"sgd"``.
+        ``"adamw"``, whose steps shrink with the gradient where that is below 1e-4, or ``"sgd"``.
     weight_decay
         Share of a weight that a step at rate 1 takes away. Not of biases.
     momentum

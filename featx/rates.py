@@ -13,8 +13,11 @@ from typing import Any
 
 from featx.errors import InputError, UnknownNameError
 
-OPTIMIZERS = {"adamw": 3e-4, "sgd": 3e-3}
+OPTIMIZERS = {"adamw": 1e-3, "sgd": 3e-3}
 """The optimizers there are, with the learning rate of the head that ``"auto"`` stands for."""
+EPSILON = 1e-4
+"""Of AdamW. A step is the gradient by its usual size, so that where the linear head leaves hardly any gradient noise
+would make full steps; below this size a step shrinks with the gradient. docs/finetune.md has what it is worth."""
 
 UNFREEZE = ("at-once", "gradual")
 GRADUAL = 0.5
@@ -122,7 +125,7 @@ def make_optimizer(
 
     starts = starts_of(settings, turns)
     known: dict[str, tuple[Any, dict[str, float]]] = {
-        "adamw": (keras.optimizers.AdamW, {}),
+        "adamw": (keras.optimizers.AdamW, {"epsilon": EPSILON}),
         "sgd": (keras.optimizers.SGD, {"momentum": settings.momentum}),
     }
     kind, options = known[settings.optimizer]

@@ -66,7 +66,7 @@ _CALM = {"Cs": (1e-4, 1e-3, 1e-2, 1e-1, 1.0)}
 """A greater C was no better, and with many classes takes most of the time: docs/strategies.md has figures."""
 _QUICK = {"Cs": (1e-3, 1e-2, 1e-1, 1.0), "cv": 2, "tol": 1e-3}
 
-SCRATCH = {"decay": 1.0, "learning_rate": 1e-3, "patience": None}
+SCRATCH = {"decay": 1.0, "patience": None}
 """What training from random weights asks of a `FineTuner`: every stage has all to learn, and begins slowly."""
 
 FROZEN = tuple(name for name, strategy in STRATEGIES.items() if not strategy.trains)

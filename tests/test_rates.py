@@ -63,6 +63,16 @@ def test_a_share_of_the_rate_is_a_share_of_every_step(choice):
     assert moved[2] == 0
 
 
+def test_adamw_does_not_walk_on_noise():
+    """A gradient ten times as large makes the same step, but one a million times smaller hardly any."""
+    sizes = (1.0, 0.1, 1e-7)
+    gradients = [np.full((2, 2), size, np.float32) for size in sizes]
+    large, small, noise = step(settings(optimizer="adamw", weight_decay=0.0), [1.0] * 3, [0] * 3, gradients)
+
+    assert small == pytest.approx(large, rel=0.05)
+    assert noise < large / 100
+
+
 def test_gradually_the_deeper_stages_begin_first():
     """A stage moves from its turn on: of three, the second after a sixth of the training, the third after a third."""
     gradients = [np.ones((2, 2), np.float32)] * 3
