@@ -466,7 +466,7 @@ def test_mobilenet_equals_keras_by_hand(imagenet):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("backbone", "least"), [("mobilenet_v2", 0.93), ("mobilenet_v2_0.35", 0.88), ("featx-mini", 0.7)]
+    ("backbone", "least"), [("mobilenet_v2", 0.93), ("mobilenet_v2_0.35", 0.88), ("featx-mini", 0.68)]
 )
 def test_ants_and_bees(imagenet, data, backbone, least):
     """Real weights on real photographs: the default embedding and the logistic head, train to val."""

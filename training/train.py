@@ -29,7 +29,7 @@ RUNS = Path(__file__).parent / "runs"
 class Settings:
     """What a run is; a checkpoint of other settings is refused."""
 
-    steps: int = 2600
+    steps: int = 6500
     """The learning rate ends at 0 here, so the number is fixed before the run."""
     seed: int = 0
     """Of the weights and of the stream of scenes; the bank has a seed of its own."""

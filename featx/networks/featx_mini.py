@@ -18,7 +18,7 @@ from featx.errors import InputError, WeightsError
 WEIGHTS = Path(__file__).with_suffix(".npz")
 """The shipped weights: arrays named ``layer/variable``, float16 except for the dictionary."""
 
-WEIGHTS_SHA256 = "4bbbd31fe30fbec2e19723f11e5901bd5b6d07cf78f2a667ebb8a14a7012a93f"
+WEIGHTS_SHA256 = "c78fc003ff15cf4c64a023ec75a404b4dc83b413d9264f541a6b671d7eb75806"
 """Of the file `WEIGHTS`; ``training/export.py`` writes both."""
 
 MIN_SIZE = 32
