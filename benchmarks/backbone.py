@@ -179,6 +179,21 @@ def differences(
     return "\n".join(lines)
 
 
+def picture(
+    results: dict[str, dict[str, list[float]]], names: list[str], rows: list[str], file: Path
+) -> None:
+    """Draw the accuracies, a panel for each data set: the mean of the folds and its standard error."""
+    from matplotlib.figure import Figure
+
+    figure = Figure((3 * len(names) + 2, 0.3 * len(rows) + 1), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(names), sharey=True, squeeze=False)[0], names, strict=True):
+        folds = 100 * np.array([results[name][measured(row)] for row in rows])
+        axes.barh(rows, folds.mean(1), xerr=folds.std(1, ddof=1) / 5**0.5, color="tab:blue")
+        axes.set(title=name, xlabel="accuracy, %", xlim=(0, 100))
+    axes.invert_yaxis()  # shared: the first row on top in all
+    figure.savefig(file)
+
+
 def main() -> None:
     """Read the command line, measure what is missing, print the tables."""
     parser = argparse.ArgumentParser(
@@ -188,6 +203,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=96, help="input of featx-mini in pixels")
     parser.add_argument("--only", default="", help="measure features whose name contains this")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results/backbone.json"))
+    parser.add_argument("--plot", type=Path, help="draw the accuracies into this .png, .svg or .pdf")
     options = parser.parse_args()
     sets = {"digits": digits} | {path.name: partial(folder, path) for path in options.folders}
     results = json.loads(options.results.read_text()) if options.results.exists() else {}
@@ -213,6 +229,8 @@ def main() -> None:
             options.results.write_text(json.dumps(results, indent=1))
     rows = [row for row in available if all(measured(row) in results[name] for name in sets)]
     print(table(results, list(sets), rows))
+    if options.plot:
+        picture(results, list(sets), rows, options.plot)
     own = f"featx-mini CNN + dictionary, {options.size}"
     if own in rows:
         print(f"\n{differences(results, list(sets), rows, own)}")
