@@ -24,7 +24,7 @@ tuner = FineTuner(
     depth=2, input_size=32, epochs=8, learning_rate=1e-2, augment=None, validation=None, random_state=0, cache=None
 ).fit(images, labels)
 losses = [epoch["loss"] for epoch in tuner.history_[1:]]
-assert losses[-1] < 0.8 * losses[0], losses
+assert losses[-1] < 0.9 * losses[0], losses
 assert keras.backend.backend() == "jax"
 """
 

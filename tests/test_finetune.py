@@ -230,7 +230,7 @@ def test_gradual_unfreezing_begins_with_the_deepest_stage(noisy):
 def test_tuning_learns_what_frozen_features_cannot(noisy):
     """Labels by a coin are learned by heart."""
     tuner = quick(
-        depth=[2, 3], pooling="avg+std", epochs=30, validation=None, learning_rate=3e-3, head=None
+        depth=[2, 3], pooling="avg+std", epochs=30, validation=None, learning_rate=1e-2, head=None
     ).fit(*noisy)
 
     assert tuner.score(*noisy) > 0.9

@@ -46,6 +46,7 @@ def read(path):
     return out[::-1]
 
 
+@settings(deadline=None)
 @given(
     rows=arrays(
         st.sampled_from(["float32", "float16"]),

@@ -48,6 +48,7 @@ def test_scikit_learn_contract(estimator, check):
 @parametrize_with_checks(
     [TransferClassifier(**TABLES), TransferRegressor(**TABLES)],
     expected_failed_checks=lambda _: ROUNDING,
+    xfail_strict=False,  # whether the digits differ depends on which strategy is best
 )
 def test_scikit_learn_contract_of_the_choice(estimator, check):
     """So do they where all strategies are compared."""
