@@ -3,35 +3,34 @@
     python benchmarks/depths.py FOLDER ... [--backbone mobilenet_v2 ...] [--pooling std+grid2] [--input-size 224]
     python benchmarks/depths.py --times mobilenet_v2 resnet50
 
-Each FOLDER has a subfolder of images per class. The first form prints the curve of each; the second, on drawn images
-and random weights, the time of each stage as measured and as estimated (`featx.effort.shares`), as shares of the
-deepest, and what all stages in one pass take, as a multiple of the deepest alone.
+Each FOLDER has a subfolder of images per class. The first form prints the curve of each; the second, from JPEG files
+of 500 x 375 pixels and with random weights, the time of each stage as measured and as estimated
+(`featx.effort.shares`), as shares of the deepest, and what all stages in one pass take, as a multiple of the deepest
+alone.
 """
 
 import argparse
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
-import numpy as np
-
 from featx import FeatureExtractor, depth_curve, load_folder
+from featx.datasets import write_photographs
 from featx.effort import shares
 from featx.places import depths
 
-IMAGES, ROUNDS = 96, 3
+IMAGES, ROUNDS = 256, 3
 
 
-def seconds(backbone: str, depth: list[int]) -> float:
-    """Return the least seconds for all images of several rounds, exported and warm."""
+def seconds(backbone: str, depth: list[int], files: list[str]) -> float:
+    """Return the least seconds for all files of several rounds, exported and warm."""
     extractor = FeatureExtractor(
         backbone, depth=depth, pooling="avg+std", weights=None, cache=None, engine="openvino"
     )
-    size = extractor._plan(None).input_size  # noqa: SLF001 - the network's own
-    pixels = np.random.default_rng(0).integers(0, 256, (IMAGES, *size, 3), np.uint8)
-    extractor.transform(pixels[:8])
+    extractor.transform(files[:8])
     found = []
     for _ in range(ROUNDS):
         started = perf_counter()
-        extractor.transform(pixels)
+        extractor.transform(files)
         found.append(perf_counter() - started)
     return min(found)
 
@@ -41,8 +40,10 @@ def times(backbone: str) -> None:
     stages = [place for place in depths(backbone) if place.stage]
     graph = extractor._plan(None).graph("float32")  # noqa: SLF001 - the network itself
     estimated = shares(graph, [place.layer for place in stages])
-    measured = [seconds(backbone, [place.stage or 0]) for place in stages]
-    together = seconds(backbone, [place.stage or 0 for place in stages])
+    with TemporaryDirectory() as folder:
+        files = write_photographs(folder, IMAGES)
+        measured = [seconds(backbone, [place.stage or 0], files) for place in stages]
+        together = seconds(backbone, [place.stage or 0 for place in stages], files)
     print(f"\n{backbone}\n\n| stage | measured | estimated |\n|---|---|---|")
     for place, took, share in zip(stages, measured, estimated, strict=True):
         print(f"| {place.stage} | {took / measured[-1]:.2f} | {share:.2f} |")
