@@ -82,6 +82,8 @@ def test_confidence_is_higher_on_photographs(data, imagenet):
     sure = confidence(photographs, extractor)
     assert sure > confidence(signs, extractor)
     assert sure > confidence(blotches, extractor) + 0.1
+    noise = np.random.default_rng(0).integers(0, 256, (8, 224, 224, 3), dtype=np.uint8)
+    assert confidence(noise, extractor) > sure  # it is no measure of likeness for what is no picture
 
 
 def test_confidence_needs_a_classifier_at_hand():

@@ -169,8 +169,15 @@ def test_evaluate_does_not_look_at_what_are_no_images(images):
 
 def saved_anew(path):
     """Return the bytes of an image as a JPEG file of high quality."""
+    file = BytesIO()
+    Image.open(path).save(file, "JPEG", quality=95)
+    return file.getvalue()
+
+
+def shrunk(path):
+    """Return the bytes of an image at 90 % of its size."""
     picture, file = Image.open(path), BytesIO()
-    picture.save(file, "JPEG", quality=95)
+    picture.resize((picture.width * 9 // 10, picture.height * 9 // 10)).save(file, "PNG")
     return file.getvalue()
 
 
@@ -210,6 +217,14 @@ def test_the_command_finds_what_looks_alike(photos):
     assert 0.95 <= group["similarity"] < 1
     assert "bad.png: cannot be read" in result.stderr
     featx_duplicates("photos", "--threshold", "0.999", code=0)
+
+    Path(photos.paths[3] + ".again.jpg").write_bytes(
+        shrunk(photos.paths[3])
+    )  # farther off: at a lower threshold
+    found = json.loads(featx_duplicates("photos", "--json", "--threshold", "0.93", code=1).stdout)
+    assert [group["paths"] for group in found["groups"]] == [
+        [photos.paths[3], photos.paths[3] + ".again.jpg"]
+    ]
 
 
 def test_the_command_compares_two_folders(photos, tmp_path):
