@@ -18,9 +18,9 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from featx.decoding import MAX_PIXELS, MAX_SCANS, decode
+from featx.decoding import MAX_PIXELS, MAX_SCANS
 from featx.errors import InputError
-from featx.images import resize
+from featx.resizing import to_size
 
 SIDE = int(MAX_PIXELS**0.5)
 
@@ -39,7 +39,7 @@ def measure(name: str) -> None:
     child = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.process_time()
     try:
-        resize(decode(file, at_least=(224, 224)), (224, 224))
+        to_size(file, (224, 224))
         outcome = "decoded"
     except InputError as error:
         outcome = str(error)[:60]

@@ -83,13 +83,14 @@ def against_others(network: str, images: float) -> Section:
     )
 
 
-def limit(network: str, images: float) -> Section:
+def limit(network: str, images: float, size: tuple[int, int] = SMALL) -> Section:
     rows = [Contestant("decode alone", "decode"), Contestant("matrix product, float32", "matmul")]
     for precision in ("float32", "bfloat16"):
         choices = {"backbone": network, "engine": "openvino", "precision": precision}
         rows.append(Contestant(f"forward alone, {precision}", "featx_forward", choices))
         rows.append(Contestant(f"from files, {precision}", "featx", choices))
-    return Section(f"{network}: what the cores allow", rows, images=images, limit=network)
+    about = f"{network}, files of {size[1]} x {size[0]} pixels: what the cores allow"
+    return Section(about, rows, size, images, limit=network)
 
 
 FAMILIES = (
@@ -109,6 +110,7 @@ SECTIONS = {
     "resnet50": against_others("resnet50", 0.5),
     "limit-mobilenet_v2": limit("mobilenet_v2", 2.0),
     "limit-resnet50": limit("resnet50", 1.0),
+    "limit-photos": limit("mobilenet_v2", 0.5, LARGE),
     "photos": Section(
         "mobilenet_v2, JPEG files of 2048 x 1366 pixels",
         [

@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image
 
 from featx.errors import InputError
-from featx.images import Source, content, decode, resize
+from featx.images import Source, content
+from featx.resizing import to_size
 
 GAP = 4
 
@@ -41,7 +42,7 @@ def contact_sheet(sources: Sequence[Source], *, columns: int = 8, tile: int = 96
     for place, source in enumerate(sources):
         top, left = GAP + place // columns * step, GAP + place % columns * step
         try:
-            pixels = resize(decode(content(source), at_least=(tile, tile)), (tile, tile), "pad")
+            pixels = to_size(content(source), (tile, tile), "pad")
         except InputError:
             pixels = np.full((tile, tile, 3), 128, np.uint8)
         sheet[top : top + tile, left : left + tile] = pixels

@@ -6,10 +6,12 @@ and a JPEG's scans `MAX_SCANS`; whatever else a file may do to keep its reader b
 No setting of Pillow, and no warning filter, is changed, so that many threads may decode at once.
 """
 
+import math
 import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from types import MappingProxyType
 
@@ -17,7 +19,7 @@ import numpy as np
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ExifTags import Base
 from PIL.GifImagePlugin import GifImageFile
-from PIL.Image import Image, Transpose
+from PIL.Image import Image, Transpose, fromarray
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
@@ -37,6 +39,9 @@ MAX_SCANS = 100
 
 MAX_SECONDS = 60.0
 """Processor time after which no more of a file is given to Pillow. No honest file is known to need a fifth."""
+
+MARGIN = 1.5
+"""How many times the size that is wanted a JPEG is decoded at, or more; docs/images.md says what it changes."""
 
 FORMATS: Mapping[str, tuple[bytes, type[ImageFile]]] = MappingProxyType(
     {
@@ -62,7 +67,25 @@ _TURNS = {
 }
 
 
-def decode(content: bytes | np.ndarray, *, at_least: tuple[int, int] | None = None) -> np.ndarray:
+@dataclass(frozen=True)
+class Picture:
+    """A decoded image whose pixels lie as they are stored: not turned upright yet."""
+
+    rgb: Image
+    """A Pillow image of mode RGB."""
+
+    covered: tuple[float, float]
+    """Width and height in these pixels; the last ones are covered in part where a JPEG was decoded reduced."""
+
+    turn: Transpose | None = None
+    """What shows it upright."""
+
+    def upright(self) -> np.ndarray:
+        """Give the pixels (h, w, 3), uint8, as the picture is shown."""
+        return np.asarray(self.rgb if self.turn is None else self.rgb.transpose(self.turn))
+
+
+def decode(content: bytes | np.ndarray) -> np.ndarray:
     """Decode one image to RGB, upright.
 
     The first frame of an animation and the first page of a TIFF are taken. Transparent pixels are laid over
@@ -74,10 +97,6 @@ def decode(content: bytes | np.ndarray, *, at_least: tuple[int, int] | None = No
     content
         The bytes of a JPEG, PNG, WebP, GIF, BMP or TIFF file, or a uint8 array ``(h, w)`` or
         ``(h, w, 1 | 3 | 4)``.
-    at_least
-        ``(height, width)`` that the caller will shrink the image to. A JPEG of at least four times that is
-        then decoded at 1/2, 1/4 or 1/8, which is several times faster and leaves at least twice `at_least`
-        in both directions. It changes the pixels a little, so it belongs to the recipe. Default: full size.
 
     Returns
     -------
@@ -97,8 +116,26 @@ def decode(content: bytes | np.ndarray, *, at_least: tuple[int, int] | None = No
     Traceback (most recent call last):
     featx.errors.InputError: the file is empty
     """
-    if isinstance(content, np.ndarray):
-        return to_rgb(content)
+    return to_rgb(content) if isinstance(content, np.ndarray) else picture_of(content).upright()
+
+
+def picture_of(content: bytes, *, at_least: tuple[int, int] | None = None) -> Picture:
+    """Decode a file, as `decode` does, for a caller that goes on with Pillow.
+
+    Parameters
+    ----------
+    content
+        The bytes of a file.
+    at_least
+        ``(height, width)`` that the caller will shrink the picture to. A large JPEG is then decoded at 1/2, 1/4 or
+        1/8, whichever is the least that leaves `MARGIN` times the larger of them in both directions, which is
+        several times faster. It changes the pixels a little, so it belongs to the recipe. Default: full size.
+
+    Raises
+    ------
+    InputError
+        As `decode`.
+    """
     if not content:
         raise InputError("the file is empty")
     name = next((name for name, (start, _) in FORMATS.items() if re.match(start, content, re.DOTALL)), None)
@@ -115,21 +152,21 @@ def decode(content: bytes | np.ndarray, *, at_least: tuple[int, int] | None = No
             f"claims {width}x{height} pixels, more than the limit of {MAX_PIXELS:,}, or of {MAX_SIDE:,} for a side; "
             "if that is true and not an attack, shrink it first"
         )
+    reduced = None
     if at_least is not None:
-        side = 2 * max(at_least)  # of both, because a turn by EXIF exchanges them
-        image.draft(None, (side, side))
-    return from_pil(image, kind=f"{name} file")
+        side = math.ceil(MARGIN * max(at_least))  # of both, because a turn by EXIF exchanges them
+        reduced = image.draft(None, (side, side))
+    rgb, turn = _rgb(image, f"{name} file")
+    return Picture(rgb, reduced[1][2:] if reduced else rgb.size, turn)
 
 
-def from_pil(image: Image, *, kind: str = "image") -> np.ndarray:
+def from_pil(image: Image) -> np.ndarray:
     """Turn a Pillow image of any mode to RGB, upright.
 
     Parameters
     ----------
     image
         It is loaded if it was not yet, and otherwise left as it is.
-    kind
-        What to call it in an error.
 
     Returns
     -------
@@ -147,22 +184,27 @@ def from_pil(image: Image, *, kind: str = "image") -> np.ndarray:
     >>> from_pil(PIL.Image.new("CMYK", (1, 1), (0, 255, 255, 0))).tolist()
     [[[255, 0, 0]]]
     """
+    rgb, turn = _rgb(image, "image")
+    return Picture(rgb, rgb.size, turn).upright()
+
+
+def _rgb(image: Image, kind: str) -> tuple[Image, Transpose | None]:
+    """Give an image of any mode in RGB, and what turns it upright."""
     with _damage_told(kind):
         image.load()
         turn = _TURNS.get(image.getexif().get(Base.Orientation, 1))
-        upright = image if turn is None else image.transpose(turn)
-        if image.mode == "F" or image.mode.startswith("I"):
-            values = np.asarray(upright)
-        else:
+        if image.mode != "F" and not image.mode.startswith("I"):
             mode = "RGBA" if image.has_transparency_data else "RGB"
-            return to_rgb(np.asarray(upright if upright.mode == mode else upright.convert(mode)))
+            converted = image if image.mode == mode else image.convert(mode)
+            return (converted if mode == "RGB" else fromarray(to_rgb(np.asarray(converted)))), turn
+        values = np.asarray(image)
     value_range = (0, 255) if image.mode == "F" else (0, 65535)
     if fault := range_fault(values, value_range):
         remedy = (
             "; read it into an array and pass that with its value_range" if "value_range" in fault else ""
         )
         raise InputError(f"{fault}{remedy}")
-    return to_rgb(to_uint8(values, value_range))
+    return fromarray(to_rgb(to_uint8(values, value_range))), turn
 
 
 def to_rgb(pixels: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """From images to embeddings: name each by its content, look it up, compute what is missing, keep it."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,12 +13,15 @@ from tqdm import tqdm
 from featx.cache import EmbeddingCache
 from featx.errors import BadImage, InputError
 from featx.fingerprint import SIZE, image_id
-from featx.images import Source, content, decode, resize
+from featx.images import Source, content
 from featx.memo import Memo, Stat, Use, stat_of
 from featx.parallel import spread
 from featx.plan import Plan, Tap
+from featx.resizing import to_size
 from featx.running import engine_for
 
+PART = 8
+"""Images that a worker decodes at a time: few, so that all of them have work until the end."""
 SEGMENT_BYTES = 32 << 20
 """Computed vectors are written to the cache when they fill this much memory,"""
 SEGMENT_SECONDS = 30.0
@@ -63,7 +66,7 @@ def embed(
     bad : list of BadImage
         In the order of the input.
     """
-    ids, reasons = _identify(sources, memo, n_jobs)
+    ids, reasons, states = _identify(sources, memo, n_jobs)
     embeddings = np.full((len(sources), plan.width), np.nan, np.float32)
     readable = np.array([row not in reasons for row in range(len(sources))], bool)
     lacks, uses, column = [], {}, 0
@@ -79,11 +82,15 @@ def embed(
     if lacks:
         load = partial(_load, size=plan.input_size, rule=resize_rule)
         reasons |= _compute(
-            sources, ids, lacks,
+            sources, ids, states, lacks,
             plan=plan, load=load, batch_size=batch_size, n_jobs=n_jobs, engine=engine, cache=cache, progress=progress,
         )  # fmt: skip
     embeddings[list(reasons)] = np.nan
     return embeddings, [BadImage(row, _name(sources[row], row), reasons[row]) for row in sorted(reasons)]
+
+
+_Wanted = tuple[Source, bytes, Stat | None]
+"""An image, its name, and for a file its state when it was read to name it."""
 
 
 @dataclass
@@ -121,7 +128,7 @@ def file_id(path: Path, memo: Memo | None) -> bytes:
     InputError
         If the file cannot be read.
     """
-    ids, reasons = _identify([str(path)], memo, 1)
+    ids, reasons, _ = _identify([str(path)], memo, 1)
     if reasons:
         raise InputError(f"{path}: {reasons[0]}")
     return bytes(ids[0])
@@ -133,8 +140,11 @@ def _name(source: Source, row: int) -> str:
 
 def _identify(
     sources: Sequence[Source], memo: Memo | None, n_jobs: int | None
-) -> tuple[np.ndarray, dict[int, str]]:
-    """Name every image by its content: ids of shape (n, 16) uint8, and for unreadable ones the reason."""
+) -> tuple[np.ndarray, dict[int, str], dict[int, Stat]]:
+    """Name every image by its content: ids of shape (n, 16) uint8, and for unreadable ones the reason.
+
+    For files that were read also their states, which tell later whether they have changed since.
+    """
     ids = np.zeros((len(sources), SIZE), np.uint8)
     unknown = np.ones(len(sources), bool)
     files = [row for row, source in enumerate(sources) if isinstance(source, str)]
@@ -145,7 +155,7 @@ def _identify(
     chunks = [rows[start : start + 64] for start in range(0, len(rows), 64)]
     named = spread(_identify_some, ([sources[row] for row in chunk] for chunk in chunks), n_jobs)
     reasons: dict[int, str] = {}
-    fresh: list[tuple[str, Stat, bytes]] = []
+    states: dict[int, Stat] = {}
     for chunk, results in zip(chunks, named, strict=True):
         for row, (name, stat) in zip(chunk, results, strict=True):
             if isinstance(name, str):
@@ -153,10 +163,10 @@ def _identify(
                 continue
             ids[row] = np.frombuffer(name, np.uint8)
             if stat is not None:
-                fresh.append((str(sources[row]), stat, name))
+                states[int(row)] = stat
     if memo:
-        memo.remember(fresh)
-    return ids, reasons
+        memo.remember((str(sources[row]), stat, ids[row].tobytes()) for row, stat in states.items())
+    return ids, reasons, states
 
 
 def _identify_some(sources: Sequence[Source]) -> list[tuple[bytes | str, Stat | None]]:
@@ -173,17 +183,18 @@ def _identify_some(sources: Sequence[Source]) -> list[tuple[bytes | str, Stat | 
     return results
 
 
-def _load(
-    wanted: Sequence[tuple[Source, bytes]], size: tuple[int, int], rule: str
-) -> tuple[np.ndarray, list[str | None]]:
+def _load(wanted: Sequence[_Wanted], size: tuple[int, int], rule: str) -> tuple[np.ndarray, list[str | None]]:
     """Decode images to (m, h, w, 3) uint8; for those that cannot be read, the reason."""
     pixels = np.zeros((len(wanted), *size, 3), np.uint8)
     reasons: list[str | None] = [None] * len(wanted)
-    for place, (source, name) in enumerate(wanted):
+    for place, (source, name, state) in enumerate(wanted):
         try:
             data = content(source)
-            pixels[place] = resize(decode(data, at_least=size), size, rule)
-            if image_id(data) != name:  # its vector must not be kept under the name of what it was before
+            pixels[place] = to_size(data, size, rule)
+            same = state is not None and not state.racy and stat_of(str(source)) == state
+            if (
+                not same and image_id(data) != name
+            ):  # its vector must not be kept under the name of what it was before
                 reasons[place] = "it changed while it was being read; run again"
         except InputError as error:
             reasons[place] = str(error)
@@ -193,10 +204,11 @@ def _load(
 def _compute(
     sources: Sequence[Source],
     ids: np.ndarray,
+    states: Mapping[int, Stat],
     lacks: list[_Lack],
     *,
     plan: Plan,
-    load: Callable[[Sequence[tuple[Source, bytes]]], tuple[np.ndarray, list[str | None]]],
+    load: Callable[[Sequence[_Wanted]], tuple[np.ndarray, list[str | None]]],
     batch_size: int,
     n_jobs: int | None,
     engine: str,
@@ -209,31 +221,32 @@ def _compute(
         plan, [lack.tap for lack in lacks], batch_size,
         engine=engine, images=len(groups), folder=cache.path / "engines" if cache else None,
     )  # fmt: skip
-    batches = [groups[start : start + batch_size] for start in range(0, len(groups), batch_size)]
-    wanted = ([(sources[rows[0]], ids[rows[0]].tobytes()) for rows in batch] for batch in batches)
+    parts = [groups[start : start + PART] for start in range(0, len(groups), PART)]
+    wanted = (
+        [(sources[row], ids[row].tobytes(), states.get(int(row))) for row, *_ in part] for part in parts
+    )
     bad: dict[int, str] = {}
-    under_way: deque[list[np.ndarray]] = deque()
+    under_way: deque[np.ndarray] = deque()
 
     def decoded() -> Iterator[np.ndarray]:
-        for batch, (pixels, reasons) in zip(batches, spread(load, wanted, n_jobs), strict=True):
+        for part, (pixels, reasons) in zip(parts, spread(load, wanted, n_jobs), strict=True):
             good = [place for place, reason in enumerate(reasons) if reason is None]
-            for rows, reason in zip(batch, reasons, strict=True):
+            for rows, reason in zip(part, reasons, strict=True):
                 bad.update((int(row), reason) for row in rows if reason is not None)
-            bar.update(len(batch) - len(good))
-            if good:
-                under_way.append([batch[place] for place in good])
-                yield pixels[good]
+            bar.update(len(part) - len(good))
+            under_way.extend(part[place] for place in good)
+            yield pixels if len(good) == len(part) else pixels[good]
 
-    started = monotonic()
+    started, held = monotonic(), 0
     try:
         with tqdm(total=len(groups), unit="image", desc=plan.name, disable=not progress) as bar:
             for vectors in runner.run(decoded()):
-                batch = under_way.popleft()
-                _place(lacks, batch, ids, vectors)
-                bar.update(len(batch))
-                size = sum(vectors.nbytes for lack in lacks for _, vectors in lack.pending)
-                if cache and (size > SEGMENT_BYTES or monotonic() - started > SEGMENT_SECONDS):
-                    started = monotonic()
+                done = [under_way.popleft() for _ in vectors[0]]
+                _place(lacks, done, ids, vectors)
+                bar.update(len(done))
+                held += sum(array.nbytes for array in vectors)
+                if cache and (held > SEGMENT_BYTES or monotonic() - started > SEGMENT_SECONDS):
+                    started, held = monotonic(), 0
                     for lack in lacks:
                         lack.write(cache)
     finally:  # what is finished is kept, whatever ended the run

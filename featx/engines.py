@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from featx.batching import regrouped
 from featx.graphs import Graph, Tensor
 from featx.pooling import pool
 
@@ -72,6 +73,6 @@ class KerasEngine:
         vectors = outputs if isinstance(outputs, list | tuple) else [outputs]
         return [np.asarray(values[:count], dtype=np.float32) for values in vectors]
 
-    def run(self, batches: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
-        """Embed batches, each as by a call, in their order."""
-        return map(self, batches)
+    def run(self, parts: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        """Embed images that come in parts of any size: their vectors in the same order, in parts of another size."""
+        return map(self, regrouped(parts, self.batch_size))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from featx.batching import regrouped
 from featx.errors import FeatxError
 
 GRAPH, WEIGHTS, CHECK = "graph.xml", "graph.bin", "sha256"
@@ -56,36 +57,19 @@ class OpenVINOEngine:
         self._model = core.compile_model(model, "CPU", settings)
         self._streams = self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
 
-    def run(self, batches: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
-        """Embed batches of any size in their order; as `featx.engines.KerasEngine.run` does."""
-        counts: deque[int] = deque()
-
-        def chunks() -> Iterator[np.ndarray]:
-            for pixels in batches:
-                counts.append(len(pixels))
-                yield from (pixels[start : start + CHUNK] for start in range(0, len(pixels), CHUNK))
-
-        done: list[list[np.ndarray]] = []
-        for vectors in self._run(chunks()):
-            done.append(vectors)
-            if sum(len(part[0]) for part in done) == counts[0]:
-                counts.popleft()
-                yield [np.concatenate(parts) for parts in zip(*done, strict=True)]
-                done = []
-
-    def _run(self, chunks: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    def run(self, parts: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        """Embed images, `CHUNK` at a time; as `featx.engines.KerasEngine.run` does."""
         # Requests of its own for each run, since threads may share an engine; two for each stream, so that the next
         # one waits there when one ends.
         idle = deque(self._model.create_infer_request() for _ in range(2 * self._streams))
         running: deque[tuple[Any, int]] = deque()
         try:
-            for pixels in chunks:
+            for pixels in regrouped(parts, CHUNK):
                 if not idle:
                     yield self._result(running, idle)
                 request = idle.popleft()
-                padded = np.zeros((CHUNK, *pixels.shape[1:]), np.uint8)
-                padded[: len(pixels)] = pixels
-                request.start_async([padded])
+                full = pixels if len(pixels) == CHUNK else np.resize(pixels, (CHUNK, *pixels.shape[1:]))
+                request.start_async([full])
                 running.append((request, len(pixels)))
             while running:
                 yield self._result(running, idle)

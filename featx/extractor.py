@@ -14,9 +14,10 @@ from featx.cache import EmbeddingCache
 from featx.embed import embed, file_id
 from featx.engines import ENGINES
 from featx.errors import ImageError, InputError, UnknownNameError
-from featx.images import RULES, Source, as_sources
+from featx.images import Source, as_sources
 from featx.memo import Memo
 from featx.plan import Choices, Plan, is_count, resolve
+from featx.resizing import RULES
 
 ON_ERROR = ("raise", "nan")
 

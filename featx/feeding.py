@@ -8,8 +8,9 @@ import numpy as np
 
 from featx.augment import Augmenter
 from featx.errors import BadImage, ImageError, InputError
-from featx.images import Source, content, decode, resize
+from featx.images import Source, content
 from featx.parallel import spread
+from featx.resizing import to_size
 
 IN_MEMORY = 2 << 30
 """Bytes of decoded images, or of what a fixed part of the network makes of them, that are kept in memory."""
@@ -77,7 +78,7 @@ def _load(
     bad = []
     for place, (row, source) in enumerate(wanted):
         try:
-            pixels[place] = resize(decode(content(source), at_least=size), size, rule)
+            pixels[place] = to_size(content(source), size, rule)
         except InputError as error:
             bad.append(BadImage(row, source if isinstance(source, str) else f"image {row}", str(error)))
     return pixels, bad

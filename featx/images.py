@@ -1,37 +1,25 @@
-"""Images as people have them: paths, encoded bytes, Pillow images and arrays, brought to one size.
+"""Images as people have them: paths, encoded bytes, Pillow images and arrays.
 
-`as_sources` tells them apart without reading a file; then, one by one and in any thread, `content` reads,
-`decode` gives RGB and `resize` the size. No step changes its input.
+`as_sources` tells them apart without reading a file; then, one by one and in any thread, `content` reads, and
+`featx.resizing.to_size` decodes. No step changes its input.
 """
 
 import os
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from numbers import Number
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import PIL.Image
 
-from featx.decoding import decode, from_pil, range_fault, to_uint8
-from featx.errors import InputError, UnknownNameError
-
-__all__ = ["RULES", "Source", "as_sources", "content", "decode", "resize"]
+from featx.decoding import from_pil, range_fault, to_uint8
+from featx.errors import InputError
 
 Source = str | bytes | np.ndarray
 """One image: a path, the bytes of an encoded file, or a uint8 array ``(h, w)`` or ``(h, w, 1 | 3 | 4)``."""
-
-RULES: Mapping[str, str] = MappingProxyType(
-    {
-        "squash": "stretch to the size, whatever the proportions (as Keras does)",
-        "crop": "fill the size and cut off what sticks out, equally on both sides",
-        "pad": "fit inside the size and fill the rest with black, equally on both sides",
-    }
-)
-"""The ways to bring an image to a size."""
 
 _COMMON_RANGES = ((0, 1), (-1, 1), (0, 255), (0, 65535))
 
@@ -133,58 +121,6 @@ def content(source: Source) -> bytes | np.ndarray:
     raise InputError(
         "is a folder, not an image" if stat.S_ISDIR(mode) else "is a pipe or a device, not a file"
     )
-
-
-def resize(rgb: np.ndarray, size: tuple[int, int], rule: str = "squash") -> np.ndarray:
-    """Bring an image to a size, with Pillow's bilinear filter, which averages when it shrinks.
-
-    Parameters
-    ----------
-    rgb
-        ``(h, w, 3)`` uint8.
-    size
-        ``(height, width)`` in pixels.
-    rule
-        A name in `RULES`.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``(*size, 3)`` uint8, possibly read-only; `rgb` itself if it has that size already.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such rule.
-
-    Examples
-    --------
-    >>> wide = np.full((8, 16, 3), 255, dtype="uint8")
-    >>> resize(wide, (8, 8), "pad")[:, 0, 0].tolist()
-    [0, 0, 255, 255, 255, 255, 0, 0]
-    """
-    if rule not in RULES:
-        raise UnknownNameError("resize rule", rule, RULES)
-    have_h, have_w = rgb.shape[:2]
-    want_h, want_w = size
-    if (have_h, have_w) == (want_h, want_w):
-        return rgb
-    image = PIL.Image.fromarray(rgb)
-    if rule == "crop":
-        scale = max(want_h / have_h, want_w / have_w)
-        left = max(0.0, (have_w - want_w / scale) / 2)
-        top = max(0.0, (have_h - want_h / scale) / 2)
-        box = (left, top, have_w - left, have_h - top)
-        return np.asarray(image.resize((want_w, want_h), PIL.Image.Resampling.BILINEAR, box=box))
-    if rule == "squash":
-        return np.asarray(image.resize((want_w, want_h), PIL.Image.Resampling.BILINEAR))
-    scale = min(want_h / have_h, want_w / have_w)
-    fit_h, fit_w = max(1, round(have_h * scale)), max(1, round(have_w * scale))
-    top, left = (want_h - fit_h) // 2, (want_w - fit_w) // 2
-    padded = np.zeros((want_h, want_w, 3), np.uint8)
-    fitted = image.resize((fit_w, fit_h), PIL.Image.Resampling.BILINEAR)
-    padded[top : top + fit_h, left : left + fit_w] = np.asarray(fitted)
-    return padded
 
 
 def _items(X: Any, image_shape: Sequence[int] | None) -> list[Any]:

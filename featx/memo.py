@@ -47,7 +47,7 @@ _FORGET = "DELETE FROM {} WHERE age <= (SELECT max(age) FROM {}) - {}"
 _NOT_OURS = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_MISMATCH}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stat:
     """What a file system says of a file; equal before and after reading it, unless it changed meanwhile."""
 

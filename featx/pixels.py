@@ -10,8 +10,9 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
 from featx.errors import BadImage, ImageError, InputError, UnknownNameError
-from featx.images import RULES, Source, as_sources, content, decode, resize
+from featx.images import Source, as_sources, content
 from featx.parallel import spread
+from featx.resizing import RULES, to_size
 
 
 class PixelExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
@@ -168,6 +169,6 @@ class PixelExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] # s
 def _pixels(source: Source, size: tuple[int, int], rule: str) -> np.ndarray | str:
     """Decode one image to (h, w, 3) uint8; for one that cannot be read, the reason."""
     try:
-        return resize(decode(content(source), at_least=size), size, rule)
+        return to_size(content(source), size, rule)
     except InputError as error:
         return str(error)

@@ -163,7 +163,7 @@ def _answer(
             "scaling": SCALINGS[graph.scaling],
             "pooling": pooling,
             "input_size": input_size,
-            "decode": "reduced",  # large JPEGs at 1/2, 1/4 or 1/8, see featx.decoding.decode
+            "decode": "reduced",  # large JPEGs at 1/2, 1/4 or 1/8, see featx.decoding.picture_of
             "resize": choices.resize,
             "precision": choices.precision,
         }

@@ -37,8 +37,8 @@ class EngineWarning(UserWarning):
 class Engine(Protocol):
     """What runs a network."""
 
-    def run(self, batches: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
-        """Embed batches of uint8 pixels (n, h, w, 3): for each, one float32 array (n, d) for every tap."""
+    def run(self, parts: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        """Embed uint8 pixels (n, h, w, 3), any n at a time, in their order: a float32 array (m, d) for every tap."""
 
 
 def engine_for(

@@ -24,9 +24,10 @@ from featx.extractor import FeatureExtractor
 from featx.feeding import IN_MEMORY, Images, KeptFeed, PixelFeed, hold_out
 from featx.fingerprint import digest
 from featx.graphs import flatten
-from featx.images import RULES, Source, as_sources
+from featx.images import Source, as_sources
 from featx.plan import Choices, Plan, resolve
 from featx.rates import Settings, check_count, check_number
+from featx.resizing import RULES
 from featx.targets import Target
 from featx.training import Training, pack, scores_of
 from featx.tunable import Head, Tunable, make_tunable

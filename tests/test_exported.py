@@ -36,17 +36,28 @@ def exported(keras_engine, tmp_path):
     return tmp_path / "engines" / "one"
 
 
-def test_batches_come_back_in_order_with_the_numbers_of_keras(keras_engine, exported):
-    """More batches than run at a time, the last one not full: every vector is that of Keras."""
+def vectors_of(engine, pixels):
+    """Run an engine and put its parts together: an array for each tap."""
+    return [np.concatenate(parts) for parts in zip(*engine.run(pixels), strict=True)]
+
+
+def assert_close(expected, found):
+    for one, other in zip(expected, found, strict=True):
+        assert one.shape == other.shape
+        assert other.dtype == np.float32
+        assert np.abs(one - other).max() <= 1e-5 * np.abs(one).max()
+
+
+def assert_same(expected, found):
+    assert all(np.array_equal(one, other) for one, other in zip(expected, found, strict=True))
+
+
+def test_vectors_come_in_order_with_the_numbers_of_keras(keras_engine, exported):
+    """More images than run at a time, the last ones not enough for a batch: every vector is that of Keras."""
     pixels = batches(9, 16)
-
-    results = list(OpenVINOEngine(exported).run(pixels))
-
-    for expected, vectors in zip(keras_engine.run(pixels), results, strict=True):
-        for one, other in zip(expected, vectors, strict=True):
-            assert one.shape == other.shape
-            assert other.dtype == np.float32
-            assert np.abs(one - other).max() <= 1e-5 * np.abs(one).max()
+    expected = vectors_of(keras_engine, pixels)
+    assert len(expected[0]) == sum(map(len, pixels))
+    assert_close(expected, vectors_of(OpenVINOEngine(exported), pixels))
 
 
 def test_a_vector_does_not_depend_on_its_batch_mates(exported):
@@ -54,36 +65,34 @@ def test_a_vector_does_not_depend_on_its_batch_mates(exported):
     engine = OpenVINOEngine(exported)
     (pixels,) = batches(1, 16, last=4)
 
-    together = next(engine.run([pixels]))
-    alone = list(engine.run(pixels[:, None]))
-
-    for tap, vectors in enumerate(together):
-        assert np.array_equal(vectors, np.concatenate([one[tap] for one in alone]))
+    assert_same(vectors_of(engine, [pixels]), vectors_of(engine, pixels[:, None]))
+    for row in range(4):
+        assert_same(
+            [tap[row : row + 1] for tap in vectors_of(engine, [pixels])], vectors_of(engine, [pixels[[row]]])
+        )
 
 
 def test_threads_share_an_engine(exported):
     """Four runs at once give what one gives."""
     engine = OpenVINOEngine(exported)
     pixels = batches(6, 16)
-    expected = list(engine.run(pixels))
+    expected = vectors_of(engine, pixels)
 
     with ThreadPoolExecutor(4) as threads:
-        for results in threads.map(lambda _: list(engine.run(pixels)), range(4)):
-            for one, other in zip(expected, results, strict=True):
-                assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+        for found in threads.map(lambda _: vectors_of(engine, pixels), range(4)):
+            assert_same(expected, found)
 
 
 def test_a_run_that_is_given_up_leaves_the_engine_usable(exported):
     """The consumer stops after one batch, as after an error; the next run is right."""
     engine = OpenVINOEngine(exported)
     pixels = batches(6, 16)
-    expected = list(engine.run(pixels))
+    expected = vectors_of(engine, pixels)
     run = engine.run(pixels[::-1])
     next(run)
     run.close()
 
-    for one, other in zip(expected, engine.run(pixels), strict=True):
-        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    assert_same(expected, vectors_of(engine, pixels))
 
 
 @pytest.mark.parametrize("name", ["graph.xml", "graph.bin", "sha256"])
@@ -136,8 +145,4 @@ def test_every_family_agrees_with_keras(name, tmp_path):
             weight.assign(weight * np.sqrt(1.5 / inputs) / np.std(weight))
     export(keras_engine.model, tmp_path / "graph")
 
-    for expected, vectors in zip(
-        keras_engine.run(pixels), OpenVINOEngine(tmp_path / "graph").run(pixels), strict=True
-    ):
-        for one, other in zip(expected, vectors, strict=True):
-            assert np.abs(one - other).max() <= 1e-5 * np.abs(one).max()
+    assert_close(vectors_of(keras_engine, pixels), vectors_of(OpenVINOEngine(tmp_path / "graph"), pixels))

@@ -19,6 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from featx import EmbeddingCache, FeatureExtractor, FeatxError
 from featx.errors import ImageError, InputError, UnknownNameError
+from featx.fingerprint import image_id
 
 
 def small(**choices):
@@ -362,9 +363,12 @@ def test_bad_images_become_rows_of_nan(files, tmp_path):
     assert "empty" in extractor.bad_images_[1].reason
 
 
-def test_a_file_that_changes_during_the_run_is_not_kept_under_its_old_name(files, monkeypatch):
-    """Between naming and decoding a file is replaced: its row is an error, not a wrong vector."""
+@pytest.mark.parametrize("racy", [2_000_000_000, -1])
+def test_a_file_that_changes_during_the_run_is_not_kept_under_its_old_name(files, monkeypatch, racy):
+    """Between naming and decoding a file is replaced: its row is an error, not a wrong vector, however old it was."""
     import featx.embed
+
+    monkeypatch.setattr(featx.memo, "_RACY", racy)
 
     identify = featx.embed._identify
 
@@ -380,6 +384,20 @@ def test_a_file_that_changes_during_the_run_is_not_kept_under_its_old_name(files
     assert [bad.row for bad in extractor.bad_images_] == [4]
     assert "changed while it was being read" in extractor.bad_images_[0].reason
     assert np.isnan(vectors[4]).all()
+
+
+@pytest.mark.parametrize(("racy", "times"), [(2_000_000_000, 2), (-1, 1)])
+def test_files_are_hashed_once_unless_they_are_so_new_that_a_change_might_not_show(
+    files, monkeypatch, racy, times
+):
+    """What the file system says of a file proves it unchanged, but for two seconds after a change."""
+    import featx.embed
+
+    monkeypatch.setattr(featx.memo, "_RACY", racy)
+    hashed = []
+    monkeypatch.setattr(featx.embed, "image_id", lambda data: hashed.append(0) or image_id(data))
+    small(weights=None, cache=None).transform(files)
+    assert len(hashed) == times * len(files)
 
 
 def test_the_cache_is_where_it_is_said_to_be(files, tmp_path):

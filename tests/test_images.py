@@ -15,10 +15,11 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from featx.decoding import to_rgb
-from featx.errors import InputError, UnknownNameError
-from featx.images import RULES, as_sources, content, decode, resize
+from featx.decoding import decode
+from featx.errors import InputError
+from featx.images import as_sources, content
 from featx.listing import ImageTable
+from featx.resizing import to_size
 
 PATHS = ["b.png", "a.png", "deep/ü.jpg"]
 FILES = [b"\x89PNG one\0", b"two\0\0", b""]
@@ -154,7 +155,7 @@ def test_the_input_is_never_modified(kind):
     X.flags.writeable = False
     before = X.tobytes()
     for source in as_sources(X, image_shape=(4, 5)):
-        resize(decode(source), (2, 2), "pad")
+        to_size(source, (2, 2), "pad")
     assert X.tobytes() == before
 
 
@@ -308,72 +309,13 @@ def test_one_file_read_by_eight_threads_is_one_image(files, pixels):
     results = {}
 
     def work(thread):
-        results[thread] = [resize(decode(content(path)), (7, 5), "crop") for path in files]
+        results[thread] = [to_size(content(path), (7, 5), "crop") for path in files]
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    expected = [resize(image, (7, 5), "crop") for image in pixels]
+    expected = [to_size(image, (7, 5), "crop") for image in pixels]
     assert len(results) == 8
     assert all(same(result, expected) for result in results.values())
-
-
-SIZES = st.tuples(st.integers(1, 24), st.integers(1, 24))
-
-
-@given(SIZES, SIZES, st.sampled_from(sorted(RULES)))
-def test_every_rule_gives_the_size_and_no_new_colour(have, want, rule):
-    """Any image comes out in any size; one of a single colour keeps it, but for what is padded."""
-    result = resize(np.full((*have, 3), 200, dtype=np.uint8), want, rule)
-    assert (result.shape, result.dtype) == ((*want, 3), np.uint8)
-    assert set(np.unique(result)) <= ({0, 200} if rule == "pad" else {200})
-
-
-@given(SIZES, st.sampled_from(sorted(RULES)))
-def test_an_image_of_the_size_stays_as_it_is(size, rule):
-    """No rule touches what needs no resizing."""
-    image = np.zeros((*size, 3), dtype=np.uint8)
-    assert resize(image, size, rule) is image
-
-
-@given(SIZES, st.integers(1, 5))
-def test_rules_agree_on_equal_proportions(size, scale):
-    """With nothing to cut off or to fill, the rules differ by no more than rounding."""
-    want = (size[0] * scale, size[1] * scale)
-    image = to_rgb(np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8))
-    squashed = resize(image, want, "squash").astype(int)
-    for rule in ("crop", "pad"):
-        assert np.abs(resize(image, want, rule) - squashed).max() <= 1
-
-
-def test_squash_stretches_crop_cuts_and_pad_fills():
-    """A wide image with two red ends: squash and pad keep the ends, crop does not."""
-    wide = np.full((10, 40, 3), 50, dtype=np.uint8)
-    wide[:, :8] = wide[:, -8:] = (255, 0, 0)
-    squash, crop, pad = (resize(wide, (20, 20), rule) for rule in ("squash", "crop", "pad"))
-    assert squash[10, 0].tolist() == squash[10, -1].tolist() == [255, 0, 0]
-    assert (crop == 50).all()
-    assert pad[10, 0].tolist() == [255, 0, 0]
-    assert (pad[:7] == 0).all() and (pad[-7:] == 0).all() and pad[8:12].any(axis=2).all()  # noqa: PT018
-
-
-def test_crop_is_the_centre_of_what_fills_the_size():
-    """Cropping equals scaling the short side and cutting the middle, where both are whole pixels."""
-    image = to_rgb(np.random.default_rng(0).integers(0, 256, (40, 60), dtype=np.uint8))
-    small = np.asarray(Image.fromarray(image).resize((30, 20), Image.Resampling.BILINEAR))
-    np.testing.assert_allclose(resize(image, (20, 20), "crop")[:, 1:-1], small[:, 6:24], atol=1)
-
-
-def test_shrinking_averages():
-    """Fine stripes become grey, not an accident of which pixels were picked."""
-    stripes = np.zeros((64, 64, 3), dtype=np.uint8)
-    stripes[:, ::2] = 255
-    assert np.abs(resize(stripes, (8, 8)).astype(int) - 127).max() < 25
-
-
-def test_an_unknown_rule_is_refused():
-    """The message suggests the nearest rule."""
-    with pytest.raises(UnknownNameError, match=r"Unknown resize rule 'squish'. Did you mean 'squash'"):
-        resize(np.zeros((2, 2, 3), dtype=np.uint8), (1, 1), "squish")

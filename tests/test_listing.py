@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from featx.decoding import decode
 from featx.errors import InputError
-from featx.images import as_sources, content, decode
+from featx.images import as_sources, content
 from featx.listing import IMAGE_COLUMNS, ImageTable, load_folder, load_table
 
 
