@@ -227,13 +227,15 @@ def _scale(pixels: Any, scaling: str, channels: int) -> Any:
     mean, deviation = (np.array(how[name], "float32") for name in ("mean", "deviation"))
     # a model of its own: Keras counts operators per thread, so one of these could get a name of the network's
     start = keras.Input(pixels.shape[1:], dtype="uint8")
-    x = ops.cast(start, "float32")
+    reverse = how["order"] == "bgr" and channels == 3
+    ordered = (
+        ops.take(start, [2, 1, 0], axis=-1) if reverse else start
+    )  # costs nothing in OpenVINO, where ops.flip does
+    x = ops.cast(ordered, "float32")
     if channels == 1:
         # ITU-R BT.601 luminance, as Pillow's convert("L")
         x = ops.sum(x * np.array([0.299, 0.587, 0.114], "float32"), axis=-1, keepdims=True)
         mean, deviation = mean.mean(keepdims=True), deviation.mean(keepdims=True)
-    elif how["order"] == "bgr":
-        x = ops.flip(x, axis=-1)
     x = x / how["divide"] if how["divide"] != 1 else x
     x = x - mean if mean.any() else x
     x = x / deviation if (deviation != 1).any() else x
