@@ -227,11 +227,9 @@ def _scale(pixels: Any, scaling: str, channels: int) -> Any:
     mean, deviation = (np.array(how[name], "float32") for name in ("mean", "deviation"))
     # a model of its own: Keras counts operators per thread, so one of these could get a name of the network's
     start = keras.Input(pixels.shape[1:], dtype="uint8")
-    reverse = how["order"] == "bgr" and channels == 3
-    ordered = (
-        ops.take(start, [2, 1, 0], axis=-1) if reverse else start
-    )  # costs nothing in OpenVINO, where ops.flip does
-    x = ops.cast(ordered, "float32")
+    # by ops.take, since OpenVINO runs ops.flip slowly
+    bgr = how["order"] == "bgr" and channels == 3
+    x = ops.cast(ops.take(start, [2, 1, 0], axis=-1) if bgr else start, "float32")
     if channels == 1:
         # ITU-R BT.601 luminance, as Pillow's convert("L")
         x = ops.sum(x * np.array([0.299, 0.587, 0.114], "float32"), axis=-1, keepdims=True)
