@@ -1,9 +1,13 @@
 """Spread calls over joblib, whatever backend its user has configured: threads, processes, Dask, Ray."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import TypeVar
 
 from joblib import Parallel, cpu_count, delayed, effective_n_jobs
+
+AHEAD = 8
+"""Items for each worker whose results may wait. Fewer would leave workers idle, since the last ones end together."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -14,7 +18,8 @@ def spread(
 ) -> Iterator[Result]:
     """Call a function on every item in parallel and yield the results in the order of the items.
 
-    Only a few items are under way at any time, so that memory stays bounded however many there are.
+    Items are taken `AHEAD` for each worker at a time, and more only when these results have been taken. So memory stays
+    bounded however many there are and however slow their consumer is: joblib by itself would run ahead of it.
 
     Parameters
     ----------
@@ -33,7 +38,9 @@ def spread(
     """
     if n_jobs is None and effective_n_jobs(None) == 1:
         n_jobs = cpu_count()
-    workers = Parallel(
-        n_jobs=n_jobs, prefer="threads", return_as="generator", batch_size=1, pre_dispatch="2*n_jobs"
-    )
-    yield from workers(delayed(call)(item) for item in items)
+    count, items = AHEAD * effective_n_jobs(n_jobs), iter(items)
+    with Parallel(
+        n_jobs=n_jobs, prefer="threads", return_as="generator", batch_size=1, pre_dispatch="all"
+    ) as workers:
+        while some := list(islice(items, count)):
+            yield from workers(delayed(call)(item) for item in some)

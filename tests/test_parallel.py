@@ -1,0 +1,45 @@
+"""Calls spread over joblib: in order, and never far ahead of whoever takes the results."""
+
+import os
+
+import pytest
+from joblib import parallel_config
+
+from featx.parallel import AHEAD, spread
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 3, -1, None])
+def test_results_come_in_the_order_of_the_items(n_jobs):
+    """As from map, for any number of workers, more items than are taken at a time, one, and none."""
+    for count in (0, 1, 2 * 3 * AHEAD + 1):
+        assert list(spread(str, range(count), n_jobs)) == [str(item) for item in range(count)]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_slow_consumer_is_never_left_behind(n_jobs):
+    """Of a thousand items only a few are called before the first result is taken, and none once nobody takes any."""
+    called = []
+    results = spread(called.append, range(1000), n_jobs)
+    for taken in range(1, 101):
+        next(results)
+        assert len(called) <= taken + AHEAD * n_jobs
+    results.close()
+    assert len(called) <= 100 + AHEAD * n_jobs
+
+
+def test_an_error_comes_to_whoever_takes_the_result():
+    """The first item that fails ends it, with its own error."""
+    results = spread(lambda item: 1 / (item - 5), range(100), 2)
+    with pytest.raises(ZeroDivisionError):
+        list(results)
+
+
+def test_the_workers_are_those_of_joblib_where_its_user_has_said_so():
+    """Within parallel_config calls run in its processes, and without it in this one."""
+    with parallel_config(backend="loky", n_jobs=2):
+        assert os.getpid() not in set(spread(_process, range(4)))
+    assert set(spread(_process, range(4))) == {os.getpid()}
+
+
+def _process(_):
+    return os.getpid()
