@@ -1,11 +1,11 @@
 """How much memory a run takes beside the network, however many images there are.
 
-    python benchmarks/memory.py [--images 50000 200000] [--folder FOLDER]
+    python benchmarks/memory.py [--images 50000 200000] [--backbone featx-mini] [--input-size 32] [--folder FOLDER]
 
-For each number a fresh process embeds so many files, all different: 8 x 8 pixels, through featx-mini at 32 pixels, its
-last stage averaged (256 columns), into an empty cache. Printed are the peak of its resident memory, what was resident
-when the network was built and had run, what the result takes, which grows with the images, and the rest of the peak.
-The peak is that of the whole process, so where an export took more than the run, the rest is less than it says.
+For each number a fresh process embeds so many files, all different: 8 x 8 pixels, brought to the input size, through
+the network, its last stage averaged, into an empty cache. Printed are the peak of its resident memory, what was
+resident when the network was built and had run, what the result takes, which grows with the images, and the rest of the
+peak. The peak is that of the whole process, so where an export took more than the run, the rest is less than it says.
 """
 
 import argparse
@@ -27,12 +27,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--images", type=int, nargs="+", default=[50_000, 200_000])
+    parser.add_argument("--backbone", default="featx-mini", help="with random weights, if it is another")
+    parser.add_argument("--input-size", type=int, default=32)
     parser.add_argument("--folder", help="where to write; default: the platform's temporary folder")
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     choice = parser.parse_args()
     if choice.inside:
-        measure(choice.images[0], Path(choice.folder), choice.engine)
+        measure(choice)
         return
     print("| images | seconds | peak MB | network | result | rest |", flush=True)
     print("| ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
@@ -40,7 +42,9 @@ def main() -> None:
         for images in choice.images:
             write(images, Path(folder) / "images")
             command = [sys.executable, __file__, "--inside", "--images", str(images), "--folder", folder]
-            subprocess.run([*command, "--engine", choice.engine], check=True, stderr=subprocess.DEVNULL)
+            for name in ("backbone", "input_size", "engine"):
+                command += [f"--{name.replace('_', '-')}", str(getattr(choice, name))]
+            subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
 
 
 def path(folder: Path, row: int) -> Path:
@@ -58,11 +62,13 @@ def write(images: int, folder: Path) -> None:
         Image.fromarray(pixels).save(target, compress_level=0)
 
 
-def measure(images: int, folder: Path, engine: str) -> None:
+def measure(choice: argparse.Namespace) -> None:
+    (images,), folder = choice.images, Path(choice.folder)
     paths = [str(path(folder / "images", row)) for row in range(images)]
     extractor = FeatureExtractor(
-        depth=-1, pooling="avg", input_size=32, engine=engine, cache=folder / f"cache {images}"
-    )
+        choice.backbone, weights="auto" if choice.backbone == "featx-mini" else None, depth=-1, pooling="avg",
+        input_size=choice.input_size, engine=choice.engine, cache=folder / f"cache {images}",
+    )  # fmt: skip
     extractor.transform(np.random.default_rng(0).integers(0, 256, (512, 8, 8, 3), np.uint8))
     before = resident()
     started = time.perf_counter()
