@@ -2,9 +2,13 @@
 
 import os
 
+import numpy as np
 import pytest
 from joblib import parallel_config
 
+from featx import FeatureExtractor
+from featx.datasets import synthetic
+from featx.embed import PART
 from featx.parallel import AHEAD, spread
 
 
@@ -43,3 +47,22 @@ def test_the_workers_are_those_of_joblib_where_its_user_has_said_so():
 
 def _process(_):
     return os.getpid()
+
+
+def test_a_dask_cluster_embeds_what_threads_embed(tmp_path):
+    """Decoding runs in the workers of a real cluster on this machine, results are the same, and no folder is shared."""
+    distributed = pytest.importorskip(
+        "distributed", reason="Dask is installed with the development tools only"
+    )
+    images, _ = synthetic(n=3 * PART, size=32)
+    expected = FeatureExtractor(input_size=32, cache=None).transform(images)
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path)
+        ) as cluster,
+        distributed.Client(cluster),
+        parallel_config(backend="dask"),
+    ):
+        assert os.getpid() not in set(spread(_process, range(4)))
+        found = FeatureExtractor(input_size=32, cache=None).transform(images)
+    np.testing.assert_array_equal(found, expected)
