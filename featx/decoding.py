@@ -128,7 +128,7 @@ def picture_of(content: bytes, *, at_least: tuple[int, int] | None = None) -> Pi
         The bytes of a file.
     at_least
         ``(height, width)`` that the caller will shrink the picture to. A large JPEG is then decoded at 1/2, 1/4 or
-        1/8, whichever is the least that leaves `MARGIN` times the larger of them in both directions, which is
+        1/8, whichever is the smallest that leaves `MARGIN` times the larger of them in both directions, which is
         several times faster. It changes the pixels a little, so it belongs to the recipe. Default: full size.
 
     Raises

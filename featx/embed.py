@@ -191,10 +191,9 @@ def _load(wanted: Sequence[_Wanted], size: tuple[int, int], rule: str) -> tuple[
         try:
             data = content(source)
             pixels[place] = to_size(data, size, rule)
+            # a vector must not be kept under the name of what its file was before
             same = state is not None and not state.racy and stat_of(str(source)) == state
-            if (
-                not same and image_id(data) != name
-            ):  # its vector must not be kept under the name of what it was before
+            if not same and image_id(data) != name:
                 reasons[place] = "it changed while it was being read; run again"
         except InputError as error:
             reasons[place] = str(error)
