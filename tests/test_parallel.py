@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from joblib import parallel_config
 
-from featx import FeatureExtractor
-from featx.datasets import synthetic
+from featx import FeatureExtractor, load_folder
+from featx.datasets import synthetic, write_folder
 from featx.embed import PART
 from featx.parallel import AHEAD, spread
 
@@ -50,11 +50,12 @@ def _process(_):
 
 
 def test_a_dask_cluster_embeds_what_threads_embed(tmp_path):
-    """Decoding runs in the workers of a real cluster on this machine, results are the same, and no folder is shared."""
+    """Decoding runs in the workers of a real cluster on this machine, and results are the same."""
     distributed = pytest.importorskip(
         "distributed", reason="Dask is installed with the development tools only"
     )
-    images, _ = synthetic(n=3 * PART, size=32)
+    write_folder(*synthetic(n=3 * PART, size=32), tmp_path / "images")
+    images = load_folder(tmp_path / "images").paths
     expected = FeatureExtractor(input_size=32, cache=None).transform(images)
     with (
         distributed.LocalCluster(
