@@ -1,12 +1,17 @@
-"""XGBoost's classifier with scikit-learn's habits. A module of its own, since XGBoost takes time to import."""
+"""XGBoost with scikit-learn's habits, on a GPU where there is one. Apart, since XGBoost takes time to import."""
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import Any, Self
 
 import numpy as np
+import xgboost
 from numpy.typing import NDArray
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from xgboost import XGBClassifier
+from xgboost import XGBClassifier, XGBModel, XGBRegressor
 
 from featx.errors import InputError
 
@@ -15,7 +20,8 @@ class XGBoostHead(XGBClassifier):
     """XGBoost's classifier, for labels of any type.
 
     `xgboost.XGBClassifier` takes the classes 0 to n-1 only, and writes over its own `objective`; this one
-    keeps scikit-learn's habits. Everything else, parameters included, is `XGBClassifier`'s.
+    keeps scikit-learn's habits. With ``device=None`` trees are grown on a GPU where XGBoost sees one, and predict on
+    the CPU, where the data are. Everything else, parameters included, is `XGBClassifier`'s.
 
     Attributes
     ----------
@@ -56,7 +62,8 @@ class XGBoostHead(XGBClassifier):
         if hasattr(self, "_labels"):
             del self._labels  # an earlier fit's; XGBClassifier.fit compares the codes with classes_
         try:
-            super().fit(X, codes.reshape(y.shape), eval_set=eval_set, **fit_params)
+            with _on_fastest(self):
+                super().fit(X, codes.reshape(y.shape), eval_set=eval_set, **fit_params)
         finally:
             self.objective = objective
         self._labels: NDArray[Any] = labels
@@ -71,6 +78,49 @@ class XGBoostHead(XGBClassifier):
         """Labels (n,), or (n, n_labels) of 0 and 1; the parameters are those of `XGBClassifier.predict`."""
         codes = np.asarray(super().predict(X, **predict_params))
         return codes if predict_params.get("output_margin") else np.asarray(self.classes_[codes.astype(int)])
+
+
+class XGBoostRegressorHead(XGBRegressor):
+    """XGBoost's regressor, which with ``device=None`` grows its trees on a GPU where XGBoost sees one.
+
+    It predicts on the CPU, where the data are. Everything else, parameters included, is `XGBRegressor`'s.
+
+    Examples
+    --------
+    >>> X = [[0.0], [0.1], [0.9], [1.0]]
+    >>> head = XGBoostRegressorHead(n_estimators=50, min_child_weight=0).fit(X, [1, 1, 5, 5])
+    >>> head.predict([[0.05], [0.95]]).round(1).tolist()
+    [1.0, 5.0]
+    """
+
+    def fit(self, X: Any, y: Any, **fit_params: Any) -> Self:
+        """Fit to `X` (n, d) and numbers `y` (n,) or (n, n_outputs); the rest is as for `XGBRegressor.fit`."""
+        with _on_fastest(self):
+            super().fit(X, y, **fit_params)
+        return self
+
+
+@contextmanager
+def _on_fastest(estimator: XGBModel) -> Iterator[None]:
+    """Let an estimator whose user named no device fit on the fastest one, and predict on the CPU."""
+    given = estimator.device
+    estimator.device = given or _fastest()
+    try:
+        yield
+    finally:
+        estimator.device = given
+    if given is None:
+        estimator.get_booster().set_param({"device": "cpu"})
+
+
+@cache
+def _fastest() -> str:
+    """Give ``"cuda:0"`` where XGBoost sees a GPU: asked to train on one, it goes back to the CPU where it does not."""
+    if not xgboost.build_info()["USE_CUDA"]:
+        return "cpu"
+    with xgboost.config_context(verbosity=0):
+        probe = xgboost.train({"device": "cuda"}, xgboost.DMatrix(np.eye(2), [0, 1]), 1)
+    return str(json.loads(probe.save_config())["learner"]["generic_param"]["device"])
 
 
 def _encode(y: Any, labels: NDArray[Any]) -> NDArray[np.intp]:

@@ -76,7 +76,7 @@ _HEADS = {
         {"alphas": np.logspace(-1, 6, 15)},
         {"alpha_per_target": [False, True]},
     ),
-    "xgboost-regressor": _Head("xgboost", "XGBRegressor", False, _TREES, _TREE_SPACE),
+    "xgboost-regressor": _Head("featx.boosting", "XGBoostRegressorHead", False, _TREES, _TREE_SPACE),
 }
 
 
@@ -95,7 +95,7 @@ def make_head(name: str, **params: Any) -> Any:
     Returns
     -------
     scikit-learn estimator
-        `LogisticHead`, `XGBoostHead`, `xgboost.XGBRegressor`, or a pipeline of `SteadyScaler` and `SVC`,
+        `LogisticHead`, `XGBoostHead`, `XGBoostRegressorHead`, or a pipeline of `SteadyScaler` and `SVC`,
         `KNeighborsClassifier`, `RidgeClassifierCV` or `RidgeCV`.
 
     Raises

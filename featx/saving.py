@@ -34,6 +34,7 @@ _PACKAGES = ("featx", "scikit-learn", "numpy", "skops", "xgboost", "keras")
 TRUSTED = frozenset(
     {
         "featx.boosting.XGBoostHead",
+        "featx.boosting.XGBoostRegressorHead",
         "featx.cache.EmbeddingCache",
         "featx.errors.BadImage",
         "featx.extractor.FeatureExtractor",

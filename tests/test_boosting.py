@@ -1,13 +1,16 @@
-"""XGBoost's classifier with scikit-learn's habits."""
+"""XGBoost with scikit-learn's habits, on a GPU where there is one."""
 
+import json
 import warnings
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from xgboost import XGBClassifier
 
-from featx.boosting import XGBoostHead
+from featx import boosting
+from featx.boosting import XGBoostHead, XGBoostRegressorHead
 from featx.errors import InputError
 
 
@@ -18,9 +21,16 @@ def wide(n=60, d=300, classes=3, seed=0):
     return rng.normal(size=(n, d)) + rng.normal(size=(classes, d))[y] * 0.4, y
 
 
-@parametrize_with_checks([XGBoostHead(n_estimators=5, n_jobs=1)])
-def test_it_keeps_scikit_learns_contract(estimator, check):
-    """XGBoostHead passes scikit-learn's own checks."""
+@parametrize_with_checks(
+    [XGBoostHead(n_estimators=5, n_jobs=1), XGBoostRegressorHead(n_estimators=5, n_jobs=1)],
+    expected_failed_checks=lambda head: (
+        {"check_regressor_multioutput": "XGBoost answers in float32"}
+        if isinstance(head, XGBoostRegressorHead)
+        else {}
+    ),
+)
+def test_they_keep_scikit_learns_contract(estimator, check):
+    """Both heads pass scikit-learn's own checks."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the checks feed data that rightly warn
         check(estimator)
@@ -58,3 +68,40 @@ def test_xgboost_stays_xgboost():
     assert head.get_booster().num_boosted_rounds() == 5
     np.testing.assert_array_equal(head.predict_proba(X), plain.predict_proba(X))
     np.testing.assert_array_equal(head.predict(X, output_margin=True), plain.predict(X, output_margin=True))
+
+
+HEADS = [XGBoostHead(n_estimators=3, n_jobs=1), XGBoostRegressorHead(n_estimators=3, n_jobs=1)]
+
+
+def device_of(head):
+    return json.loads(head.get_booster().save_config())["learner"]["generic_param"]["device"]
+
+
+@pytest.mark.parametrize("head", HEADS, ids=lambda head: type(head).__name__)
+@pytest.mark.filterwarnings("error")
+def test_where_there_is_no_gpu_nothing_is_said(head, monkeypatch):
+    """XGBoost is asked once, in silence; its parameter stays as it was given."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    boosting._fastest.cache_clear()
+    X, y = wide()
+    head = clone(head).fit(X, y)
+    head.predict(X)
+    assert head.device is None
+    assert device_of(head) == "cpu"
+
+
+@pytest.mark.skipif(boosting._fastest() != "cpu", reason="XGBoost sees a GPU, and does not refuse it")
+@pytest.mark.parametrize("head", HEADS, ids=lambda head: type(head).__name__)
+def test_a_gpu_that_was_seen_is_used(head, monkeypatch):
+    """Shown by XGBoost's own refusal on a machine that has none; a device that the user names stays theirs."""
+    X, y = wide()
+    monkeypatch.setattr(boosting, "_fastest", lambda: "cuda")
+    with pytest.warns(UserWarning, match="GPU"):
+        fitted = clone(head).fit(X, y)
+    assert fitted.device is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted.predict(X)
+        named = clone(head).set_params(device="cpu").fit(X, y)
+    assert named.device == "cpu"
+    np.testing.assert_array_equal(named.predict(X), fitted.predict(X))
