@@ -19,7 +19,7 @@ from featx.builders import Size
 from featx.cache import EmbeddingCache
 from featx.catalogue import Backbone
 from featx.datasets import write_photographs
-from featx.engines import ENGINES
+from featx.engines import ENGINES, device
 from featx.errors import FeatxError, UnknownNameError
 from featx.extractor import FeatureExtractor
 from featx.plan import Choices, resolve
@@ -162,7 +162,7 @@ def machine() -> dict[str, Any]:
     return {
         "processor": _processor(),
         "cores": joblib.cpu_count(),
-        "devices": keras.distribution.list_devices(),
+        "device": device(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "keras_backend": keras.config.backend(),

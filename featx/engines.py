@@ -1,6 +1,8 @@
 """Engines: run a truncated graph over batches of pixels."""
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,25 @@ from featx.pooling import pool
 
 ENGINES = ("auto", "keras", "openvino")
 """The names there are; ``auto``: see `featx.running.engine_for`."""
+BLOCK_BYTES = 256 << 20
+"""Pixels that an accelerator is given at a time: 1,783 images of 224 x 224."""
+
+
+def device() -> str:
+    """Name what Keras computes on, as its backend does: ``"device:GPU:0"``, ``"cuda:0"``."""
+    from keras import ops
+
+    # not keras.distribution.list_devices: torch has none, and JAX raises when asked for a GPU that is not there
+    return str(ops.zeros(1).device).rsplit("/", maxsplit=1)[-1]
+
+
+def accelerated() -> bool:
+    """Tell whether Keras computes on a GPU or a TPU."""
+    return "cpu" not in device().lower()
+
+
+PREDICTING = threading.Lock()
+"""Held while Keras predicts: on JAX it gives the weights away meanwhile, and other threads cannot even read them."""
 
 
 class KerasEngine:
@@ -27,6 +48,9 @@ class KerasEngine:
         Where to cut and how to pool, one pair for each vector wanted; all are computed in one pass.
     batch_size
         Images in a batch.
+    batches
+        Batches given to Keras at a time. With more than one their vectors stay on the device until all are done, the
+        next batch is on its way there while one is run, and the next ones are gathered: for accelerators.
 
     Examples
     --------
@@ -39,7 +63,9 @@ class KerasEngine:
     [(1, 4), (1, 8)]
     """
 
-    def __init__(self, graph: Graph, taps: Sequence[tuple[Tensor, str]], batch_size: int) -> None:
+    def __init__(
+        self, graph: Graph, taps: Sequence[tuple[Tensor, str]], batch_size: int, batches: int = 1
+    ) -> None:
         import keras
         from keras import ops
 
@@ -52,14 +78,15 @@ class KerasEngine:
         pooler = keras.Model(maps, vectors, name="featx_pooling")
         self.model: Any = keras.Model(graph.input, pooler([tensor.symbol for tensor, _ in taps]))
         self.batch_size = batch_size
+        self.batches = batches
 
     def __call__(self, pixels: np.ndarray) -> list[np.ndarray]:
-        """Embed a batch.
+        """Embed some batches.
 
         Parameters
         ----------
         pixels
-            uint8, of shape (n, h, w, 3), at most `batch_size` images.
+            uint8, of shape (n, h, w, 3), at most `batches` times `batch_size` images.
 
         Returns
         -------
@@ -67,12 +94,27 @@ class KerasEngine:
             float32, of shape (n, d), one for each tap.
         """
         count = len(pixels)
-        padded = np.zeros((self.batch_size, *pixels.shape[1:]), np.uint8)
+        padded = np.zeros((-(-count // self.batch_size) * self.batch_size, *pixels.shape[1:]), np.uint8)
         padded[:count] = pixels
-        outputs = self.model.predict_on_batch(padded)
+        with PREDICTING:
+            if self.batches == 1:
+                outputs = self.model.predict_on_batch(padded)
+            else:
+                outputs = self.model.predict(padded, batch_size=self.batch_size, verbose=0)
         vectors = outputs if isinstance(outputs, list | tuple) else [outputs]
         return [np.asarray(values[:count], dtype=np.float32) for values in vectors]
 
     def run(self, parts: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
         """Embed images that come in parts of any size: their vectors in the same order, in parts of another size."""
-        return map(self, regrouped(parts, self.batch_size))
+        blocks = regrouped(parts, self.batches * self.batch_size)
+        return map(self, blocks) if self.batches == 1 else self._run_ahead(blocks)
+
+    def _run_ahead(self, blocks: Iterator[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        """Gather the next block while one is run."""
+        with ThreadPoolExecutor(1) as device:
+            running: list[Future[list[np.ndarray]]] = []
+            for block in blocks:
+                done = [one.result() for one in running]
+                running = [device.submit(self, block)]
+                yield from done
+            yield from (one.result() for one in running)

@@ -15,6 +15,7 @@ import numpy as np
 
 from featx import __version__
 from featx.builders import Network, Size, network_of
+from featx.engines import PREDICTING
 from featx.errors import InputError, UnknownNameError
 from featx.fingerprint import FORMAT, digest, graph_digest, recipe_id, weights_digest
 from featx.graphs import SCALINGS, Graph
@@ -157,9 +158,11 @@ def _answer(
     for depth, pooling in zip(depths, poolings, strict=True):
         tensor = graph.at(depth)
         part = graph.cut([tensor])
+        with PREDICTING:
+            weights = part.get_weights()
         recipe = {
             "graph": graph_digest(part.get_config()),
-            "weights": weights_digest(np.asarray(value) for value in part.get_weights()),
+            "weights": weights_digest(map(np.asarray, weights)),
             "scaling": SCALINGS[graph.scaling],
             "pooling": pooling,
             "input_size": input_size,

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
+from math import prod
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
@@ -16,7 +17,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from featx import __version__
-from featx.engines import KerasEngine
+from featx.engines import BLOCK_BYTES, KerasEngine, accelerated
 from featx.exported import ExportError, OpenVINOEngine, export
 from featx.fingerprint import digest
 from featx.graphs import Graph
@@ -113,7 +114,9 @@ def _remember(engines: dict[Any, E], question: Any, engine: E) -> E:
 
 
 def _keras(graph: Graph, taps: Sequence[Tap], batch_size: int) -> KerasEngine:
-    return KerasEngine(graph, [(graph.at(tap.layer), tap.pooling) for tap in taps], batch_size)
+    many = max(2, BLOCK_BYTES // (batch_size * prod(graph.input.shape[1:])))
+    cuts = [(graph.at(tap.layer), tap.pooling) for tap in taps]
+    return KerasEngine(graph, cuts, batch_size, batches=many if accelerated() else 1)
 
 
 def _pays(plan: Plan, kept: Path | None, images: int) -> bool:
@@ -129,9 +132,7 @@ def _pays(plan: Plan, kept: Path | None, images: int) -> bool:
         return True
     if images < EXPORT_FROM:
         return False
-    import keras
-
-    return not keras.distribution.list_devices("gpu")
+    return not accelerated()
 
 
 def _openvino(plan: Plan, taps: Sequence[Tap], kept: Path | None) -> OpenVINOEngine:

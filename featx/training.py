@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from featx.augment import random_states, reseed
 from featx.checkpoint import Checkpoint
+from featx.engines import accelerated
 from featx.errors import InputError
 from featx.rates import Settings, make_optimizer, schedule, starts_of
 from featx.targets import Target
@@ -30,7 +31,7 @@ def compile_for(model: Any, target: Target, optimizer: Any) -> None:
         return ops.mean(target.losses(packed[:, :columns], scores, ops) * packed[:, columns:], axis=-1)
 
     # XLA runs depthwise convolutions on a CPU 14 times slower than TensorFlow does without it (MobileNetV2)
-    slow = keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")
+    slow = keras.backend.backend() == "tensorflow" and not accelerated()
     model.compile(optimizer=optimizer, loss=loss, jit_compile=False if slow else "auto")
 
 

@@ -12,13 +12,25 @@ from featx.datasets import synthetic
 
 PROGRAM = """
 import sys
+from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
-from featx import FeatureExtractor, FineTuner
+from featx import FeatureExtractor, FineTuner, running
 from featx.datasets import synthetic
 
 images, labels = synthetic(n=40, classes=2, size=32, seed=0)
-np.save(sys.argv[1], FeatureExtractor(depth=2, input_size=32, engine="keras", cache=None).fit_transform(images))
+extractor = FeatureExtractor(depth=2, input_size=32, engine="keras", cache=None)
+embeddings = extractor.fit_transform(images)
+np.save(sys.argv[1], embeddings)
+with ThreadPoolExecutor(4) as threads:
+    for found in threads.map(extractor.transform, [images] * 8):
+        assert np.array_equal(found, embeddings), "threads"
+many = np.repeat(images, running.EXPORT_FROM // 40, axis=0)
+many[:, 0, 0, 0] = np.arange(len(many)) % 256
+assert extractor.set_params(engine="auto").transform(many).shape == (len(many), embeddings.shape[1])
+running.accelerated = lambda: True
+running._engines.clear()
+assert np.array_equal(extractor.transform(images), embeddings), "blocks"
 labels = np.random.default_rng(0).permutation(labels)  # the frozen network cannot know them
 tuner = FineTuner(
     depth=2, input_size=32, epochs=8, learning_rate=1e-2, augment=None, validation=None, random_state=0, cache=None
