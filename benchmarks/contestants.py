@@ -1,10 +1,12 @@
 """The contestants of speed.py. Each function makes one ready and gives what takes it once over files.
 
 speed.py starts this program once for each contestant, in featx's environment or in that of the peers, and tells it over
-stdin when to run. What people write by hand is written here as they do: in few lines, with the defaults.
+stdin when to run. What people write by hand is written here as they do: in few lines, with the defaults. Those of torch
+take a GPU if there is one, as Keras does by itself.
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +20,7 @@ Run = Callable[[list[str]], tuple[float, int]]
 """Takes files, gives how much was done (images, or operations) and the width of a vector (0 where there is none)."""
 
 TIMM = {"mobilenet_v2": "mobilenetv2_100", "resnet50": "resnet50"}
-BATCH = 32
+BATCH = int(os.environ.get("BATCH", "32"))
 _BEFORE: list[Callable[[], object]] = []
 """Called before each run, outside of the time."""
 
@@ -107,7 +109,7 @@ def featx(engine: str, **choices: Any) -> Run:
 
     choices, plan = _plan(**choices)
     cache = EmbeddingCache(mkdtemp(prefix="featx-speed-"))
-    extractor = FeatureExtractor(**choices, engine=engine, cache=cache)
+    extractor = FeatureExtractor(**choices, engine=engine, cache=cache, batch_size=BATCH)
 
     def run(files: list[str]) -> tuple[float, int]:
         return len(files), extractor.transform(files).shape[1]
@@ -195,6 +197,22 @@ def _torchvision_without_operators() -> None:
 _kept: list[Any] = []  # a library's signatures live as long as it does
 
 
+def _on_device(model: Any, *, fast: bool) -> Callable[[Any], np.ndarray]:
+    """Give what takes a batch of pixels (n, 3, h, w) through a network of torch."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    layout = torch.channels_last if fast else torch.contiguous_format
+    model = model.eval().to(device, memory_format=layout)
+
+    def features(pixels: Any) -> np.ndarray:
+        with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=fast):
+            pixels = pixels.to(device, memory_format=layout, non_blocking=True)
+            return model(pixels).float().cpu().numpy()
+
+    return features
+
+
 def _torch_loop(model: Any, transform: Any, *, fast: bool = False) -> Run:
     import torch
     from PIL import Image
@@ -209,29 +227,46 @@ def _torch_loop(model: Any, transform: Any, *, fast: bool = False) -> Run:
         def __getitem__(self, row: int) -> Any:
             return transform(Image.open(self.paths[row]).convert("RGB"))
 
-    model.eval()
-    layout = torch.channels_last if fast else torch.contiguous_format
-    model = model.to(memory_format=layout)
+    features = _on_device(model, fast=fast)
+    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     def run(files: list[str]) -> tuple[float, int]:
-        workers = torch.get_num_threads()  # one for each core
-        loader = torch.utils.data.DataLoader(Files(files), batch_size=BATCH, num_workers=workers)
-        features = []
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=fast):
-            features = [model(pixels.to(memory_format=layout)).float().numpy() for pixels in loader]
-        return len(files), np.concatenate(features).shape[1]
+        loader = torch.utils.data.DataLoader(
+            Files(files), batch_size=BATCH, num_workers=workers, pin_memory=torch.cuda.is_available()
+        )
+        return len(files), np.concatenate([features(pixels) for pixels in loader]).shape[1]
 
     return run
 
 
-def timm(network: str, *, fast: bool = False) -> Run:
-    """`timm.create_model` and its own transform; `fast`: channels last and bfloat16, as its documents advise."""
+def _timm(network: str) -> Any:
     _torchvision_without_operators()
     import timm
 
-    model = timm.create_model(TIMM[network], pretrained=False, num_classes=0)
-    config = timm.data.resolve_model_data_config(model)
-    return _torch_loop(model, timm.data.create_transform(**config, is_training=False), fast=fast)
+    return timm.create_model(TIMM[network], pretrained=False, num_classes=0)
+
+
+def timm(network: str, *, fast: bool = False) -> Run:
+    """`timm.create_model` and its own transform; `fast`: channels last and bfloat16, as its documents advise."""
+    model = _timm(network)
+    from timm.data import create_transform, resolve_model_data_config
+
+    transform = create_transform(**resolve_model_data_config(model), is_training=False)
+    return _torch_loop(model, transform, fast=fast)
+
+
+def timm_forward(network: str, *, fast: bool = False) -> Run:
+    """`timm`'s network on arrays that are decoded already."""
+    features = _on_device(_timm(network), fast=fast)
+    import torch
+
+    pixels = torch.rand((BATCH, 3, 224, 224))
+    pixels = pixels.pin_memory() if torch.cuda.is_available() else pixels
+
+    def run(files: list[str]) -> tuple[float, int]:
+        return len(files), [features(pixels) for _ in _batches(files)][-1].shape[1]
+
+    return run
 
 
 def torchvision(network: str) -> Run:

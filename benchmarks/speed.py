@@ -1,12 +1,12 @@
 """How fast features come out of images on disk: featx beside what people write by hand, and beside the cores' limit.
 
-    python benchmarks/speed.py [SECTION ...] [--rounds 3] [--images 256] [--peers FOLDER | --peers none]
+    python benchmarks/speed.py [SECTION ...] [--rounds 3] [--images 256] [--peers FOLDER | PYTHON | none]
 
 Each contestant is a process of its own (contestants.py). They take turns, and only the one whose turn it is runs; a
 first turn is not counted. Printed are medians with the least and the most, and the ratios of each round to the first
 row's. Weights are random, on which speed does not depend. The photographs are drawn, all different, and lie in the
 disk's cache; featx's own cache is empty each time. The first use installs torch, timm and torchvision into an
-environment of their own, 1.1 GB; --peers says where, and with none they are left out.
+environment of their own, 1.1 GB; --peers says where, or which Python has them; with none they are left out.
 
 Sections, of 2 to 7 minutes on two cores each:
 """
@@ -83,6 +83,29 @@ def against_others(network: str, images: float) -> Section:
     )
 
 
+def on_gpu(network: str, images: float) -> Section:
+    here, fast = {"network": network}, {"network": network, "fast": True}
+    keras = {"backbone": network, "engine": "keras"}
+    bfloat16 = {**keras, "precision": "bfloat16"}
+    return Section(
+        f"{network} on a GPU, JPEG files of 500 x 375 pixels",
+        [
+            Contestant("timm, eager", "timm", here, peer=True),
+            Contestant("timm, channels last, bfloat16", "timm", fast, peer=True),
+            Contestant("torchvision, eager", "torchvision", here, peer=True),
+            Contestant("featx", "featx", keras),
+            Contestant("featx, bfloat16", "featx", bfloat16),
+            Contestant("featx's decoding alone", "decode"),
+            Contestant("timm, eager, nothing decoded", "timm_forward", here, peer=True),
+            Contestant("timm, channels last, bfloat16, nothing decoded", "timm_forward", fast, peer=True),
+            Contestant("Keras: `predict_on_batch`, nothing decoded", "keras_forward", here),
+            Contestant("featx, nothing decoded", "featx_forward", keras),
+            Contestant("featx, bfloat16, nothing decoded", "featx_forward", bfloat16),
+        ],
+        images=images,
+    )
+
+
 def limit(network: str, images: float, size: tuple[int, int] = SMALL) -> Section:
     rows = [Contestant("decode alone", "decode"), Contestant("matrix product, float32", "matmul")]
     for precision in ("float32", "bfloat16"):
@@ -141,6 +164,8 @@ SECTIONS = {
             featx("stage 3", backbone="resnet50", depth=3),
         ],
     ),
+    "gpu-mobilenet_v2": on_gpu("mobilenet_v2", 32.0),
+    "gpu-resnet50": on_gpu("resnet50", 32.0),
     "mini": Section(
         "featx-mini at 96 pixels, JPEG files of 100 x 100 pixels",
         [
@@ -175,18 +200,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__ + listing, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("section", nargs="*", help="default: all")
+    parser.add_argument("section", nargs="*", help="default: all but those for a GPU")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--images", type=int, default=256, help="a multiple of 32")
+    parser.add_argument("--images", type=int, default=256, help="a multiple of the batch size")
+    parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--peers", default=str(platformdirs.user_cache_path("featx") / "peers"))
     choice = parser.parse_args()
     if unknown := set(choice.section) - set(about):
         parser.error(f"unknown: {', '.join(unknown)}. Sections:\n{listing}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["BATCH"] = str(choice.batch_size)
     here = machine()
     versions = ", ".join(f"{name} {number}" for name, number in here["versions"].items())
-    print(f"{here['processor']}, {here['cores']} cores; {versions}; {choice.rounds} rounds\n", flush=True)
-    for name in choice.section or about:
+    print(
+        f"{here['processor']}, {here['cores']} cores, Keras on {here['device']}; {versions}; {choice.rounds} rounds, "
+        f"batches of {choice.batch_size}\n",
+        flush=True,
+    )
+    for name in choice.section or [name for name in about if not name.startswith("gpu")]:
         if name == "families":
             families(choice.rounds, max(32, choice.images // 4))
             continue
@@ -205,7 +236,9 @@ def main() -> None:
 
 
 def environment(folder: Path) -> Path:
-    """Give the Python of the peers' environment, which is made on first use."""
+    """Give the Python of the peers' environment, which is made on first use; or the one that was given."""
+    if folder.is_file():
+        return folder
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     done = folder / "installed"
     if not done.exists() or done.read_text() != " ".join(PEERS):
