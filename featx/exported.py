@@ -47,6 +47,8 @@ class OpenVINOEngine:
         import openvino
 
         _check(folder)
+        with suppress(OSError):  # a cache that may only be read
+            (folder / CHECK).touch()  # notes when it was used, for `_make_room`
         core = openvino.Core()
         model = core.read_model(folder / GRAPH)
         model.reshape([CHUNK, *list(model.input().partial_shape)[1:]])
@@ -203,15 +205,13 @@ def _check(folder: Path) -> None:
 
 
 def _make_room(newest: Path) -> None:
-    """Remove the exported graphs used longest ago, so that all of them fit into `KEEP`."""
-
-    def used(folder: Path) -> float:
-        with suppress(OSError):
-            return (folder / CHECK).stat().st_mtime
-        return 0.0
-
+    """Remove the exported graphs used longest ago, so that all of them fit into `KEEP`; what is not ours stays."""
+    used = {}
+    for check in newest.parent.glob(f"*/{CHECK}"):
+        with suppress(OSError):  # another process was first
+            used[check.parent] = check.stat().st_mtime_ns
     room = KEEP
-    for folder in sorted(newest.parent.iterdir(), key=used, reverse=True):
-        room -= sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+    for folder in sorted(used, key=lambda folder: (folder == newest, used[folder]), reverse=True):
+        room -= sum(file.stat().st_size for file in folder.glob("*"))
         if room < 0 and folder != newest:
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,5 +1,7 @@
 """Exported graphs give Keras' numbers, in order, whatever the number of batches; damage is noticed."""
 
+import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -121,11 +123,24 @@ def test_an_export_that_fails_leaves_nothing(tmp_path):
 
 
 def test_the_graph_used_longest_ago_makes_room(keras_engine, exported, monkeypatch):
-    """All exported graphs together stay within their limit; the newest always stays."""
-    monkeypatch.setattr("featx.exported.KEEP", 1)
-    export(keras_engine.model, exported.parent / "two")
+    """All exported graphs together stay within their limit; the newest always stays, and so does what is not ours."""
+    folder = exported.parent
+    (folder / ".DS_Store").write_bytes(b"a file manager's")
+    (folder / "photographs").mkdir()
+    (folder / "photographs" / "large.jpg").write_bytes(bytes(1 << 20))
+    export(keras_engine.model, folder / "two")
+    for age, name in ((200, "one"), (100, "two")):
+        os.utime(folder / name / "sha256", (time.time() - age,) * 2)
+    OpenVINOEngine(exported)  # is used: "two" is what was used longest ago
+    size = sum(file.stat().st_size for file in exported.iterdir())
 
-    assert [folder.name for folder in exported.parent.iterdir()] == ["two"]
+    monkeypatch.setattr("featx.exported.KEEP", int(2.5 * size))
+    export(keras_engine.model, folder / "three")
+    assert {path.name for path in folder.iterdir()} == {"one", "three", ".DS_Store", "photographs"}
+
+    monkeypatch.setattr("featx.exported.KEEP", 1)
+    export(keras_engine.model, folder / "four")
+    assert {path.name for path in folder.iterdir()} == {"four", ".DS_Store", "photographs"}
 
 
 @pytest.mark.parametrize(("activation", "pads"), [("relu", 0), ("linear", 1)])
