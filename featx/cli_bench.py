@@ -1,6 +1,10 @@
 """The command ``featx bench``: the catalogue with the speed of this machine."""
 
-from dataclasses import asdict
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
 from typing import Any
 
 import click
@@ -12,7 +16,7 @@ from featx.console import as_json, print_json, print_table
 
 @click.command()
 @click.argument("names", nargs=-1)
-@click.option("--all", "every", is_flag=True, help="Every network of the catalogue; takes an hour.")
+@click.option("--all", "every", is_flag=True, help="Every network of the catalogue; takes hours.")
 @click.option("--engine", "engines", multiple=True, help="Only keras, or only openvino; default: each.")
 @click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True,
               help="Of the arithmetic.")  # fmt: skip
@@ -32,21 +36,27 @@ def bench(
 ) -> None:
     """Measure how fast the networks NAMES are on this machine; without any, a handful of small ones.
 
-    Works offline: the weights are random, on which speed does not depend, and the photographs are drawn.
+    Works offline: the weights are random, on which speed does not depend, and the photographs are drawn. Each network
+    has a process of its own, and Ctrl-C prints what was measured until then.
 
     Example: featx bench mobilenet_v2 resnet50
     """
     from tqdm import tqdm
 
-    from featx.bench import ALL_ENGINES, SMALL, machine
-    from featx.bench import bench as measure
+    from featx.bench import ALL_ENGINES, SMALL, Speed, machine
 
     if names and every:
         raise click.UsageError("Give names or --all, not both.")
     rows = featx.backbones() if every else [find(name) for name in names or SMALL]
     engines = engines or ALL_ENGINES
-    measured = measure(rows, engines=engines, precision=precision, seconds=seconds)
-    speeds = list(tqdm(measured, total=len(rows) * len(engines), unit="engine", disable=quiet))
+    measured = _measure(rows, engines, precision, seconds)
+    speeds: list[Speed] = []
+    ended = 0
+    try:
+        for speed in tqdm(measured, total=len(rows) * len(engines), unit="engine", disable=quiet):
+            speeds.append(speed)  # noqa: PERF402 - keeps what there is when it is interrupted
+    except KeyboardInterrupt:
+        ended = 130  # what a shell says of a program that SIGINT ended
     table = {row.name: row for row in rows}
     if as_json:
         facts = ("size_mb", "parameters", "layers", "top1", "top5")
@@ -54,7 +64,7 @@ def bench(
             {fact: getattr(table[speed.backbone], fact) for fact in facts} | asdict(speed) for speed in speeds
         ]
         print_json({"machine": machine(), "precision": precision, "speeds": figures})
-        return
+        sys.exit(ended)
     print_table((_cells(table[speed.backbone], speed) for speed in speeds), _HEADER)
     click.echo(f"\n{'precision':<14}{precision}")
     for what, value in machine().items():
@@ -62,6 +72,29 @@ def bench(
     for speed in speeds:
         if speed.problem:
             click.echo(f"{speed.backbone} on {speed.engine}: {speed.problem}", err=True)
+    sys.exit(ended)
+
+
+def _measure(
+    rows: Sequence[Backbone], engines: Sequence[str], precision: str, seconds: float
+) -> Iterator[Any]:
+    """Measure networks; several in a process each, so that none disturbs the next one or dies with it."""
+    from featx.bench import Speed, bench
+
+    if len(rows) == 1:
+        yield from bench(rows, engines=engines, precision=precision, seconds=seconds)
+        return
+    options = ["--precision", precision, "--seconds", str(seconds), *(f"--engine={name}" for name in engines)]
+    for row in rows:
+        command = [sys.executable, "-m", "featx", "bench", row.name, "--json", "--quiet", *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - itself
+        if done.returncode:
+            said = done.stderr.strip().rpartition("\n")[2]
+            problem = f"its process ended with {done.returncode}{': ' * bool(said)}{said}"
+            yield from (Speed(row.name, engine, problem=problem) for engine in engines)
+        else:
+            for found in json.loads(done.stdout)["speeds"]:
+                yield Speed(**{each.name: found[each.name] for each in fields(Speed)})
 
 
 _HEADER = (

@@ -1,6 +1,7 @@
 """Measuring speed: that it measures what it says, on every engine. No test compares times."""
 
 import json
+import subprocess
 
 import pytest
 from click.testing import CliRunner
@@ -90,6 +91,31 @@ def test_the_command_prints_the_catalogue_with_speeds():
         "ms alone" in featx("bench", "featx-mini", "--engine", "keras", "--seconds", "0.01", "--quiet").stdout
     )
     assert "not both" in featx("bench", "featx-mini", "--all", code=2).stderr
+
+
+@pytest.mark.slow
+def test_of_several_networks_each_has_a_process(monkeypatch):
+    """What was measured is printed, also when one process dies or the user has had enough."""
+    ran = []
+
+    def run(command, **options):
+        ran.append(command[command.index("bench") + 1])
+        if ran[-1] == "resnet50":
+            raise KeyboardInterrupt
+        return really([{"mobilenet_v2": "false"}.get(ran[-1], command[0]), *command[1:]], **options)
+
+    really = subprocess.run
+    monkeypatch.setattr(subprocess, "run", run)
+    names = ["featx-mini", "mobilenet_v2", "resnet50", "vgg16"]
+    result = CliRunner().invoke(main, ["bench", *names, "--engine", "keras", "--seconds", "0.01", "--json"])
+
+    assert ran == names[:3]
+    assert result.exit_code == 130
+    mini, failed = json.loads(result.stdout)["speeds"]
+    assert (mini["backbone"], mini["problem"]) == ("featx-mini", None)
+    assert mini["single_ms"] > 0
+    assert (failed["backbone"], failed["single_ms"]) == ("mobilenet_v2", None)
+    assert failed["problem"] == "its process ended with 1"
 
 
 def test_layers_shows_what_a_stage_costs():
