@@ -7,7 +7,6 @@ import sys
 import warnings
 from dataclasses import FrozenInstanceError
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -53,65 +52,45 @@ def build(row, size, **how):
         return getattr(applications(), row.builder)(input_shape=(size, size, 3), **row.options, **how)
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(row, marks=() if row.name in QUICK else pytest.mark.slow, id=row.name) for row in ROWS
-    ],
-)
-def made(request):
-    """One backbone as Keras builds it for its pretrained weights, and the file it asks for."""
-    import keras
-
-    row = request.param
-    with pytest.MonkeyPatch.context() as patch:
-        asked = intercept(patch)
-        model = build(row, row.min_size, weights="imagenet", include_top=False)
-    yield SimpleNamespace(row=row, model=model, asked=asked)
-    keras.backend.clear_session()
-    gc.collect()
-
-
 def test_every_network_of_keras_is_in_the_table():
     """Keras has no builder that the table lacks, and the table none that Keras lacks."""
     known = {name for name, value in vars(applications()).items() if name[0].isupper() and callable(value)}
     assert known == {row.builder for row in ROWS}
 
 
-def test_asks_for_the_file_of_the_table(made):
-    """File name, address and digest of the weights are those Keras itself asks for."""
-    row = made.row
-    assert made.asked == [(row.weights_file(row.min_size), row.weights_url(row.min_size), row.digest)]
-
-
-def test_builds_at_the_least_size(made):
-    """At the least size a network still gives maps."""
-    assert len(made.model.output.shape) == 4
-    assert min(made.model.output.shape[1:]) > 0
-
-
-def test_scales_inside_only_where_the_table_says_none(made):
-    """The first layer scales pixels exactly in the networks whose scaling is "none"."""
-    first = made.model.layers[1].name
-    assert (made.row.scaling == "none") == ("rescaling" in first or "prestem" in first)
-
-
-def test_gain_is_what_keras_builds_in_for_its_own_weights(made):
-    """The factors of the table are those of a layer that Keras leaves out for weights from a path."""
+@pytest.mark.parametrize(
+    "row",
+    [pytest.param(row, marks=() if row.name in QUICK else pytest.mark.slow, id=row.name) for row in ROWS],
+)
+def test_a_row_is_what_keras_builds(row, monkeypatch):
+    """All facts in one test, since building a network takes long."""
     import keras
 
-    scales = [layer.scale for layer in made.model.layers[2:5] if isinstance(layer, keras.layers.Rescaling)]
-    assert [made.row.gain] * bool(made.row.gain) == [pytest.approx(scale, rel=1e-6) for scale in scales]
+    asked = intercept(monkeypatch)
+    model = build(row, row.min_size, weights="imagenet", include_top=False)
 
+    assert asked == [(row.weights_file(row.min_size), row.weights_url(row.min_size), row.digest)]
 
-def test_parameters_are_those_of_the_network_with_its_classifier(made):
-    """The table counts the weights of the network with its classifier."""
-    row = made.row
+    assert len(model.output.shape) == 4, "at the least size there are still maps"
+    assert min(model.output.shape[1:]) > 0
+
+    first = model.layers[1].name
+    assert (row.scaling == "none") == ("rescaling" in first or "prestem" in first), "who scales the pixels"
+
+    scales = [layer.scale for layer in model.layers[2:5] if isinstance(layer, keras.layers.Rescaling)]
+    assert [row.gain] * bool(row.gain) == [pytest.approx(scale, rel=1e-6) for scale in scales], (
+        "a layer that Keras builds in for its own weights alone"
+    )
+
     if row.builder.startswith(("VGG", "MobileNetV3")):  # more than one layer on top
         count = build(row, row.input_size, weights=None).count_params()
     else:
-        count = made.model.count_params() + 1000 * (made.model.output.shape[-1] + 1)
+        count = model.count_params() + 1000 * (model.output.shape[-1] + 1)
     assert row.parameters == count
+
+    del model
+    keras.backend.clear_session()
+    gc.collect()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
