@@ -94,13 +94,13 @@ class KerasEngine:
             float32, of shape (n, d), one for each tap.
         """
         count = len(pixels)
-        padded = np.zeros((-(-count // self.batch_size) * self.batch_size, *pixels.shape[1:]), np.uint8)
-        padded[:count] = pixels
+        if lack := -count % self.batch_size:
+            pixels = np.pad(pixels, [(0, lack), (0, 0), (0, 0), (0, 0)])
         with PREDICTING:
-            if self.batches == 1:
-                outputs = self.model.predict_on_batch(padded)
+            if len(pixels) == self.batch_size:  # `predict` would take up to 50 ms to get ready
+                outputs = self.model.predict_on_batch(pixels)
             else:
-                outputs = self.model.predict(padded, batch_size=self.batch_size, verbose=0)
+                outputs = self.model.predict(pixels, batch_size=self.batch_size, verbose=0)
         vectors = outputs if isinstance(outputs, list | tuple) else [outputs]
         return [np.asarray(values[:count], dtype=np.float32) for values in vectors]
 
