@@ -14,7 +14,7 @@ from featx.pooling import pool
 ENGINES = ("auto", "keras", "openvino")
 """The names there are; ``auto``: see `featx.running.engine_for`."""
 BLOCK_BYTES = 256 << 20
-"""Pixels that an accelerator is given at a time: 1,783 images of 224 x 224."""
+"""Pixels and vectors of the batches that an accelerator is given at a time: 1,700 images of 224 x 224."""
 
 
 def device() -> str:

@@ -114,7 +114,8 @@ def _remember(engines: dict[Any, E], question: Any, engine: E) -> E:
 
 
 def _keras(graph: Graph, taps: Sequence[Tap], batch_size: int) -> KerasEngine:
-    many = max(2, BLOCK_BYTES // (batch_size * prod(graph.input.shape[1:])))
+    each = prod(graph.input.shape[1:]) + 4 * sum(len(tap.columns) for tap in taps)
+    many = max(2, BLOCK_BYTES // (batch_size * each))
     cuts = [(graph.at(tap.layer), tap.pooling) for tap in taps]
     return KerasEngine(graph, cuts, batch_size, batches=many if accelerated() else 1)
 

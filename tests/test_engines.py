@@ -84,17 +84,18 @@ def test_on_an_accelerator_images_go_in_blocks(tiny, tmp_path, monkeypatch):
     """The extractor's numbers are the same, with duplicates and a file that is no image among them."""
     tiny.save(tmp_path / "tiny.keras")
     extractor = FeatureExtractor(
-        tmp_path / "tiny.keras", depth=[1, 3], pooling="avg", scaling="unit", batch_size=4, engine="keras", cache=None,
+        tmp_path / "tiny.keras", depth=[1, 3], pooling="none", scaling="unit", batch_size=4, engine="keras", cache=None,
     )  # fmt: skip
     images = [*PIXELS, *PIXELS[5:9], str(tmp_path / "tiny.keras")]
     expected = extractor.set_params(on_error="nan").transform(images)
 
     monkeypatch.setattr(running, "accelerated", lambda: True)
-    monkeypatch.setattr(running, "BLOCK_BYTES", 8 * 16 * 16 * 3)
+    each = 16 * 16 * 3 + 4 * (8 * 8 * 4 + 2 * 2 * 8)  # bytes of its pixels and of its vectors
+    monkeypatch.setattr(running, "BLOCK_BYTES", 3 * 4 * each)
     running._engines.clear()
     found = extractor.transform(images)
     used = [engine for engines in running._engines.values() for engine in engines.values()]
-    assert [engine.batches for engine in used] == [2]
+    assert [engine.batches for engine in used] == [3]
     np.testing.assert_array_equal(found, expected)
     assert np.isnan(found[-1]).all()
     assert not np.isnan(found[:-1]).any()
