@@ -97,7 +97,7 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         Raises
         ------
         ValueError
-            If there is NaN in `X` or `y`, their lengths differ, or there is one class only.
+            If there is NaN in `X` or `y`, their lengths differ, there is one class only, or `Cs` or `cv` are none.
         """
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], multi_output=True)
         check_classification_targets(y)
@@ -133,7 +133,7 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             odds = np.log(2 * n + 1) * (1 if y[0] else -1)
             return np.zeros((1, d)), np.array([odds]), np.array([np.nan]), np.array([0])
         model = LogisticRegression(class_weight=self.class_weight, tol=self.tol, max_iter=self.max_iter)
-        Cs = np.logspace(-4, 2, self.Cs) if isinstance(self.Cs, Integral) else np.asarray(self.Cs)
+        Cs = _strengths(self.Cs)
         losses = Parallel(n_jobs=self.n_jobs)(delayed(_losses)(model, Cs, Z, y, fold) for fold in folds)
         best = np.mean(losses, axis=0).argmin()
         *_, model = _path(model, Cs[: best + 1][-3:], Z, y)  # begun below, as the folds were
@@ -179,6 +179,18 @@ def _row_space(Z: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
         return Z, None
     basis, rows = np.linalg.qr(Z.T)
     return np.ascontiguousarray(rows.T), basis
+
+
+def _strengths(Cs: Any) -> NDArray[Any]:
+    try:
+        values = np.logspace(-4, 2, Cs) if isinstance(Cs, Integral) else np.asarray(Cs, np.float64)
+    except (TypeError, ValueError):
+        values = np.empty(0)
+    if values.ndim != 1 or not len(values) or not (values > 0).all():
+        raise InputError(
+            f"Cs={Cs!r}: give a list of numbers above 0, or how many to take between 1e-4 and 1e2."
+        )
+    return values
 
 
 def _path(

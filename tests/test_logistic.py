@@ -86,6 +86,13 @@ def test_logistic_chooses_the_strength_with_the_lowest_held_out_loss():
     assert Cs[int(np.argmin(losses))] == LogisticHead(Cs=Cs, cv=folds).fit(X, y).C_
 
 
+@pytest.mark.parametrize("Cs", [[], 0, -2, "many", [1, -1], [[1, 2]], [1, np.nan], None], ids=str)
+def test_strengths_are_numbers_above_0(Cs):
+    """Anything else is told, with what to give."""
+    with pytest.raises(InputError, match=r"^Cs=.*: give a list of numbers above 0, or how many"):
+        LogisticHead(Cs=Cs).fit(*wide())
+
+
 @pytest.mark.parametrize(("n", "d"), [(20, 4096), (200, 4096), (1000, 64)])
 @pytest.mark.parametrize("scale", [1e-3, 1, 1e3])
 def test_logistic_converges_on_embeddings_of_any_scale(n, d, scale):
