@@ -28,15 +28,16 @@ from featx.plan import Choices, resolve
 from featx.running import engine_for
 
 PHOTOGRAPHS, IMAGES, ROUNDS = 16, 256, 5
-
-
 NETWORKS = ("featx-mini", "mobilenet_v3_small", "mobilenet_v2", "efficientnet_b0", "resnet50", "densenet121")
 
 
 def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    for name in sys.argv[1:] or ("decoding", "requests", "export"):
-        globals()[name]()
+    sections = {"decoding": decoding, "requests": requests, "export": export}
+    if unknown := set(sys.argv[1:]) - set(sections):
+        raise SystemExit(f"unknown: {', '.join(unknown)}. Sections: {', '.join(sections)}.")
+    for name in sys.argv[1:] or sections:
+        sections[name]()
 
 
 def decoding() -> None:

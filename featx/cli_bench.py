@@ -36,8 +36,8 @@ def bench(
 ) -> None:
     """Measure how fast the networks NAMES are on this machine; without any, a handful of small ones.
 
-    Works offline: the weights are random, on which speed does not depend, and the photographs are drawn. Each network
-    has a process of its own, and Ctrl-C prints what was measured until then.
+    Works offline: the weights are random, on which speed does not depend, and the photographs are drawn. Of
+    several networks each has a process of its own, and Ctrl-C prints what was measured until then.
 
     Example: featx bench mobilenet_v2 resnet50
     """

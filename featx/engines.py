@@ -49,8 +49,8 @@ class KerasEngine:
     batch_size
         Images in a batch.
     batches
-        Batches given to Keras at a time. With more than one their vectors stay on the device until all are done, the
-        next batch is on its way there while one is run, and the next ones are gathered: for accelerators.
+        Batches given to Keras at a time. With more than one their vectors stay on the device until all are done, and
+        the next ones are gathered meanwhile: for accelerators.
 
     Examples
     --------
@@ -97,7 +97,7 @@ class KerasEngine:
         if lack := -count % self.batch_size:
             pixels = np.pad(pixels, [(0, lack), (0, 0), (0, 0), (0, 0)])
         with PREDICTING:
-            if len(pixels) == self.batch_size:  # `predict` would take up to 50 ms to get ready
+            if len(pixels) == self.batch_size:  # `predict` takes about 50 ms more
                 outputs = self.model.predict_on_batch(pixels)
             else:
                 outputs = self.model.predict(pixels, batch_size=self.batch_size, verbose=0)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from time import time
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ CHUNK = 2
 """Images in a request, the last one filled up; few enough for the processor's cache (docs/performance.md)."""
 KEEP = 1 << 30
 """Bytes that the exported graphs of one cache may take; the one used longest ago goes first."""
+DEAD = 3600
+"""Seconds after which an unfinished export belongs to a process that is no more."""
 TOLERANCE = 1e-5
 """How far the exported graph may be from Keras, relative to the largest number of a vector."""
 
@@ -210,6 +213,10 @@ def _make_room(newest: Path) -> None:
     for check in newest.parent.glob(f"*/{CHECK}"):
         with suppress(OSError):  # another process was first
             used[check.parent] = check.stat().st_mtime_ns
+    for draft in newest.parent.glob("draft-*"):  # what a process that died has left
+        with suppress(OSError):
+            if time() - draft.stat().st_mtime > DEAD:
+                shutil.rmtree(draft, ignore_errors=True)
     room = KEEP
     for folder in sorted(used, key=lambda folder: (folder == newest, used[folder]), reverse=True):
         room -= sum(file.stat().st_size for file in folder.glob("*"))

@@ -97,13 +97,14 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         Raises
         ------
         ValueError
-            If there is NaN in `X` or `y`, their lengths differ, there is one class only, or `Cs` or `cv` are none.
+            If there is NaN in `X` or `y`, their lengths differ, there is one class only, or `Cs` or `cv` is of no use.
         """
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], multi_output=True)
         check_classification_targets(y)
         self.multilabel_ = type_of_target(y) == "multilabel-indicator"
         if not self.multilabel_:
             y = column_or_1d(y, warn=True)
+        Cs = _strengths(self.Cs)
         scaler = StandardScaler().fit(X)
         folds = list(
             _deal(y, int(self.cv)) if isinstance(self.cv, Integral) else check_cv(self.cv).split(X, y)
@@ -113,7 +114,7 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         # the idle threads of one keep the cores from the other (docs/heads.md has figures).
         with threadpool_limits(1, user_api="blas"):
             Z, basis = _row_space(scaler.transform(X))
-            fits = [self._fit_target(Z, target, folds) for target in (y.T if self.multilabel_ else [y])]
+            fits = [self._fit_target(Z, target, folds, Cs) for target in (y.T if self.multilabel_ else [y])]
         coef, intercept, chosen, steps = (np.concatenate(parts) for parts in zip(*fits, strict=True))
         coef = (coef if basis is None else coef @ basis.T) / scaler.scale_
         self.coef_ = coef.astype(X.dtype)
@@ -124,7 +125,7 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         return self
 
     def _fit_target(
-        self, Z: NDArray[Any], y: NDArray[Any], folds: Sequence[Fold]
+        self, Z: NDArray[Any], y: NDArray[Any], folds: Sequence[Fold], Cs: NDArray[Any]
     ) -> tuple[NDArray[Any], ...]:
         """Coefficients, intercepts, `C` and steps of one target, in the space of `Z`."""
         n, d = Z.shape
@@ -133,7 +134,6 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             odds = np.log(2 * n + 1) * (1 if y[0] else -1)
             return np.zeros((1, d)), np.array([odds]), np.array([np.nan]), np.array([0])
         model = LogisticRegression(class_weight=self.class_weight, tol=self.tol, max_iter=self.max_iter)
-        Cs = _strengths(self.Cs)
         losses = Parallel(n_jobs=self.n_jobs)(delayed(_losses)(model, Cs, Z, y, fold) for fold in folds)
         best = np.mean(losses, axis=0).argmin()
         *_, model = _path(model, Cs[: best + 1][-3:], Z, y)  # begun below, as the folds were
