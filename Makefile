@@ -31,7 +31,7 @@ test: $(VENV)/dev  ## install into .venv and run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 soak: $(VENV)/dev  ## the long tests of the cache: hundreds of kills, every bit flipped, thousands of hostile files
-	FEATX_SOAK=1 $(BIN)/python -m pytest --timeout 3600 tests/test_cache.py tests/test_segments.py tests/test_memo.py
+	FEATX_SOAK=1 $(BIN)/python -m pytest --timeout 3600 tests/cache/test_embedding_cache.py tests/cache/test_segment.py tests/cache/test_memo.py
 
 check: $(VENV)/dev  ## format, lint, types, the direction of imports, and the wheel without the source tree
 	$(BIN)/ruff format --check .
@@ -48,10 +48,10 @@ format: $(VENV)/dev  ## rewrite the code in the house format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-backbone: $(VENV)/featx  ## train featx-mini again (see training/README.md for how long)
+backbone: $(VENV)/featx  ## train featx-mini again (see training_mini/README.md for how long)
 	$(BIN)/python -m pip install --quiet --group training
-	$(BIN)/python training/train.py
-	$(BIN)/python training/export.py
+	$(BIN)/python training_mini/train.py
+	$(BIN)/python training_mini/export.py
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache featx-demo

@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from featx import FeatureExtractor
 from featx.errors import WeightsError
-from featx.networks.featx_mini import WEIGHTS_SHA256, featx_mini
+from featx.networks.families.featx_mini import WEIGHTS_SHA256, featx_mini
 
 Images = list[Any]
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)

@@ -19,8 +19,8 @@ import h5py
 import numpy as np
 
 from featx.cache import EmbeddingCache
-from featx.index import Index
-from featx.segments import Segment
+from featx.cache.index import Index
+from featx.cache.segment import Segment
 
 RECIPE = "0" * 32
 

@@ -18,8 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
 from featx import FeatureExtractor, load_folder
-from featx.clusters import cluster, half_whitened
-from featx.datasets import digits
+from featx.exploring.clusters import cluster, half_whitened
+from featx.images import digits
 
 whitened = partial(PCA, whiten=True, random_state=0)
 WAYS = {

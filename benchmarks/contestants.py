@@ -35,7 +35,7 @@ def _batches(files: Sequence[Any]) -> list[Any]:
 def _keras(network: str) -> Any:
     import keras
 
-    from featx.catalogue import find
+    from featx.networks.catalogue import find
 
     row = find(network)
     builder = getattr(keras.applications, row.builder)
@@ -97,7 +97,7 @@ def keras_forward(network: str) -> Run:
 
 
 def _plan(**choices: Any) -> tuple[dict[str, Any], Any]:
-    from featx.plan import Choices, resolve
+    from featx.embedding.plan import Choices, resolve
 
     choices = {"weights": None, "pooling": "avg", "depth": -1, **choices}
     return choices, resolve(Choices(**choices), Path.read_bytes)
@@ -125,7 +125,7 @@ def featx(engine: str, **choices: Any) -> Run:
 
 def featx_forward(engine: str, **choices: Any) -> Run:
     """`Engine.run` on arrays that are decoded already."""
-    from featx.running import engine_for
+    from featx.embedding.engines import engine_for
 
     _, plan = _plan(**choices)
     runner = engine_for(plan, plan.taps, BATCH, engine=engine, images=10_000)
@@ -142,10 +142,10 @@ def featx_forward(engine: str, **choices: Any) -> Run:
 
 def decode(size: int = 224) -> Run:
     """Featx's reading, decoding and resizing alone, on all cores."""
-    from featx.embed import PART
-    from featx.images import content
-    from featx.parallel import spread
-    from featx.resizing import to_size
+    from featx.embedding.embed import PART
+    from featx.images.loading import spread
+    from featx.images.resizing import to_size
+    from featx.images.sources import content
 
     def load(part: list[str]) -> None:
         for path in part:

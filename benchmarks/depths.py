@@ -5,8 +5,8 @@
 
 Each FOLDER has a subfolder of images per class. The first form prints the curve of each; the second, from JPEG files
 of 500 x 375 pixels and with random weights, the time of each stage as measured and as estimated
-(`featx.effort.shares`), as shares of the deepest, and what all stages in one pass take, as a multiple of the deepest
-alone.
+(`featx.networks.effort.shares`), as shares of the deepest, and what all stages in one pass take, as a multiple of the
+deepest alone.
 """
 
 import argparse
@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from featx import FeatureExtractor, depth_curve, load_folder
-from featx.datasets import write_photographs
-from featx.effort import shares
-from featx.places import depths
+from featx.images import write_photographs
+from featx.networks import depths
+from featx.networks.effort import shares
 
 IMAGES, ROUNDS = 256, 3
 

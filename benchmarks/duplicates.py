@@ -19,8 +19,8 @@ import numpy as np
 from PIL import Image
 
 from featx import FeatureExtractor, load_folder
-from featx.decoding import decode
-from featx.duplicates import find_duplicates
+from featx.evaluation import find_duplicates
+from featx.images.decoding import decode
 
 THRESHOLDS = (0.8, 0.85, 0.9, 0.95, 0.97)
 

@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
 from featx import FeatureExtractor, FineTuner, load_folder, make_head
-from featx.strategies import make_strategy
+from featx.transfer import make_strategy
 
 
 def halfwidth(score: float, count: int) -> float:

@@ -18,9 +18,9 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from featx.decoding import MAX_PIXELS, MAX_SCANS
 from featx.errors import InputError
-from featx.resizing import to_size
+from featx.images.decoding import MAX_PIXELS, MAX_SCANS
+from featx.images.resizing import to_size
 
 SIDE = int(MAX_PIXELS**0.5)
 

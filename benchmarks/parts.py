@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from featx import exported
-from featx.datasets import write_photographs
-from featx.fingerprint import image_id
-from featx.plan import Choices, resolve
-from featx.running import engine_for
+from featx.cache.identity import image_id
+from featx.embedding import openvino_engine as exported
+from featx.embedding.engines import engine_for
+from featx.embedding.plan import Choices, resolve
+from featx.images import write_photographs
 
 PHOTOGRAPHS, IMAGES, ROUNDS = 16, 256, 5
 NETWORKS = ("featx-mini", "mobilenet_v3_small", "mobilenet_v2", "efficientnet_b0", "resnet50", "densenet121")

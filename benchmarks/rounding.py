@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from featx import EmbeddingCache, FeatureExtractor, load_folder, make_head
-from featx.datasets import digits
+from featx.images import digits
 
 VARIANTS = {"float16 cache": ("float32", "float16"), "bfloat16 network": ("bfloat16", "float32")}
 """Name to the extractor's precision and the cache's dtype."""

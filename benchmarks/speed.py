@@ -29,8 +29,8 @@ from typing import Any
 import platformdirs
 from tqdm import tqdm
 
-from featx.bench import machine
-from featx.datasets import write_photographs
+from featx.embedding.speed import machine
+from featx.images import write_photographs
 
 PEERS = ("torch==2.13.0", "torchvision==0.28.0", "timm>=1.0")
 PROGRAM = Path(__file__).with_name("contestants.py")
@@ -324,7 +324,7 @@ def table(section: Section, results: list[list[dict[str, float]]]) -> None:
 
 def reached(section: Section, results: list[list[dict[str, float]]]) -> None:
     """Say which share of the limit a run from files reaches, and which share of the peak the network does."""
-    from featx.places import depths
+    from featx.networks import depths
 
     cost = 2 * depths(section.limit)[-1].multiply_adds
     rate = {one.title: rates(result) for one, result in zip(section.contestants, results, strict=True)}

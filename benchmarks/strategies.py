@@ -24,9 +24,9 @@ from featx import (
     TransferRegressor,
     load_folder,
 )
-from featx.comparison import merits, standard_error
-from featx.pixels import PixelExtractor
-from featx.strategies import FROZEN, STRATEGIES, make_strategy, model_steps
+from featx.embedding import PixelExtractor
+from featx.evaluation.comparison import merits, standard_error
+from featx.transfer.strategies import FROZEN, STRATEGIES, make_strategy, model_steps
 
 Rows = np.ndarray
 Folds = list[tuple[Rows, Rows]]

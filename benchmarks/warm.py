@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from featx.datasets import synthetic, write_folder
+from featx.images import synthetic, write_folder
 
 FILES = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
 PROGRAMS = {

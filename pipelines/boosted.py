@@ -10,7 +10,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline
 
 from featx import FeatureExtractor, load_folder, make_head
-from featx.datasets import digits
+from featx.images import digits
 
 # settings
 BACKBONE = "featx-mini"

@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from featx import FeatureExtractor, load_folder
-from featx.clusters import cluster, write_clusters
-from featx.datasets import digits
+from featx.exploring import cluster, write_clusters
+from featx.images import digits
 
 # settings
 BACKBONE = "featx-mini"

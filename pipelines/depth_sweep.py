@@ -9,7 +9,7 @@ import sys
 from sklearn.pipeline import make_pipeline
 
 from featx import FeatureExtractor, depth_curve, evaluate, load_folder, make_head
-from featx.datasets import digits
+from featx.images import digits
 
 # settings
 BACKBONE = "featx-mini"

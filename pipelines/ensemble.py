@@ -13,7 +13,7 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.pipeline import make_pipeline, make_union
 
 from featx import FeatureExtractor, evaluate, load_folder, make_head
-from featx.datasets import digits
+from featx.images import digits
 
 # settings; for photographs: mobilenet_v2, densenet121, efficientnet_b0, ... (featx backbones lists them)
 MEMBERS = {

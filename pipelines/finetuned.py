@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
 from featx import FeatureExtractor, FineTuner, load_folder, make_head, save
-from featx.datasets import digits
+from featx.images import digits
 
 # settings
 BACKBONE = "featx-mini"  # for photographs: "mobilenet_v2", "resnet50", ... (featx backbones lists them)

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from featx import FeatureExtractor, evaluate, load_folder, make_head
-from featx.datasets import synthetic
+from featx.images import synthetic
 
 # settings
 IMAGE, LABEL = "image", "label"  # columns of the table

@@ -74,7 +74,7 @@ def tiny():
 @pytest.fixture
 def forwards(monkeypatch):
     """Count, per call of an engine, how many images went through a network."""
-    from featx.engines import KerasEngine
+    from featx.embedding.keras_engine import KerasEngine
 
     counts = []
     call = KerasEngine.__call__

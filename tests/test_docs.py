@@ -11,7 +11,7 @@ import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
-from featx.datasets import synthetic, write_folder
+from featx.images import synthetic, write_folder
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -90,7 +90,7 @@ def test_notebooks_run_and_are_kept_without_outputs(path, tmp_path):
 @pytest.mark.slow
 def test_the_demo_does_what_the_readme_shows(tmp_path):
     """featx demo runs offline, is better than pixels, and its saved model reads files."""
-    from featx.demo import run as demo
+    from featx.cli.demo import run as demo
 
     lines = []
     result = demo(tmp_path / "demo", say=lines.append)

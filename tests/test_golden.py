@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from featx import FeatureExtractor
-from featx.fingerprint import image_id
+from featx.cache.identity import image_id
 
 RECORDED = Path(__file__).parent / "data" / "golden_embeddings.npz"
 SCALINGS = ("none", "unit", "tf", "torch", "caffe")

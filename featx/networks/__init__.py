@@ -1,1 +1,9 @@
-"""Networks that Keras does not ship, one file each."""
+"""Which network, cut where, at what cost.
+
+A name of the catalogue, a Keras model or a file becomes a flat graph that starts at uint8 pixels, with its weights, its
+scaling and its stages. `backbones` lists the names, `depths` where one can be cut.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,1 @@
+from .embedding_cache import EmbeddingCache as EmbeddingCache

@@ -1,0 +1,331 @@
+"""The store of embeddings: `(recipe_id, image_id) -> vector`, in HDF5 segments that are never changed.
+
+Any number of threads and processes may read and write at once, without locks: each write is a segment of its
+own, which appears whole and durable or not at all. `docs/cache-format.md` states the promises, with tests.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from featx.cache import upkeep
+from featx.cache.index import ascending, join, split
+from featx.cache.segment import DTYPES, DamagedSegmentError, rows_at_once
+from featx.cache.store import RECIPE_ID, CacheWarning, Store
+from featx.cache.upkeep import Damage, RecipeInfo, Removed
+from featx.errors import InputError, UnknownNameError
+
+__all__ = ["CacheWarning", "Damage", "EmbeddingCache", "RecipeInfo", "Removed"]
+
+
+class EmbeddingCache:
+    """A folder of embeddings.
+
+    Costs nothing to make, creates nothing on disk before the first `put`, holds no open file, and is pickled
+    as its path and dtype.
+
+    Parameters
+    ----------
+    path
+        The folder. Default: the environment variable ``FEATX_CACHE``, else the platform's user cache folder.
+    dtype
+        How vectors are stored from now on: ``float32``, or ``float16``, which takes half the room and rounds
+        each number to 11 binary digits. Both are read as float32, and one folder may hold both. With float16
+        the run that computes a vector returns it as computed, later runs as rounded. Vectors with numbers
+        beyond 65,504, float16's largest, are stored as float32 all the same.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> cache = EmbeddingCache(tempfile.mkdtemp())
+    >>> ids = np.arange(32, dtype="uint8").reshape(2, 16)
+    >>> cache.put("0" * 32, ids, np.array([[1, 2, 3], [4, 5, 6]], "float32"))
+    >>> out = np.zeros((3, 3), "float32")
+    >>> cache.gather("0" * 32, np.vstack([ids[::-1], ids[:1] + 99]), out)
+    array([ True,  True, False])
+    >>> out[:2]
+    array([[4., 5., 6.],
+           [1., 2., 3.]], dtype=float32)
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None, dtype: str = "float32") -> None:
+        if dtype not in DTYPES:
+            raise UnknownNameError("dtype", dtype, DTYPES)
+        self.path = _folder(path)
+        self.dtype = dtype
+        self._store = Store(self.path)
+
+    def __repr__(self) -> str:
+        dtype = "" if self.dtype == DTYPES[0] else f", dtype={self.dtype!r}"
+        return f"{type(self).__name__}({str(self.path)!r}{dtype})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, EmbeddingCache) and (self.path, self.dtype) == (other.path, other.dtype)
+
+    def __hash__(self) -> int:
+        return hash((self.path, self.dtype))
+
+    def __reduce__(self) -> tuple[type["EmbeddingCache"], tuple[str, str]]:
+        return type(self), (str(self.path), self.dtype)
+
+    def gather(self, recipe_id: str, image_ids: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Copy the vectors that are cached into an array.
+
+        Parameters
+        ----------
+        recipe_id
+            32 hexadecimal digits.
+        image_ids
+            (n, 16) uint8; may repeat.
+        out
+            (n, d) float32; may be a slice of columns. Rows of images that are not found hold nothing of use
+            afterwards.
+
+        Returns
+        -------
+        numpy.ndarray
+            (n,) bool, which images were found.
+
+        Raises
+        ------
+        InputError
+            If a shape, a dtype or the recipe id is wrong.
+        CacheError
+            If the folder cannot be read, is of a newer format, or holds vectors of another dimension.
+
+        Warns
+        -----
+        CacheWarning
+            For each damaged segment, once; its images count as not found.
+        """
+        ids = _checked(recipe_id, image_ids)
+        if (
+            not isinstance(out, np.ndarray)
+            or out.dtype != np.float32
+            or out.ndim != 2
+            or len(out) != len(ids)
+        ):
+            raise InputError(f"Expected out of shape ({len(ids)}, d) and dtype float32, got {_shape(out)}.")
+        with self._store.explained("read"):
+            while True:
+                index = self._store.index(recipe_id, out.shape[1])
+                places = index.find(ids)
+                try:
+                    index.take(places, out)
+                except FileNotFoundError:
+                    continue  # another process compacted or removed a segment since we listed them
+                except DamagedSegmentError as damage:
+                    self._store.disbelieve(damage)
+                    continue
+                return places >= 0
+
+    def put(
+        self,
+        recipe_id: str,
+        image_ids: np.ndarray,
+        rows: np.ndarray,
+        recipe: Mapping[str, Any] | None = None,
+        *,
+        made_with: Mapping[str, str] | None = None,
+    ) -> None:
+        """Store vectors as one new segment, durable on return.
+
+        Parameters
+        ----------
+        recipe_id
+            32 hexadecimal digits.
+        image_ids
+            (n, 16) uint8; of an id that repeats, the first row counts. Nothing happens for n = 0.
+        rows
+            (n, d) float32, stored as this cache's `dtype`, or float16, stored as such.
+        recipe
+            The recipe in words, JSON values only, kept beside the segments for people.
+        made_with
+            Names and versions of what computed the rows, kept in the segment for people.
+
+        Raises
+        ------
+        InputError
+            If a shape, a dtype or the recipe id is wrong, or a row holds NaN.
+        CacheError
+            If the folder cannot be written to, or the recipe holds vectors of another dimension. Nothing
+            half-done is left behind, and what was stored before is kept.
+        """
+        ids = _checked(recipe_id, image_ids)
+        shape = _shape(rows)
+        if not isinstance(rows, np.ndarray) or rows.ndim != 2 or str(rows.dtype) not in DTYPES:
+            raise InputError(f"Expected rows of shape ({len(ids)}, d), float32 or float16, got {shape}.")
+        if len(rows) != len(ids) or not rows.shape[1]:
+            raise InputError(
+                f"Expected {len(ids)} rows of at least one number, one per image id, got {shape}."
+            )
+        if not len(ids):
+            return
+        if np.isnan(rows.min()):
+            count = np.isnan(rows).any(axis=1).sum()
+            raise InputError(f"{count} of {len(rows)} rows hold NaN, which is never cached. Leave them out.")
+        dim = rows.shape[1]
+        if self.dtype == "float16" and max(rows.max(), -rows.min()) <= np.finfo("f2").max:
+            rows = rows.astype("f2")
+        order = ascending(*split(ids))
+        blocks = _blocks(rows, order)
+        with self._store.explained("write to"):
+            self._store.index(recipe_id, dim)
+            self._store.write(
+                recipe_id,
+                ids[order],
+                blocks,
+                recipe=recipe,
+                dim=dim,
+                dtype=str(rows.dtype),
+                made_with=made_with,
+            )
+
+    def image_ids(self, recipe_id: str) -> np.ndarray:
+        """Return the ids of all images cached for a recipe, (n, 16) uint8, sorted."""
+        _checked(recipe_id)
+        with self._store.explained("read"):
+            index = self._store.index(recipe_id)
+        kept = index.distinct()
+        return join(index.high[kept], index.low[kept])
+
+    def recipe(self, beginning: str) -> RecipeInfo:
+        """Return what the cache holds for one recipe, named by the beginning of its id.
+
+        Raises
+        ------
+        InputError
+            If there is no such recipe, or more than one.
+        """
+        with self._store.explained("read"):
+            known = self._store.recipes()
+            found = [recipe_id for recipe_id in known if recipe_id.startswith(beginning)]
+            if not found:
+                raise UnknownNameError("recipe", beginning, known, "`featx cache info` lists them.")
+            if len(found) > 1:
+                raise InputError(
+                    f"{len(found)} recipes have ids that begin with {beginning!r}. Give more digits; "
+                    f"`featx cache info --json` shows all of them."
+                )
+            return upkeep.info(self._store, found[0])
+
+    def info(self) -> list[RecipeInfo]:
+        """Return what the cache holds, one row per recipe."""
+        with self._store.explained("read"):
+            return [upkeep.info(self._store, recipe_id) for recipe_id in self._store.recipes()]
+
+    def verify(self, *, repair: bool = False) -> list[Damage]:
+        """Read every byte of the cache and compare it with its digest.
+
+        Parameters
+        ----------
+        repair
+            Whether to rename damaged files to ``*.damaged``, out of the cache's sight; the next run computes
+            their images again.
+
+        Returns
+        -------
+        list of Damage
+            Empty if all is well.
+        """
+        with self._store.explained("write to" if repair else "read"):
+            return upkeep.verify(self._store, repair=repair)
+
+    def compact(self) -> int:
+        """Merge each recipe's small segments into one, which makes lookups and backups faster.
+
+        Other processes may read and write meanwhile. Needs room for a copy of what is merged. Damaged
+        segments are left alone.
+
+        Returns
+        -------
+        int
+            By how many segments there are fewer now.
+        """
+        with self._store.explained("write to"):
+            return upkeep.compact(self._store)
+
+    def gc(
+        self, *, max_size: int | None = None, older_than: float | None = None, dry_run: bool = False
+    ) -> list[Removed]:
+        """Remove the segments idle longest, and what damage and dead writers left.
+
+        A segment is idle since it was written, or since a `FeatureExtractor` last asked for its recipe. The
+        memo knows the latter where it can be written; a recipe that is used keeps all its segments.
+
+        Parameters
+        ----------
+        max_size
+            Bytes of segments that may stay; default: any number.
+        older_than
+            Seconds: remove what has been idle for longer; default: no limit.
+        dry_run
+            Whether to remove nothing, and only say what would go.
+
+        Returns
+        -------
+        list of Removed
+            Idle longest first. An image that is needed again is computed again.
+        """
+        with self._store.explained("delete from"):
+            return upkeep.gc(self._store, max_size=max_size, older_than=older_than, dry_run=dry_run)
+
+    def delete(self, recipe_id: str) -> int:
+        """Remove a recipe with all its vectors.
+
+        Returns
+        -------
+        int
+            The bytes freed; 0 if there was no such recipe.
+        """
+        _checked(recipe_id)
+        with self._store.explained("delete from"):
+            return upkeep.delete(self._store, recipe_id)
+
+
+def _folder(path: str | os.PathLike[str] | None) -> Path:
+    given = os.environ.get("FEATX_CACHE") if path is None else path
+    if given:
+        return Path(given).expanduser().absolute()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("featx", appauthor=False)
+
+
+def _checked(recipe_id: str, image_ids: np.ndarray | None = None) -> np.ndarray:
+    if not isinstance(recipe_id, str) or not RECIPE_ID.fullmatch(recipe_id):
+        raise InputError(f"Expected a recipe id of 32 lowercase hexadecimal digits, got {recipe_id!r}.")
+    ids = np.empty((0, 16), "u1") if image_ids is None else image_ids
+    if not isinstance(ids, np.ndarray) or ids.dtype != np.uint8 or ids.ndim != 2 or ids.shape[1] != 16:
+        raise InputError(f"Expected image ids of shape (n, 16) and dtype uint8, got {_shape(ids)}.")
+    return ids
+
+
+def _shape(value: object) -> str:
+    return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+
+
+def _blocks(rows: np.ndarray, order: np.ndarray) -> Iterator[np.ndarray]:
+    """Give the rows in that order, block by block; the next one is copied while this one is written."""
+    step = 2 * rows_at_once(rows.shape[1], str(rows.dtype))  # so that changing threads costs little
+    starts = range(0, len(order), step)
+    scratch = np.empty((2, min(step, len(order)), rows.shape[1]), rows.dtype)  # fresh memory is slow
+
+    def block(start: int) -> np.ndarray:
+        some = order[start : start + step]
+        out = scratch[start // step % 2, : len(some)]
+        return np.take(rows, some, axis=0, out=out, mode="clip")
+
+    if len(starts) == 1:
+        yield block(0)
+        return
+    with ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(block, 0)
+        for start in starts:
+            ready = coming.result()
+            coming = ahead.submit(block, start + step)  # after the last one: an empty one
+            yield ready

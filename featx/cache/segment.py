@@ -1,0 +1,303 @@
+"""One segment of the cache: an immutable HDF5 file that is checked whenever it is read.
+
+A chain of digests leads from the file's name to every row: the name is the digest of the header, the header
+holds the digests of the image ids, of the row checks and of all other bytes outside the embeddings, and each
+row has its check. So a flipped bit, a truncated or a foreign file is found before a vector of it is returned.
+
+HDF5's own library is used for writing only (see `segment_writer`) and never opens a segment here: it follows
+links out of the file and does not survive every damaged one. `docs/cache-format.md` is the format in words.
+"""
+
+import errno
+import json
+import mmap
+import os
+import stat
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from featx.cache.identity import digest
+from featx.errors import CacheError
+
+HEADER = 1024
+"""Bytes before the HDF5 superblock (a user block): one line of JSON, padded with spaces."""
+
+SUFFIX = ".h5"
+DTYPES = ("float32", "float16")
+
+_BLOCK = 1 << 21  # bytes
+_THREADS = min(4, os.cpu_count() or 1)  # more of them wait for memory
+_REST = 1 << 16  # HDF5's own structures take about 2 KiB; more than this is no segment of ours
+_OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # trouble of this process, not of the file
+
+
+class DamagedSegmentError(CacheError):
+    """A segment that is not what its name says; ``.path`` and ``.reason`` say more."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"The segment {path} {reason}.")
+
+    def __reduce__(self) -> tuple[type["DamagedSegmentError"], tuple[Path, str]]:
+        return type(self), (self.path, self.reason)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Segment:
+    """A segment whose structure, ids and row checks have been found sound; its rows are checked when read.
+
+    It holds no open file, so segments may be many, and may be deleted by another process at any time.
+    """
+
+    path: Path
+    rows: int
+    dim: int
+    dtype: str
+    size: int
+    """Bytes of the file."""
+    created: str
+    """ISO 8601, UTC."""
+    offsets: Mapping[str, int]
+    """Where each data set begins, in bytes from the start of the file."""
+    high: np.ndarray = field(repr=False)
+    """The first eight bytes of each image id as big-endian numbers, (rows,) uint64, ascending."""
+    low: np.ndarray = field(repr=False)
+    """The last eight bytes likewise; ascending where `high` is equal."""
+
+    def take(self, rows: np.ndarray, out: np.ndarray, where: np.ndarray | None = None) -> None:
+        """Copy rows into an array, and check each one on the way.
+
+        Parameters
+        ----------
+        rows
+            Row numbers, (n,) integers, in any order.
+        out
+            (m, dim) floats.
+        where
+            The rows of `out` to write, (n,); default: the first n.
+
+        Raises
+        ------
+        DamagedSegmentError
+            If a row is damaged, or the file has changed since it was opened. `out` then holds some rows.
+        FileNotFoundError
+            If another process has deleted the segment.
+        """
+        kind = stored_dtype(self.dtype)
+        data = _map(self.path)
+        if len(data) != self.size:
+            raise DamagedSegmentError(self.path, f"has {len(data)} bytes where it had {self.size}")
+        embedding = np.frombuffer(data, kind, self.rows * self.dim, self.offsets["embedding"])
+        embedding = embedding.reshape(self.rows, self.dim)
+        checks = np.frombuffer(data, "<u8", self.rows, self.offsets["row_check"])
+        straight = where is None and out.flags.c_contiguous and out.dtype == kind
+        step = rows_at_once(self.dim, self.dtype)
+        starts = range(0, len(rows), step)
+        threads = min(_THREADS, len(starts))
+
+        def copy(number: int) -> None:
+            scratch = None if straight else np.empty((min(step, len(rows)), self.dim), kind)
+            for start in starts[number::threads]:
+                these = rows[start : start + step]
+                target = out[start : start + step] if scratch is None else scratch[: len(these)]
+                # mode="raise" would buffer a second copy
+                np.take(embedding, these, axis=0, out=target, mode="clip")
+                if not np.array_equal(row_check(target), checks[these]):
+                    raise DamagedSegmentError(self.path, "holds rows that do not match their checks")
+                if scratch is not None:
+                    out[slice(start, start + step) if where is None else where[start : start + step]] = target
+
+        if threads < 2:
+            copy(0)
+            return
+        with ThreadPoolExecutor(threads) as pool:  # NumPy copies without the interpreter's lock
+            for _ in pool.map(copy, range(threads)):
+                pass
+
+    def verify(self) -> None:
+        """Read and check every row; raises what `take` raises."""
+        step = 16 * rows_at_once(self.dim, self.dtype)
+        scratch = np.empty((min(step, self.rows), self.dim), stored_dtype(self.dtype))
+        for start in range(0, self.rows, step):
+            rows = np.arange(start, min(start + step, self.rows))
+            self.take(rows, scratch[: len(rows)])
+
+
+def rows_at_once(dim: int, dtype: str) -> int:
+    """Return how many rows to copy at a time, so that they stay in the processor's cache until checked."""
+    return max(1, _BLOCK // (dim * np.dtype(dtype).itemsize))
+
+
+def stored_dtype(dtype: str) -> np.dtype[Any]:
+    """Return the dtype of an embedding on disk: little-endian on every machine."""
+    return np.dtype(dtype).newbyteorder("<")
+
+
+def open_segment(path: Path, recipe_id: str) -> Segment:
+    """Open a segment and check all of it but its rows.
+
+    Parameters
+    ----------
+    path
+        ``<32 hexadecimal digits>.h5``.
+    recipe_id
+        The recipe whose folder holds it.
+
+    Raises
+    ------
+    DamagedSegmentError
+        If it is not a sound segment of this recipe.
+    FileNotFoundError
+        If it is not there.
+    """
+    data = _map(path)
+    line = data[:HEADER]
+    if len(line) < HEADER or digest(line).hex() + SUFFIX != path.name:
+        raise DamagedSegmentError(path, "does not begin with the header its name was made from")
+    header = _parse(path, line)
+    if header["recipe_id"] != recipe_id:
+        raise DamagedSegmentError(path, f"belongs to another recipe, {header['recipe_id']!r}")
+    rows, dim, dtype, offsets = header["rows"], header["dim"], header["dtype"], header["offsets"]
+    parts = extents(rows, dim, dtype, offsets)
+    borders = [0, HEADER, *(border for part in parts for border in part), len(data)]
+    if any(end < start for start, end in pairwise(borders)):
+        raise DamagedSegmentError(path, f"has {len(data)} bytes, too few for {rows} rows of {dim} {dtype}")
+    rest = rest_of(data, parts)
+    if sum(map(len, rest)) > _REST:
+        raise DamagedSegmentError(path, "holds more than a segment does")
+    ids = np.frombuffer(data, ">u8", 2 * rows, offsets["image_id"]).reshape(rows, 2)
+    if not _ascending(ids):  # block by block, before anything grows with `rows`
+        raise DamagedSegmentError(path, "has image ids that are not in order")
+    with memoryview(data) as view:
+        found = {
+            "image_id": digest(view[offsets["image_id"] :][: 16 * rows]),
+            "row_check": digest(view[offsets["row_check"] :][: 8 * rows]),
+            "rest": digest(*rest),
+        }
+    for name, value in found.items():
+        if value.hex() != header["digests"][name]:
+            raise DamagedSegmentError(path, f"does not match its digest of {name}")
+    high, low = (np.ascontiguousarray(ids[:, part], "u8") for part in (0, 1))
+    return Segment(path, rows, dim, dtype, len(data), header["created"], offsets, high, low)
+
+
+def row_check(rows: np.ndarray) -> np.ndarray:
+    """Check numbers of rows: any flipped bit changes a row's number.
+
+    A row's bytes are read as little-endian words w[i] of 8 bytes (4 or 2 where 8 does not divide the row).
+    Its check is the sum of w[i] * (2 i + 1) * 0x9E3779B97F4A7C15 modulo 2**64. The factors are odd, hence
+    invertible: changing one word always changes the sum, and so does swapping two that differ in more than a
+    few high bits.
+    It reads 20 GB/s on one core, 20 times as fast as BLAKE2b.
+
+    Parameters
+    ----------
+    rows
+        (n, d) float32 or float16, C-contiguous, little-endian.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,) uint64.
+
+    Examples
+    --------
+    >>> [hex(value) for value in row_check(np.array([[1, 0], [0, 1]], "<f4"))]
+    ['0x8312f9c735800000', '0x3580000000000000']
+    """
+    width = rows.shape[1] * rows.itemsize
+    word = next(size for size in (8, 4, 2) if width % size == 0)
+    words = rows.view(f"<u{word}").astype("<u8", copy=False)
+    result: np.ndarray = np.einsum("ij,j->i", words, _factors(width // word))
+    return result
+
+
+@lru_cache(maxsize=16)
+def _factors(count: int) -> np.ndarray:
+    return (2 * np.arange(count, dtype="<u8") + 1) * np.uint64(0x9E3779B97F4A7C15)
+
+
+def _map(path: Path) -> mmap.mmap:
+    # no link out of the store is followed, and a pipe in a segment's place does not block
+    flags = (
+        os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    )
+    try:
+        descriptor = os.open(path, flags)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise DamagedSegmentError(path, "is not a regular file")
+            if not status.st_size:
+                raise DamagedSegmentError(path, "is empty")
+            return mmap.mmap(descriptor, status.st_size, access=mmap.ACCESS_READ)
+        finally:
+            os.close(descriptor)
+    except (DamagedSegmentError, FileNotFoundError):
+        raise
+    except OSError as error:
+        if error.errno in _OURS:
+            raise
+        reason = "is a link" if error.errno == errno.ELOOP else f"cannot be read ({error.strerror})"
+        raise DamagedSegmentError(path, reason) from error
+
+
+_HEADER_TYPES: Mapping[str, type] = {
+    "featx_segment": int,
+    "recipe_id": str,
+    "rows": int,
+    "dim": int,
+    "dtype": str,
+    "created": str,
+    "offsets": dict,
+    "digests": dict,
+}
+
+
+def _parse(path: Path, line: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DamagedSegmentError(path, "has a header that is not JSON") from error
+    sound = (
+        isinstance(header, dict)
+        and {key: type(value) for key, value in header.items()} == _HEADER_TYPES
+        and header["featx_segment"] == 1
+        and min(header["rows"], header["dim"]) >= 1
+        and header["dtype"] in DTYPES
+        and {key: type(value) for key, value in header["offsets"].items()}
+        == dict.fromkeys(("image_id", "row_check", "embedding"), int)
+        and {key: type(value) for key, value in header["digests"].items()}
+        == dict.fromkeys(("image_id", "row_check", "rest"), str)
+    )
+    if not sound:
+        raise DamagedSegmentError(path, "has a header that is not of format 1")
+    return dict(header)
+
+
+def extents(rows: int, dim: int, dtype: str, offsets: Mapping[str, int]) -> list[tuple[int, int]]:
+    """Where each data set begins and ends, in bytes, in the order of the file."""
+    sizes = {"image_id": 16 * rows, "row_check": 8 * rows, "embedding": rows * dim * np.dtype(dtype).itemsize}
+    return sorted((offsets[name], offsets[name] + size) for name, size in sizes.items())
+
+
+def rest_of(data: mmap.mmap, parts: list[tuple[int, int]]) -> list[bytes]:
+    """Return the bytes between the header, the data sets and the end of the file, each cut at a limit."""
+    borders = [HEADER, *(border for part in parts for border in part), len(data)]
+    pairs = zip(borders[::2], borders[1::2], strict=True)
+    return [data[start : min(end, start + _REST + 1)] for start, end in pairs]
+
+
+def _ascending(ids: np.ndarray, step: int = 1 << 16) -> bool:
+    for start in range(0, len(ids), step):
+        high, low = ids[start : start + step + 1].astype("u8").T
+        if not np.all((high[:-1] < high[1:]) | ((high[:-1] == high[1:]) & (low[:-1] < low[1:]))):
+            return False
+    return True

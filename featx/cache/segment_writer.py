@@ -1,0 +1,212 @@
+"""Writing one segment of the cache, whole and durable or not at all.
+
+HDF5 builds its structures in memory; the file itself is written with plain calls. So a full disk or a
+vanished folder is an ordinary OSError, and no half-open HDF5 file haunts the process.
+"""
+
+import io
+import json
+import mmap
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import uuid4
+
+import numpy as np
+
+from featx import __version__
+from featx.cache.identity import digest
+from featx.cache.segment import HEADER, SUFFIX, extents, rest_of, row_check, stored_dtype
+
+_SYNCED = 1 << 25  # bytes that are sent to the disk while the next ones are made
+
+TEMPORARY = ".tmp"
+"""Suffix of files that are being written, or were when their writer died."""
+
+
+@dataclass
+class Draft:
+    """A file that is being written, and the name it is to get."""
+
+    file: BinaryIO
+    name: str = ""
+
+
+@contextmanager
+def draft(folder: Path) -> Iterator[Draft]:
+    """Write a file that appears under its name whole and durable, or not at all.
+
+    Raises
+    ------
+    OSError
+        As the operating system gives it; nothing is left behind then.
+    """
+    temporary = folder / f"{uuid4().hex}{TEMPORARY}"
+    try:
+        with temporary.open("xb+") as file:
+            made = Draft(file)
+            yield made
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(folder / made.name)
+    except BaseException:  # an interrupt, too, must leave nothing behind
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    with suppress(OSError):  # Windows and some network file systems cannot open or sync a folder
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_segment(
+    folder: Path,
+    recipe_id: str,
+    ids: np.ndarray,
+    blocks: Iterable[np.ndarray],
+    *,
+    dim: int,
+    dtype: str = "float32",
+    made_with: Mapping[str, str] | None = None,
+) -> Path:
+    """Write one segment.
+
+    Parameters
+    ----------
+    folder
+        The recipe's folder.
+    recipe_id
+        The recipe.
+    ids
+        Image ids, (rows, 16) uint8, sorted and distinct, at least one.
+    blocks
+        The rows in that order, as arrays (any, dim).
+    dim, dtype
+        Of the embeddings.
+    made_with
+        Names and versions of what made the numbers; featx and h5py are added.
+
+    Returns
+    -------
+    Path
+        The committed file.
+
+    Raises
+    ------
+    OSError
+        As the operating system gives it; nothing is left behind then.
+    """
+    rows = len(ids)
+    created = datetime.now(UTC).isoformat(timespec="microseconds")
+    words = {"recipe_id": recipe_id, "created": created, "made_with": _versions(made_with or {})}
+    skeleton = _skeleton(rows, dim, dtype, words)
+    arrays = {"image_id": np.ascontiguousarray(ids), "row_check": np.empty(rows, "<u8")}
+    with draft(folder) as made, ThreadPoolExecutor(1) as disk:
+        file = made.file
+        file.truncate(skeleton.size)
+        for offset, piece in skeleton.pieces:
+            file.seek(offset)
+            file.write(piece)
+        file.seek(skeleton.offsets["embedding"])
+        done = sent = 0
+        syncing: Future[None] | None = None
+        for block in blocks:
+            stored = np.ascontiguousarray(block, stored_dtype(dtype))
+            arrays["row_check"][done : done + len(stored)] = row_check(stored)
+            file.write(stored.data)
+            done += len(stored)
+            sent += stored.nbytes
+            if sent > _SYNCED:
+                if syncing:
+                    syncing.result()  # raises what the disk did: it tells of an error only once
+                file.flush()
+                syncing, sent = disk.submit(os.fsync, file.fileno()), 0
+        if syncing:
+            syncing.result()
+        for name, array in arrays.items():
+            file.seek(skeleton.offsets[name])
+            file.write(array.data)
+        file.flush()
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            rest = digest(*rest_of(data, extents(rows, dim, dtype, skeleton.offsets)))
+        header = {
+            "featx_segment": 1,
+            "recipe_id": recipe_id,
+            "rows": rows,
+            "dim": dim,
+            "dtype": dtype,
+            "created": created,
+            "offsets": skeleton.offsets,
+            "digests": {name: digest(array.tobytes()).hex() for name, array in arrays.items()}
+            | {"rest": rest.hex()},
+        }
+        line = json.dumps(header).encode().ljust(HEADER - 1) + b"\n"
+        file.seek(0)
+        file.write(line)
+        made.name = digest(line).hex() + SUFFIX
+    return folder / made.name
+
+
+class _Skeleton(io.RawIOBase):
+    """What HDF5 writes besides the data, kept in memory as pieces of a file that may be terabytes long."""
+
+    def __init__(self) -> None:
+        self.pieces: list[tuple[int, bytes]] = []
+        self.offsets: dict[str, int] = {}
+        self.size = self._at = 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        self._at = offset + (self.size if whence == os.SEEK_END else 0)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def write(self, piece: Any, /) -> int:
+        self.pieces.append((self._at, bytes(piece)))
+        self._at += len(piece)
+        self.size = max(self.size, self._at)
+        return len(piece)
+
+    def truncate(self, size: int | None = None, /) -> int:
+        self.size = self._at if size is None else size
+        return self.size
+
+
+def _skeleton(rows: int, dim: int, dtype: str, words: Mapping[str, str]) -> _Skeleton:
+    import h5py
+    from h5py import h5d, h5p, h5s, h5t
+
+    contiguous = h5p.create(h5p.DATASET_CREATE)
+    contiguous.set_layout(h5d.CONTIGUOUS)
+    contiguous.set_alloc_time(h5d.ALLOC_TIME_EARLY)  # fixes the offsets while nothing is written yet
+    contiguous.set_fill_time(h5d.FILL_TIME_NEVER)
+    contiguous.set_obj_track_times(False)
+    skeleton = _Skeleton()
+    with h5py.File(skeleton, "w", userblock_size=HEADER) as file:
+        file.attrs["rows"], file.attrs["dim"] = rows, dim
+        for name, text in words.items():
+            file.attrs[name] = np.bytes_(text.encode())
+        for name, shape, kind in (
+            ("image_id", (rows, 16), np.dtype("u1")),
+            ("row_check", (rows,), np.dtype("<u8")),
+            ("embedding", (rows, dim), stored_dtype(dtype)),
+        ):
+            space = h5s.create_simple(shape)
+            dataset = h5d.create(file.id, name.encode(), h5t.py_create(kind), space, contiguous)
+            skeleton.offsets[name] = dataset.get_offset()
+    return skeleton
+
+
+def _versions(made_with: Mapping[str, str]) -> str:
+    import h5py
+
+    versions = {"featx": __version__, "h5py": h5py.__version__, **made_with}
+    return ", ".join(f"{name} {version}" for name, version in versions.items())

@@ -1,0 +1,206 @@
+"""The cache's folder: what lies where, what is committed, and errors that say what to do."""
+
+import errno
+import json
+import os
+import re
+import time
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from featx.cache.index import Index
+from featx.cache.segment import SUFFIX, DamagedSegmentError, open_segment
+from featx.cache.segment_writer import TEMPORARY, draft, write_segment
+from featx.errors import CacheError, FeatxError
+
+FORMAT = 1
+"""Version of the folder's layout and of the segments."""
+
+RECIPE_ID = re.compile(r"[0-9a-f]{32}")
+"""Also what the stem of a segment and of a temporary file looks like."""
+
+_ABANDONED = 3600.0  # seconds since its last byte after which the writer of a temporary file must be dead
+
+_LONGEST_JSON = 1 << 20  # bytes read of a JSON file, which may be anything
+
+
+class CacheWarning(UserWarning):
+    """A part of the cache is damaged; it is not believed, and its images count as not cached."""
+
+
+class Store:
+    """A folder of recipes, each a folder of segments; see `docs/cache-format.md`.
+
+    Parameters
+    ----------
+    path
+        The folder; need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._indexes: dict[str, Index] = {}  # replaced, never changed: threads need no lock
+        self._damaged: set[Path] = set()
+
+    def index(self, recipe_id: str, dim: int | None = None) -> Index:
+        """Return the index of all segments that are committed now and not damaged.
+
+        Parameters
+        ----------
+        recipe_id
+            The recipe.
+        dim
+            What the length of its vectors must be; default: any.
+        """
+        self.check_format()
+        folder = self.path / recipe_id
+        while True:
+            known = self._indexes.get(recipe_id, Index.of([]))
+            have = {segment.path: segment for segment in known.segments}
+            there = [path for path in listed(folder, SUFFIX) if path not in self._damaged]
+            if set(there) != set(have):
+                try:
+                    known = Index.of([have.get(path) or open_segment(path, recipe_id) for path in there])
+                except FileNotFoundError:
+                    continue  # compacted or removed since we listed it
+                except DamagedSegmentError as damage:
+                    self.disbelieve(damage)
+                    continue
+                self._indexes[recipe_id] = known
+            odd = [segment for segment in known.segments if dim not in {None, segment.dim}]
+            if odd and len(odd) == len(known.segments):
+                raise CacheError(
+                    f"The recipe {recipe_id} holds vectors of {odd[0].dim} numbers, expected {dim}. "
+                    f"A recipe fixes the length of its vectors: make its id from all that changes them."
+                )
+            if not odd:
+                return known
+            for segment in odd:
+                self.disbelieve(DamagedSegmentError(segment.path, f"holds vectors of {segment.dim} numbers"))
+
+    def disbelieve(self, damage: DamagedSegmentError) -> None:
+        """Leave a segment out from now on, and say so."""
+        self._damaged.add(damage.path)
+        warnings.warn(
+            f"{damage} It is ignored, and its images count as not cached. "
+            f"`featx cache verify --repair` puts it out of the way.",
+            CacheWarning,
+            stacklevel=4,
+        )
+
+    def write(
+        self,
+        recipe_id: str,
+        ids: np.ndarray,
+        blocks: Iterable[np.ndarray],
+        *,
+        recipe: Mapping[str, Any] | None = None,
+        **segment: Any,
+    ) -> None:
+        """Commit one segment (see `write_segment`), and the words that go with it."""
+        folder = self.path / recipe_id
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in [*abandoned(self.path), *abandoned(folder)]:
+            path.unlink(missing_ok=True)
+        _write_json(self.path / "format.json", {"format": FORMAT})
+        if recipe is not None:
+            _write_json(folder / "recipe.json", recipe)
+        write_segment(folder, recipe_id, ids, blocks, **segment)
+
+    def recipes(self) -> list[str]:
+        """Return the ids of all recipes, sorted."""
+        self.check_format()
+        return [path.name for path in listed(self.path) if RECIPE_ID.fullmatch(path.name)]
+
+    def check_format(self) -> None:
+        """Raise CacheError if the folder is of another format."""
+        found = read_json(self.path / "format.json")
+        if found is None:
+            raise CacheError(
+                f"{self.path / 'format.json'} is damaged. If {self.path} is a cache, delete this one file."
+            )
+        if found and found.get("format") != FORMAT:
+            raise CacheError(
+                f"The cache {self.path} is of format {found.get('format')!r}, expected {FORMAT}. "
+                f"Upgrade featx, or {_ELSEWHERE}"
+            )
+
+    @contextmanager
+    def explained(self, doing: str) -> Iterator[None]:
+        """Turn errors of the operating system into such that say what to do."""
+        try:
+            yield
+        except FeatxError:
+            raise
+        except OSError as error:
+            reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}.")
+            raise CacheError(f"Cannot {doing} the cache {self.path}: {reason}") from error
+
+
+_ELSEWHERE = "choose another folder with cache= or FEATX_CACHE."
+_FULL = (
+    f"there is no room left. What was finished is kept. Free some space (`featx cache gc`), or {_ELSEWHERE}"
+)
+_FORBIDDEN = f"it is read-only for you. Ask for the right to write, or {_ELSEWHERE}"
+_FILE = f"it is, or lies under, a file and no folder. Remove that file, or {_ELSEWHERE}"
+_VANISHED = (
+    "its folder vanished. Make sure that nothing deletes it, and run again; only what is missing is computed."
+)
+_REASONS = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: _FULL,
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EROFS: _FORBIDDEN,
+    errno.ENOTDIR: _FILE,
+    errno.EEXIST: _FILE,
+    errno.ENOENT: _VANISHED,
+}
+
+
+def listed(folder: Path, suffix: str = "") -> list[Path]:
+    """Return the files in a folder that end so, sorted; none if there is no such folder."""
+    if folder.is_symlink() and RECIPE_ID.fullmatch(folder.name):
+        raise CacheError(
+            f"{folder} is a link, and might lead out of the cache. Remove it, or link the whole cache."
+        )
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(folder / entry.name for entry in entries if entry.name.endswith(suffix))
+    except FileNotFoundError:
+        return []
+
+
+def abandoned(folder: Path) -> list[Path]:
+    """Return the temporary files of dead writers; only by names that we give: the folder is the user's."""
+    found = []
+    for path in listed(folder, TEMPORARY):
+        with suppress(FileNotFoundError):  # its writer lives, and has just committed it
+            if RECIPE_ID.fullmatch(path.stem) and time.time() - path.lstat().st_mtime > _ABANDONED:
+                found.append(path)
+    return found
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return the object in a file, {} if there is no file, None if it holds anything else."""
+    try:
+        with path.open("rb") as file:
+            value = json.loads(file.read(_LONGEST_JSON))
+    except FileNotFoundError:
+        return {}
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    if not path.exists():
+        with draft(path.parent) as made:
+            made.file.write(json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
+            made.name = path.name

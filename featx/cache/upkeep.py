@@ -1,0 +1,186 @@
+"""Looking after a cache: what it holds, whether it is sound, fewer segments, fewer bytes.
+
+`EmbeddingCache` has a method for each function here; the methods' docstrings are the reference.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from featx.cache.index import Index, join
+from featx.cache.memo import Memo, Use
+from featx.cache.segment import DTYPES, SUFFIX, DamagedSegmentError, open_segment, rows_at_once
+from featx.cache.store import Store, abandoned, listed, read_json
+
+DAMAGED = ".damaged"
+"""Suffix that `verify(repair=True)` adds to what it sets aside."""
+
+_COMPACT_BELOW = 1 << 30  # bytes: rewriting larger segments costs more than it saves
+
+
+@dataclass(frozen=True)
+class RecipeInfo:
+    """What the cache holds for one recipe."""
+
+    recipe_id: str
+    recipe: dict[str, Any] | None
+    """The recipe in words; None if it was not given."""
+    rows: int
+    """Different images."""
+    dim: int
+    segments: int
+    bytes: int
+    created: str
+    """When its oldest segment was written, ISO 8601, UTC; empty if it has none."""
+    last: str
+    """When its newest segment was written."""
+    use: Use | None = None
+    """What the last run asked of it; None if nobody knows."""
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file of the cache that is not what it should be."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Removed:
+    """A file that `gc` removed, or would remove."""
+
+    path: Path
+    bytes: int
+    age: float
+    """Seconds since it was written."""
+    idle: float
+    """Seconds since its recipe was used, as far as that is known, or it was written, whichever is less."""
+
+
+def info(store: Store, recipe_id: str) -> RecipeInfo:
+    """Describe one recipe."""
+    index = store.index(recipe_id)
+    segments = index.segments
+    times = sorted(segment.created for segment in segments) or [""]
+    return RecipeInfo(
+        recipe_id=recipe_id,
+        recipe=read_json(store.path / recipe_id / "recipe.json") or None,
+        rows=len(index.distinct()),
+        dim=segments[0].dim if segments else 0,
+        segments=len(segments),
+        bytes=sum(segment.size for segment in segments),
+        created=times[0],
+        last=times[-1],
+        use=Memo(store.path).last_use(recipe_id),
+    )
+
+
+def verify(store: Store, *, repair: bool) -> list[Damage]:
+    """Read every byte, and set aside what is damaged if `repair`."""
+    damages = [damage for recipe_id in store.recipes() for damage in _damages(store.path / recipe_id)]
+    for damage in damages if repair else ():
+        with suppress(FileNotFoundError):  # another process repaired it first
+            damage.path.rename(damage.path.with_name(damage.path.name + DAMAGED))
+    return damages
+
+
+def _damages(folder: Path) -> Iterator[Damage]:
+    for path in listed(folder, SUFFIX):
+        try:
+            open_segment(path, folder.name).verify()
+        except FileNotFoundError:
+            continue  # compacted or removed meanwhile
+        except DamagedSegmentError as damage:
+            yield Damage(path, damage.reason)
+    if read_json(folder / "recipe.json") is None:
+        yield Damage(folder / "recipe.json", "is not a JSON object")
+
+
+def compact(store: Store) -> int:
+    """Merge small segments; returns by how many they are fewer."""
+    return sum(_compact(store, recipe_id, dtype) for recipe_id in store.recipes() for dtype in DTYPES)
+
+
+def _compact(store: Store, recipe_id: str, dtype: str) -> int:
+    while True:
+        segments = store.index(recipe_id).segments
+        small = [segment for segment in segments if segment.dtype == dtype and segment.size < _COMPACT_BELOW]
+        if len(small) < 2:
+            return 0
+        ids, blocks = _merged(Index.of(small))
+        try:
+            store.write(recipe_id, ids, blocks, dim=small[0].dim, dtype=dtype)
+        except FileNotFoundError:
+            continue  # another process compacted or removed one
+        except DamagedSegmentError as damage:
+            store.disbelieve(damage)
+            continue
+        for segment in small:  # only now that the merged one is durable
+            segment.path.unlink(missing_ok=True)
+        return len(small) - 1
+
+
+def _merged(index: Index) -> tuple[np.ndarray, Iterator[np.ndarray]]:
+    kept = index.distinct()
+    places = kept if index.place is None else index.place[kept]
+    first = index.segments[0]
+    step = 16 * rows_at_once(first.dim, first.dtype)
+
+    def blocks() -> Iterator[np.ndarray]:
+        for start in range(0, len(places), step):
+            block = np.empty((len(places[start : start + step]), first.dim), first.dtype)
+            index.take(places[start : start + step], block)
+            yield block
+
+    return join(index.high[kept], index.low[kept]), blocks()
+
+
+def gc(store: Store, *, max_size: int | None, older_than: float | None, dry_run: bool) -> list[Removed]:
+    """Remove the segments idle longest, and what damage and dead writers left."""
+    files = sorted(_files(store), key=lambda file: (-file.idle, -file.age))
+    total = sum(file.bytes for file in files if file.path.suffix == SUFFIX)
+    gone = []
+    for file in files:
+        segment = file.path.suffix == SUFFIX
+        large = max_size is not None and total > max_size
+        old = older_than is not None and file.idle > older_than
+        if not segment or large or old:
+            gone.append(file)
+            total -= file.bytes if segment else 0
+    for file in () if dry_run else gone:
+        file.path.unlink(missing_ok=True)
+    return gone
+
+
+def _files(store: Store) -> Iterator[Removed]:
+    now = time.time()
+    paths = dict.fromkeys(abandoned(store.path), 0.0)
+    for recipe_id in store.recipes():
+        folder, use = store.path / recipe_id, Memo(store.path).last_use(recipe_id)
+        paths |= dict.fromkeys(listed(folder, SUFFIX), use.when if use else 0.0)
+        paths |= dict.fromkeys([*listed(folder, DAMAGED), *abandoned(folder)], 0.0)
+    for path, used in paths.items():
+        with suppress(FileNotFoundError):
+            status = path.lstat()
+            age = now - status.st_mtime
+            yield Removed(path, status.st_size, age, min(age, now - used))
+
+
+def delete(store: Store, recipe_id: str) -> int:
+    """Remove a recipe; returns the bytes freed."""
+    store.check_format()
+    folder, freed = store.path / recipe_id, 0
+    for path in listed(folder):
+        with suppress(FileNotFoundError):
+            size = path.lstat().st_size
+            path.unlink()
+            freed += size
+    with suppress(OSError):  # not there, or another process has begun to fill it again
+        folder.rmdir()
+    return freed

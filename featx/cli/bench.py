@@ -1,0 +1,131 @@
+"""The command ``featx bench``: the catalogue with the speed of this machine."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+import click
+
+import featx
+from featx.cli.options import as_json, print_json, print_table
+from featx.networks.catalogue import Backbone, find
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="Every network of the catalogue; takes hours.")
+@click.option("--engine", "engines", multiple=True, help="Only keras, or only openvino; default: each.")
+@click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True,
+              help="Of the arithmetic.")  # fmt: skip
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
+              help="About how long each figure is measured for.")  # fmt: skip
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+@as_json
+def bench(
+    names: tuple[str, ...],
+    *,
+    every: bool,
+    engines: tuple[str, ...],
+    precision: str,
+    seconds: float,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Measure how fast the networks NAMES are on this machine; without any, a handful of small ones.
+
+    Works offline: the weights are random, on which speed does not depend, and the photographs are drawn. Of
+    several networks each has a process of its own, and Ctrl-C prints what was measured until then.
+
+    Example: featx bench mobilenet_v2 resnet50
+    """
+    from tqdm import tqdm
+
+    from featx.embedding.speed import ALL_ENGINES, SMALL, Speed, machine
+
+    if names and every:
+        raise click.UsageError("Give names or --all, not both.")
+    rows = featx.backbones() if every else [find(name) for name in names or SMALL]
+    engines = engines or ALL_ENGINES
+    measured = _measure(rows, engines, precision, seconds)
+    speeds: list[Speed] = []
+    ended = 0
+    try:
+        for speed in tqdm(measured, total=len(rows) * len(engines), unit="engine", disable=quiet):
+            speeds.append(speed)  # noqa: PERF402 - keeps what there is when it is interrupted
+    except KeyboardInterrupt:
+        ended = 130  # what a shell says of a program that SIGINT ended
+    table = {row.name: row for row in rows}
+    if as_json:
+        facts = ("size_mb", "parameters", "layers", "top1", "top5")
+        figures = [
+            {fact: getattr(table[speed.backbone], fact) for fact in facts} | asdict(speed) for speed in speeds
+        ]
+        print_json({"machine": machine(), "precision": precision, "speeds": figures})
+        sys.exit(ended)
+    print_table((_cells(table[speed.backbone], speed) for speed in speeds), _HEADER)
+    click.echo(f"\n{'precision':<14}{precision}")
+    for what, value in machine().items():
+        click.echo(f"{what.replace('_', ' '):<14}{_text(value)}")
+    for speed in speeds:
+        if speed.problem:
+            click.echo(f"{speed.backbone} on {speed.engine}: {speed.problem}", err=True)
+    sys.exit(ended)
+
+
+def _measure(
+    rows: Sequence[Backbone], engines: Sequence[str], precision: str, seconds: float
+) -> Iterator[Any]:
+    """Measure networks; several in a process each, so that none disturbs the next one or dies with it."""
+    from featx.embedding.speed import Speed, bench
+
+    if len(rows) == 1:
+        yield from bench(rows, engines=engines, precision=precision, seconds=seconds)
+        return
+    options = ["--precision", precision, "--seconds", str(seconds), *(f"--engine={name}" for name in engines)]
+    for row in rows:
+        command = [sys.executable, "-m", "featx", "bench", row.name, "--json", "--quiet", *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - itself
+        if done.returncode:
+            said = done.stderr.strip().rpartition("\n")[2]
+            problem = f"its process ended with {done.returncode}{': ' * bool(said)}{said}"
+            yield from (Speed(row.name, engine, problem=problem) for engine in engines)
+        else:
+            for found in json.loads(done.stdout)["speeds"]:
+                yield Speed(**{each.name: found[each.name] for each in fields(Speed)})
+
+
+_HEADER = (
+    "model",
+    "MB",
+    "parameters",
+    "layers",
+    "top-1 %",
+    "top-5 %",
+    "engine",
+    "ms alone",
+    "ms of 32",
+    "files/s",
+)
+
+
+def _cells(row: Backbone, speed: Any) -> list[Any]:
+    figures = (speed.single_ms, speed.batch_ms, speed.files_per_s)
+    return [
+        row.name,
+        row.size_mb,
+        f"{row.parameters:,}" if row.parameters else "",
+        row.layers,
+        row.top1,
+        row.top5,
+        speed.engine,
+        *("failed" if figure is None else f"{figure:.{1 if figure < 100 else 0}f}" for figure in figures),
+    ]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {item}" for name, item in value.items()) or "not set"
+    return ", ".join(value) if isinstance(value, list) else str(value)

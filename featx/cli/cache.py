@@ -1,0 +1,205 @@
+"""The commands ``featx cache``: what is kept, whether it is sound, less of it, and out of it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+import featx
+from featx.cli.options import as_json, columns, images_from, print_json, print_table
+
+_BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_SECONDS = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+
+class _Folder(click.ParamType[Any]):
+    """The folder of a cache that exists or may exist."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value == "none":
+            self.fail("'none' keeps nothing, so there is nothing to look after.", param, ctx)
+        return value if isinstance(value, featx.EmbeddingCache) else featx.EmbeddingCache(
+            None if value == "auto" else value
+        )  # fmt: skip
+
+
+class _Amount(click.ParamType[float]):
+    """A number with a unit."""
+
+    def __init__(self, name: str, units: Mapping[str, int], pattern: str) -> None:
+        self.name, self.units, self.pattern = name, units, re.compile(pattern, re.IGNORECASE)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        match = self.pattern.fullmatch(str(value).strip())
+        if not match:
+            self.fail(f"{value!r} is no {self.name}.", param, ctx)
+        return float(match[1]) * self.units[match[2].lower()]
+
+
+_NUMBER = r"(\d+(?:\.\d+)?) ?"
+_SIZE = _Amount("size such as 500MB or 2GB", _BYTES, _NUMBER + "([kmgt]?)b?")
+_AGE = _Amount("age such as 12h, 30d or 8w", _SECONDS, _NUMBER + "([hdw])")
+
+_cache = click.option(
+    "--cache",
+    type=_Folder(),
+    default="auto",
+    metavar="FOLDER",
+    help="Default: the folder FEATX_CACHE, else the user's cache folder.",
+)
+
+
+@click.group("cache")
+def cache_group() -> None:
+    """Look after the cache."""
+
+
+@cache_group.command("path")
+@_cache
+@as_json
+def show_path(cache: Any, as_json: bool) -> None:
+    """Print the cache's folder.
+
+    Example: featx cache path
+    """
+    print_json({"path": str(cache.path)}) if as_json else click.echo(cache.path)
+
+
+@cache_group.command()
+@_cache
+@as_json
+def info(cache: Any, as_json: bool) -> None:
+    """Show what the cache holds, from which backbones, and how much of it the last run could use.
+
+    Example: featx cache info
+    """
+    recipes = cache.info()
+    if as_json:
+        print_json({"path": str(cache.path), "recipes": [asdict(recipe) for recipe in recipes]})
+        return
+    click.echo(str(cache.path))
+    rows = []
+    for recipe in recipes:
+        words, use = recipe.recipe or {}, recipe.use
+        pooling = words["recipe"].get("pooling") if isinstance(words.get("recipe"), dict) else None
+        found = f"{use.found} of {use.asked}" if use else None
+        rows.append(
+            [recipe.recipe_id[:8], words.get("backbone"), words.get("depth"), pooling, recipe.rows, recipe.dim,
+             recipe.segments, recipe.bytes, found]
+        )  # fmt: skip
+    header = (
+        "recipe",
+        "backbone",
+        "depth",
+        "pooling",
+        "images",
+        "columns",
+        "segments",
+        "bytes",
+        "found last",
+    )
+    print_table(rows, header)
+
+
+@cache_group.command()
+@_cache
+@click.option(
+    "--repair", is_flag=True, help="Set damaged files aside, so that their rows are computed again."
+)
+@as_json
+def verify(cache: Any, repair: bool, as_json: bool) -> None:
+    """Read every byte of the cache and name what is damaged; exit code 1 if anything is.
+
+    Example: featx cache verify
+    """
+    damages = cache.verify(repair=repair)
+    if as_json:
+        print_json([asdict(damage) for damage in damages])
+    else:
+        lines = [f"{damage.path}: {damage.reason}" for damage in damages]
+        click.echo("\n".join(lines) or "nothing is damaged")
+    if damages:
+        raise SystemExit(1)
+
+
+@cache_group.command()
+@_cache
+@as_json
+def compact(cache: Any, as_json: bool) -> None:
+    """Merge the small segments of each recipe into one; others may use the cache meanwhile.
+
+    Example: featx cache compact
+    """
+    fewer = cache.compact()
+    print_json({"fewer": fewer}) if as_json else click.echo(
+        f"{fewer} {'segment' if fewer == 1 else 'segments'} fewer"
+    )
+
+
+@cache_group.command()
+@_cache
+@click.option("--max-size", type=_SIZE, metavar="SIZE", help="What may stay, such as 500MB or 2GB.")
+@click.option(
+    "--older-than", type=_AGE, metavar="AGE", help="Remove what was idle for longer, such as 12h, 30d or 8w."
+)
+@click.option("--dry-run", is_flag=True, help="Remove nothing, only say what would go.")
+@as_json
+def gc(cache: Any, max_size: float | None, older_than: float | None, dry_run: bool, as_json: bool) -> None:
+    """Remove the vectors not used for longest, and what damage and killed writers left.
+
+    Without a limit only the latter goes. Whatever is needed again is computed again.
+
+    Example: featx cache gc --max-size 2GB --older-than 30d --dry-run
+    """
+    size = None if max_size is None else int(max_size)
+    removed = cache.gc(max_size=size, older_than=older_than, dry_run=dry_run)
+    if as_json:
+        print_json([asdict(file) for file in removed])
+        return
+    for file in removed:
+        click.echo(f"{file.path}  {file.bytes} bytes, idle for {file.idle / 86_400:.1f} days")
+    freed, done = sum(file.bytes for file in removed), "would be removed" if dry_run else "removed"
+    click.echo(f"{len(removed)} {'file' if len(removed) == 1 else 'files'} {done}, {freed} bytes")
+
+
+@cache_group.command()
+@click.argument("recipe")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help=".h5, .npz, .parquet or .csv"
+)
+@click.option(
+    "--source",
+    type=click.Path(exists=True, path_type=Path),
+    help="Folder or table: only its images, in its order, with its labels.",
+)
+@columns
+@_cache
+@as_json
+def export(
+    recipe: str,
+    *,
+    output: Path,
+    source: Path | None,
+    image: str,
+    label: tuple[str, ...],
+    root: Path | None,
+    cache: Any,
+    as_json: bool,
+) -> None:
+    """Write what is cached for RECIPE, the beginning of an id that info shows, as one file.
+
+    Example: featx cache export 0f1e2d3c -o photos.parquet --source photos
+    """
+    from featx.saving.tables import export_recipe
+
+    images = images_from(source, image=image, label=label, root=root) if source else None
+    count, width = export_recipe(cache, recipe, output, images)
+    if as_json:
+        print_json({"output": str(output), "images": count, "columns": width})
+    else:
+        click.echo(f"{output}: {count} images x {width} columns")

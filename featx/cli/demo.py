@@ -1,0 +1,90 @@
+"""The main job on real images that everyone has: scikit-learn's handwritten digits."""
+
+from collections.abc import Callable
+from pathlib import Path
+from shutil import rmtree
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from featx.cache.embedding_cache import EmbeddingCache
+from featx.embedding.extractor import FeatureExtractor
+from featx.evaluation.report import Report, evaluate
+from featx.heads.named import make_head
+from featx.images.datasets import digits, write_folder
+from featx.images.folders import load_folder
+from featx.saving.models import load, save
+
+DEPTHS = (2, 3, 4)
+HEADS: dict[str, dict[str, Any]] = {"logistic": {}, "xgboost": {"n_estimators": 40, "learning_rate": 0.3}}
+"""With fewer trees than usual, so that the whole takes a minute."""
+UNSEEN = 97
+"""Images kept from the saved model, so that it has something to predict."""
+
+
+def run(folder: Path, say: Callable[[str], object] = print) -> dict[str, Any]:
+    """Embed 1,797 digits at several depths in one pass, score heads on each, save a model and use it.
+
+    Parameters
+    ----------
+    folder
+        Where the demo keeps its cache, its model and a few images. What it left there before is removed.
+    say
+        Called with each line of text.
+
+    Returns
+    -------
+    dict
+        The figures, in JSON values.
+    """
+    from sklearn.pipeline import make_pipeline
+
+    for part in ("cache", "model", "images"):
+        rmtree(folder / part, ignore_errors=True)
+    cache = EmbeddingCache(folder / "cache")
+    images, labels = digits()
+    say(
+        f"{len(images):,} handwritten digits of 8x8 pixels (scikit-learn's), 10 classes, backbone featx-mini\n"
+    )
+
+    at = {f"stage {depth}": FeatureExtractor(depth=depth, pooling="avg+std", cache=cache) for depth in DEPTHS}
+    at["default"] = FeatureExtractor(cache=cache)
+    seconds = {}
+    for when in ("first", "again"):
+        started = perf_counter()
+        FeatureExtractor(depth=DEPTHS, pooling="avg+std", cache=cache).transform(
+            images
+        )  # every depth in one pass
+        features = {name: extractor.transform(images) for name, extractor in at.items()}
+        seconds[when] = perf_counter() - started
+
+    features = {"pixels": images.reshape(len(images), -1) / np.float32(255), **features}
+    scores: dict[str, dict[str, Report]] = {}
+    say("accuracy, 5-fold cross-validation ± standard error")
+    say(f"{'features':<12}{'columns':>8}{'logistic':>18}{'xgboost':>18}")
+    for name, values in features.items():
+        scores[name] = {
+            head: evaluate(make_head(head, **choices), values, labels, n_jobs=-1)
+            for head, choices in HEADS.items()
+        }
+        cells = "".join(f"{report.mean:>9.4f} ± {report.error:.4f}" for report in scores[name].values())
+        say(f"{name:<12}{values.shape[1]:>8}{cells}")
+    say(f"\nextraction: {seconds['first']:.1f} s the first time, {seconds['again']:.2f} s from the cache")
+
+    pipeline = make_pipeline(at["default"], make_head("logistic")).fit(images[:-UNSEEN], labels[:-UNSEEN])
+    save(pipeline, folder / "model")
+    write_folder(images[-6:], labels[-6:], folder / "images")
+    paths = load_folder(folder / "images").paths
+    answers = load(folder / "model").predict(paths)
+    say(f"\nsaved as {folder / 'model'}; loaded again, it reads image files it has not seen:")
+    for path, answer in zip(paths, answers, strict=True):
+        say(f"  {path}  {answer}")
+    return {
+        "images": len(images),
+        "extraction_seconds": seconds,
+        "scores": {
+            name: {head: r.to_dict() for head, r in reports.items()} for name, reports in scores.items()
+        },
+        "predictions": dict(zip(paths, answers.tolist(), strict=True)),
+    }

@@ -1,0 +1,106 @@
+"""The commands ``featx depths`` and ``featx classify``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from featx.cli.options import as_json, extraction, extractor_from, images_from, print_json, table
+from featx.errors import InputError
+
+
+@click.command("depths")
+@table
+@click.option("--head", default="auto", help="auto, or a head of featx fit; 'ridge' takes counts as numbers.")
+@click.option(
+    "--folds", type=click.IntRange(2), default=5, show_default=True, help="Of the cross-validation."
+)
+@click.option(
+    "--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw it into this .png, .svg or .pdf."
+)
+@extraction
+@as_json
+def depths_command(
+    source: Path, *, image: str, label: tuple[str, ...], root: Path | None, head: str, folds: int, plot: Path | None,
+    as_json: bool, **choices: Any,
+) -> None:  # fmt: skip
+    """Score every depth of a backbone on a folder or table, and say which to use.
+
+    --depth and --pooling name the depths to compare; by default every stage, by avg+std.
+
+    Example: featx depths photos --backbone mobilenet_v2
+    """
+    from featx.transfer.depths import depth_curve
+
+    images = images_from(source, image=image, label=label, root=root)
+    if images.labels is None:
+        raise InputError(
+            f"{source} has no labels. Give a folder with one folder per class, or --label COLUMN."
+        )
+    extractor = extractor_from(**choices)
+    depth = extractor.depth if isinstance(extractor.depth, str | list) else [extractor.depth]
+    if isinstance(depth, str) and depth != "default":
+        depth = [depth]
+    curve = depth_curve(
+        images.paths, images.labels, extractor, depth=depth, pooling=extractor.pooling, head=head, cv=folds
+    )
+    if plot:
+        picture = curve.plot().figure
+        try:
+            picture.savefig(plot)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{plot} cannot be written: {error}") from error
+    if as_json:
+        print_json(curve.to_dict())
+    else:
+        click.echo(str(curve))
+
+
+@click.command("classify")
+@click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--backbone", default="mobilenet_v2", show_default=True, help="A network trained on ImageNet.")
+@click.option("--weights", default="auto", help="'auto', or a file of weights with the classifier.")
+@click.option("--input-size", type=int, help="Pixels; default: the backbone's own.")
+@click.option(
+    "--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Classes for each image."
+)
+@click.option("--cache", metavar="FOLDER", default="auto", help="Cache folder; 'none' to keep nothing.")
+@as_json
+def classify_command(
+    images: tuple[Path, ...],
+    *,
+    backbone: str,
+    weights: str,
+    input_size: int | None,
+    top: int,
+    cache: str,
+    as_json: bool,
+) -> None:
+    """Ask a backbone's own ImageNet classifier what it sees in image files or folders of them.
+
+    Example: featx classify photos --backbone mobilenet_v2
+    """
+    import featx
+    from featx.exploring.imagenet import classify
+
+    paths = [
+        path for one in images for path in (featx.load_folder(one).paths if one.is_dir() else [str(one)])
+    ]
+    guesses = classify(
+        paths,
+        backbone,
+        top=top,
+        weights=weights,
+        input_size=input_size,
+        cache=None if cache == "none" else cache,
+    )
+    if as_json:
+        print_json(
+            [
+                {"path": path, "guesses": [guess._asdict() for guess in row]}
+                for path, row in zip(paths, guesses, strict=True)
+            ]
+        )
+        return
+    for path, row in zip(paths, guesses, strict=True):
+        click.echo("\t".join([path, *(f"{guess.name} {guess.confidence:.3f}" for guess in row)]))

@@ -1,0 +1,64 @@
+"""The command ``featx duplicates``: what is in a folder twice, or in two folders."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from featx.cli.options import as_json, extraction, extractor_from, images_from, print_json, print_table, table
+
+
+@click.command("duplicates")
+@table
+@click.argument("other", required=False, type=click.Path(exists=True, path_type=Path))
+@click.option("--exact", is_flag=True, help="Compare content only; needs no network.")
+@click.option(
+    "--threshold", type=click.FloatRange(-1, 1), help="Cosine from which images look alike; default: 0.95."
+)
+@extraction
+@as_json
+def duplicates_command(
+    source: Path, *, other: Path | None, image: str, label: tuple[str, ...], root: Path | None, exact: bool,
+    threshold: float | None, as_json: bool, **choices: Any,
+) -> None:  # fmt: skip
+    """List the images of a folder or table that are there twice; exit code 1 if there are any.
+
+    With OTHER, only those that are in both, such as what is trained on and tested on.
+
+    Example: featx duplicates photos
+    """
+    import numpy as np
+
+    from featx.evaluation.duplicates import THRESHOLD, find_duplicates
+
+    tables = [images_from(one, image=image, label=label, root=root) for one in (source, other) if one]
+    paths = np.concatenate([one.paths for one in tables])
+    parts = [str(place) for place, one in zip((source, other), tables, strict=False) for _ in range(len(one))]
+    labelled = all(one.labels is not None and one.labels.ndim == 1 for one in tables)
+    labels = np.concatenate([one.labels for one in tables]) if labelled else None
+    extractor = extractor_from(**choices).set_params(on_error="nan")
+    found = find_duplicates(
+        paths,
+        labels,
+        parts=parts,
+        embeddings=None if exact else extractor.transform(paths),
+        threshold=THRESHOLD if threshold is None else threshold,
+        cache=extractor.cache,
+    )
+    groups = [group for group in found.groups if other is None or len(group.parts) > 1]
+    unreadable = sorted({*found.unreadable, *(bad.row for bad in getattr(extractor, "bad_images_", ()))})
+    for row in unreadable:
+        click.echo(f"{paths[row]}: cannot be read, so it was not compared with what looks alike", err=True)
+    if as_json:
+        listed = [{**vars(group), "paths": [paths[row] for row in group.rows]} for group in groups]
+        print_json({"images": found.images, "groups": listed, "unreadable": list(paths[unreadable])})
+    else:
+        rows = [
+            [number, "same" if group.exact else f"{group.similarity:.3f}", *([] if labels is None else [labels[row]]),
+             paths[row]]
+            for number, group in enumerate(groups, 1) for row in group.rows
+        ]  # fmt: skip
+        header = ["group", "cosine", *([] if labels is None else ["label"]), "path"]
+        print_table(rows, header) if rows else click.echo(f"no duplicates among {found.images} images")
+    if groups:
+        raise SystemExit(1)

@@ -1,0 +1,276 @@
+"""From images to embeddings: name each by its content, look it up, compute what is missing, keep it."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from time import monotonic, time
+
+import numpy as np
+from tqdm import tqdm
+
+from featx.cache.embedding_cache import EmbeddingCache
+from featx.cache.identity import SIZE, image_id
+from featx.cache.memo import Memo, Stat, Use, stat_of
+from featx.embedding.engines import engine_for
+from featx.embedding.plan import Plan, Tap
+from featx.errors import BadImage, InputError
+from featx.images.loading import spread
+from featx.images.resizing import to_size
+from featx.images.sources import Source, content
+
+PART = 8
+"""Images that a worker decodes at a time: few, so that all of them have work until the end."""
+SEGMENT_BYTES = 32 << 20
+"""Computed vectors are written to the cache when they fill this much memory,"""
+SEGMENT_SECONDS = 30.0
+"""or when the first of them has waited this long. A run that is killed loses no more than this."""
+
+
+def embed(
+    sources: Sequence[Source],
+    plan: Plan,
+    *,
+    resize_rule: str = "squash",
+    batch_size: int = 32,
+    n_jobs: int | None = None,
+    engine: str = "auto",
+    cache: EmbeddingCache | None = None,
+    memo: Memo | None = None,
+    progress: bool = False,
+) -> tuple[np.ndarray, list[BadImage]]:
+    """Embed images, each different one at most once.
+
+    Parameters
+    ----------
+    sources
+        The images.
+    plan
+        What to compute.
+    resize_rule
+        How an image is brought to the input size; part of the plan's recipes.
+    batch_size, n_jobs
+        Images at a time and workers that read; neither changes a number.
+    engine
+        A name in `featx.embedding.keras_engine.ENGINES`.
+    cache, memo
+        Where vectors and the names of files are kept; None to keep nothing.
+    progress
+        Whether to show a bar on stderr.
+
+    Returns
+    -------
+    embeddings : array of shape (n, d), float32
+        Rows of bad images are NaN.
+    bad : list of BadImage
+        In the order of the input.
+    """
+    ids, reasons, states = _identify(sources, memo, n_jobs)
+    embeddings = np.full((len(sources), plan.width), np.nan, np.float32)
+    readable = np.array([row not in reasons for row in range(len(sources))], bool)
+    lacks, uses, column = [], {}, 0
+    for tap in plan.taps:
+        vectors = embeddings[:, column : column + len(tap.columns)]
+        column += len(tap.columns)
+        found = cache.gather(tap.recipe_id, ids, vectors) if cache else np.zeros(len(ids), bool)
+        uses[tap.recipe_id] = Use(int(readable.sum()), int((found & readable).sum()), time())
+        if not (found | ~readable).all():
+            lacks.append(_Lack(tap, vectors, readable & ~found))
+    if cache and memo:
+        memo.note_uses(uses)
+    if lacks:
+        load = partial(_load, size=plan.input_size, rule=resize_rule)
+        reasons |= _compute(
+            sources, ids, states, lacks,
+            plan=plan, load=load, batch_size=batch_size, n_jobs=n_jobs, engine=engine, cache=cache, progress=progress,
+        )  # fmt: skip
+    embeddings[list(reasons)] = np.nan
+    return embeddings, [BadImage(row, _name(sources[row], row), reasons[row]) for row in sorted(reasons)]
+
+
+_Wanted = tuple[Source, bytes, Stat | None]
+"""An image, its name, and for a file its state when it was read to name it."""
+
+
+@dataclass
+class _Lack:
+    """The rows that a tap still lacks, and those computed but not yet written."""
+
+    tap: Tap
+    vectors: np.ndarray  # (n, d), a view of the embeddings
+    rows: np.ndarray  # (n,) bool
+    pending: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)  # ids (m, 16), vectors (m, d)
+
+    def write(self, cache: EmbeddingCache) -> None:
+        if self.pending:
+            ids, vectors = (np.concatenate(parts) for parts in zip(*self.pending, strict=True))
+            cache.put(self.tap.recipe_id, ids, vectors, self.tap.about)
+            self.pending.clear()
+
+
+def image_ids(sources: Sequence[Source], memo: Memo | None = None, n_jobs: int | None = None) -> np.ndarray:
+    """Name images by their content, files from the memo if they have not changed since.
+
+    Returns
+    -------
+    array of shape (n, 16), uint8
+        Zeros for an image that cannot be read.
+    """
+    return _identify(sources, memo, n_jobs)[0]
+
+
+def file_id(path: Path, memo: Memo | None) -> bytes:
+    """Name a file by its content, from the memo if it has not changed since.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    ids, reasons, _ = _identify([str(path)], memo, 1)
+    if reasons:
+        raise InputError(f"{path}: {reasons[0]}")
+    return bytes(ids[0])
+
+
+def _name(source: Source, row: int) -> str:
+    return source if isinstance(source, str) else f"image {row}"
+
+
+def _identify(
+    sources: Sequence[Source], memo: Memo | None, n_jobs: int | None
+) -> tuple[np.ndarray, dict[int, str], dict[int, Stat]]:
+    """Name every image by its content: ids of shape (n, 16) uint8, and for unreadable ones the reason.
+
+    For files that were read also their states, which tell later whether they have changed since.
+    """
+    ids = np.zeros((len(sources), SIZE), np.uint8)
+    unknown = np.ones(len(sources), bool)
+    files = [row for row, source in enumerate(sources) if isinstance(source, str)]
+    if memo and files:
+        known, found = memo.known([str(sources[row]) for row in files])
+        ids[files], unknown[files] = known, ~found
+    rows = np.flatnonzero(unknown)
+    chunks = [rows[start : start + 64] for start in range(0, len(rows), 64)]
+    named = spread(_identify_some, ([sources[row] for row in chunk] for chunk in chunks), n_jobs)
+    reasons: dict[int, str] = {}
+    states: dict[int, Stat] = {}
+    for chunk, results in zip(chunks, named, strict=True):
+        for row, (name, stat) in zip(chunk, results, strict=True):
+            if isinstance(name, str):
+                reasons[int(row)] = name
+                continue
+            ids[row] = np.frombuffer(name, np.uint8)
+            if stat is not None:
+                states[int(row)] = stat
+    if memo:
+        memo.remember((str(sources[row]), stat, ids[row].tobytes()) for row, stat in states.items())
+    return ids, reasons, states
+
+
+def _identify_some(sources: Sequence[Source]) -> list[tuple[bytes | str, Stat | None]]:
+    """Give each image's id, or the reason why it has none; for a file also its state, if it held still."""
+    results: list[tuple[bytes | str, Stat | None]] = []
+    for source in sources:
+        try:
+            before = stat_of(source) if isinstance(source, str) else None
+            name = image_id(content(source))
+            after = stat_of(source) if isinstance(source, str) else None
+            results.append((name, before if before == after else None))
+        except InputError as error:
+            results.append((str(error), None))
+    return results
+
+
+def _load(wanted: Sequence[_Wanted], size: tuple[int, int], rule: str) -> tuple[np.ndarray, list[str | None]]:
+    """Decode images to (m, h, w, 3) uint8; for those that cannot be read, the reason."""
+    pixels = np.zeros((len(wanted), *size, 3), np.uint8)
+    reasons: list[str | None] = [None] * len(wanted)
+    for place, (source, name, state) in enumerate(wanted):
+        try:
+            data = content(source)
+            pixels[place] = to_size(data, size, rule)
+            # a vector must not be kept under the name of what its file was before
+            same = state is not None and not state.racy and stat_of(str(source)) == state
+            if not same and image_id(data) != name:
+                reasons[place] = "it changed while it was being read; run again"
+        except InputError as error:
+            reasons[place] = str(error)
+    return pixels, reasons
+
+
+def _compute(
+    sources: Sequence[Source],
+    ids: np.ndarray,
+    states: Mapping[int, Stat],
+    lacks: list[_Lack],
+    *,
+    plan: Plan,
+    load: Callable[[Sequence[_Wanted]], tuple[np.ndarray, list[str | None]]],
+    batch_size: int,
+    n_jobs: int | None,
+    engine: str,
+    cache: EmbeddingCache | None,
+    progress: bool,
+) -> dict[int, str]:
+    """Run the network on every different image that some tap lacks; give the reasons of those it could not read."""
+    groups = _groups(ids, np.any([lack.rows for lack in lacks], axis=0))
+    runner = engine_for(
+        plan, [lack.tap for lack in lacks], batch_size,
+        engine=engine, images=len(groups), folder=cache.path / "engines" if cache else None,
+    )  # fmt: skip
+    parts = [groups[start : start + PART] for start in range(0, len(groups), PART)]
+    wanted = (
+        [(sources[row], ids[row].tobytes(), states.get(int(row))) for row, *_ in part] for part in parts
+    )
+    bad: dict[int, str] = {}
+    under_way: deque[np.ndarray] = deque()
+
+    def decoded() -> Iterator[np.ndarray]:
+        for part, (pixels, reasons) in zip(parts, spread(load, wanted, n_jobs), strict=True):
+            good = [place for place, reason in enumerate(reasons) if reason is None]
+            for rows, reason in zip(part, reasons, strict=True):
+                bad.update((int(row), reason) for row in rows if reason is not None)
+            bar.update(len(part) - len(good))
+            under_way.extend(part[place] for place in good)
+            yield pixels if len(good) == len(part) else pixels[good]
+
+    started, held = monotonic(), 0
+    try:
+        with tqdm(total=len(groups), unit="image", desc=plan.name, disable=not progress) as bar:
+            for vectors in runner.run(decoded()):
+                done = [under_way.popleft() for _ in vectors[0]]
+                _place(lacks, done, ids, vectors)
+                bar.update(len(done))
+                held += sum(array.nbytes for array in vectors)
+                if cache and (held > SEGMENT_BYTES or monotonic() - started > SEGMENT_SECONDS):
+                    started, held = monotonic(), 0
+                    for lack in lacks:
+                        lack.write(cache)
+    finally:  # what is finished is kept, whatever ended the run
+        if cache:
+            for lack in lacks:
+                lack.write(cache)
+    return bad
+
+
+def _groups(ids: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
+    """Group rows by content, in the order in which each content comes first."""
+    wanted = np.flatnonzero(rows)
+    names = np.ascontiguousarray(ids[wanted]).view("S16")[:, 0]
+    _, first, inverse, counts = np.unique(names, return_index=True, return_inverse=True, return_counts=True)
+    groups = np.split(wanted[np.argsort(inverse, kind="stable")], np.cumsum(counts)[:-1])
+    return [groups[place] for place in np.argsort(first)]
+
+
+def _place(lacks: list[_Lack], groups: list[np.ndarray], ids: np.ndarray, computed: list[np.ndarray]) -> None:
+    """Put computed vectors into every row of the same content, and aside for the cache."""
+    firsts = np.array([group[0] for group in groups])
+    rows = np.concatenate(groups)
+    origin = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    for lack, vectors in zip(lacks, computed, strict=True):
+        lacking = lack.rows[rows]
+        lack.vectors[rows[lacking]] = vectors[origin[lacking]]
+        new = lack.rows[firsts]
+        lack.pending.append((ids[firsts[new]], vectors[new]))

@@ -1,0 +1,152 @@
+"""Which engine runs a plan, kept for as long as the process lives."""
+
+import json
+import shutil
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from importlib.metadata import version
+from importlib.util import find_spec
+from math import prod
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from featx import __version__
+from featx.cache.identity import digest
+from featx.embedding.keras_engine import BLOCK_BYTES, KerasEngine, accelerated
+from featx.embedding.openvino_engine import ExportError, OpenVINOEngine, export
+from featx.embedding.plan import Plan, Tap
+from featx.networks.graph import Graph
+
+EXPORT_FROM = 1000
+"""Images from which on a network is exported. The first run gets that back from 400 images of ResNet-50 on, 500 of
+MobileNetV2 and 3,400 of featx-mini (docs/performance.md); later runs have it for nothing."""
+
+
+E = TypeVar("E")
+
+
+class EngineWarning(UserWarning):
+    """A network runs on another engine than the fastest one."""
+
+
+class Engine(Protocol):
+    """What runs a network."""
+
+    def run(self, parts: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        """Embed uint8 pixels (n, h, w, 3), any n at a time, in their order: a float32 array (m, d) for every tap."""
+
+
+def engine_for(
+    plan: Plan,
+    taps: Sequence[Tap],
+    batch_size: int,
+    *,
+    engine: str = "auto",
+    images: int = 0,
+    folder: Path | None = None,
+) -> Engine:
+    """Give an engine for some of a plan's taps; the same one again for the same question.
+
+    Parameters
+    ----------
+    plan
+        The network.
+    taps
+        Those of its taps that are wanted.
+    batch_size
+        Images in a batch on Keras; OpenVINO takes its own.
+    engine
+        ``"keras"``, ``"openvino"``, or ``"auto"``: OpenVINO where the exported graph is at hand, or where there are
+        `EXPORT_FROM` images and more and no GPU; Keras elsewhere, and where the export fails, which it says once.
+    images
+        How many there are.
+    folder
+        Where exported graphs are kept; None to keep none.
+
+    Raises
+    ------
+    ExportError
+        If ``"openvino"`` was asked for and cannot run this network.
+    """
+    recipes = [tap.recipe_id for tap in taps]
+    versions = [__version__, version("keras")]
+    key = digest(json.dumps([versions, recipes]).encode()).hex()
+    with _lock:
+        kept = folder / key if folder else None
+        if engine != "keras" and (kept, key) in _exported:
+            return _exported[kept, key]
+        if engine == "openvino" or (engine == "auto" and key not in _refused and _pays(plan, kept, images)):
+            try:
+                return _remember(_exported, (kept, key), _openvino(plan, taps, kept))
+            except ExportError as error:
+                if engine == "openvino":
+                    message = (
+                        f"{plan.name!r} cannot be run by OpenVINO ({error}). Take engine='keras' or 'auto'."
+                    )
+                    raise ExportError(message) from error
+                _refused.add(key)
+                warnings.warn(
+                    f"{plan.name!r} runs on Keras, not on OpenVINO: {error}", EngineWarning, stacklevel=2
+                )
+        graph = plan.graph(plan.precision)
+        engines = _engines.setdefault(graph, {})
+        places = (tuple((tap.layer, tap.pooling) for tap in taps), batch_size)
+        return engines.get(places) or _remember(engines, places, _keras(graph, taps, batch_size))
+
+
+_lock = threading.RLock()
+_engines: WeakKeyDictionary[Graph, dict[Any, KerasEngine]] = WeakKeyDictionary()
+_exported: dict[Any, OpenVINOEngine] = {}
+_refused: set[str] = set()
+
+
+def _remember(engines: dict[Any, E], question: Any, engine: E) -> E:
+    engines[question] = engine
+    while len(engines) > 4:
+        del engines[next(iter(engines))]  # the oldest
+    return engine
+
+
+def _keras(graph: Graph, taps: Sequence[Tap], batch_size: int) -> KerasEngine:
+    each = prod(graph.input.shape[1:]) + 4 * sum(len(tap.columns) for tap in taps)
+    many = max(2, BLOCK_BYTES // (batch_size * each))
+    cuts = [(graph.at(tap.layer), tap.pooling) for tap in taps]
+    return KerasEngine(graph, cuts, batch_size, batches=many if accelerated() else 1)
+
+
+def _pays(plan: Plan, kept: Path | None, images: int) -> bool:
+    """Tell whether OpenVINO is there, and worth an export."""
+    if find_spec("openvino") is None:
+        return False
+    if plan.precision == "bfloat16":
+        import openvino
+
+        if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            return False
+    if kept and kept.is_dir():
+        return True
+    if images < EXPORT_FROM:
+        return False
+    return not accelerated()
+
+
+def _openvino(plan: Plan, taps: Sequence[Tap], kept: Path | None) -> OpenVINOEngine:
+    """Load the exported graph, or export it first; a damaged one is replaced."""
+    if kept and kept.is_dir():
+        with suppress(ExportError):
+            return OpenVINOEngine(kept, plan.precision)
+        shutil.rmtree(kept, ignore_errors=True)
+    model = _keras(plan.graph("float32"), taps, batch_size=1).model
+    with suppress(OSError):  # a cache that cannot be written is no reason to be slow
+        if kept:
+            export(model, kept)
+            return OpenVINOEngine(kept, plan.precision)
+    with tempfile.TemporaryDirectory(prefix="featx-") as passing:
+        export(model, Path(passing) / "graph")
+        return OpenVINOEngine(Path(passing) / "graph", plan.precision)

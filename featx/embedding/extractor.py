@@ -1,0 +1,250 @@
+"""The feature extractor: a scikit-learn transformer from images to embeddings."""
+
+from collections.abc import Sequence
+from functools import partial
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import validate_data
+
+from featx.cache.embedding_cache import EmbeddingCache
+from featx.cache.memo import Memo
+from featx.embedding.embed import embed, file_id
+from featx.embedding.keras_engine import ENGINES
+from featx.embedding.plan import Choices, Plan, is_count, resolve
+from featx.errors import ImageError, InputError, UnknownNameError
+from featx.images.resizing import RULES
+from featx.images.sources import Source, as_sources
+
+ON_ERROR = ("raise", "nan")
+
+
+class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
+    """Turn images into the embeddings of a pretrained CNN, cut at any depth.
+
+    Nothing is learned from the data, so `fit` only checks the input. Each image goes through the network once: its
+    embedding is kept in a cache under the content of the image and every choice below that changes numbers.
+
+    Parameters
+    ----------
+    backbone
+        A name that ``featx backbones`` lists (case, ``-`` and ``_`` do not matter), a functional or sequential Keras
+        model, or the path of a ``.keras`` file.
+    depth
+        A stage number (1 is the first, negative counts from the end), a layer's name, or a list of these, whose
+        vectors are put side by side. ``"default"``: what was measured best for this backbone.
+    pooling
+        How maps become a vector: ``avg``, ``max``, ``std``, ``gem``, ``grid2``, ``none``, a sum such as ``avg+std``,
+        or a list with one of these for each depth. ``"default"``: what was measured best for this backbone.
+    weights
+        ``"auto"``: published weights, from the wheel, a local folder, Keras' folder or a download. A path: this file.
+        None: random weights, the same in every process.
+    scaling
+        What pixels of 0..255 become first, for Keras models of one's own: ``none``, ``unit`` (0..1), ``tf`` (-1..1),
+        ``torch``, ``caffe``. ``"auto"``: the backbone's own.
+    input_size
+        Pixels, a number or (height, width). None: what the backbone was trained for.
+    resize
+        ``squash`` (change the aspect), ``crop`` (short side, then centre) or ``pad`` (long side, then a border).
+    image_shape
+        For flattened images, rows of a 2-D array as in scikit-learn's `load_digits`: their shape, such as (8, 8) or
+        (32, 32, 3); one number may be -1. None: a 2-D array is refused.
+    value_range
+        What black and white are in arrays that are not uint8: (0, 255), (0, 1), (0, 16), ...
+    precision
+        ``float32``, or ``bfloat16`` (other numbers, so cached apart).
+    engine
+        What runs the network. ``openvino``: on a CPU 1 to 5 times as fast as ``keras``, after an export of some seconds
+        that is kept beside the cache. ``auto``: OpenVINO where that pays and works. Changes no number by more than
+        1e-5 of the largest (at bfloat16, by more than its own rounding).
+    batch_size
+        Images at a time. Changes no number.
+    n_jobs
+        Workers that read and decode, see `joblib.parallel_config`. None: a thread for every core. Changes no number.
+    cache
+        ``"auto"``: the folder FEATX_CACHE, else the user's cache folder. A path or an `EmbeddingCache`: that one.
+        None: nothing is kept.
+    on_error
+        ``"raise"``: after the good images are done and kept, one `ImageError` names every bad one. ``"nan"``: a bad
+        image becomes a row of NaN, and ``bad_images_`` says which and why.
+    verbose
+        1: a progress bar on stderr.
+
+    Attributes
+    ----------
+    bad_images_ : tuple of BadImage
+        The images of the last `transform` that could not be read. Only with ``on_error="nan"``.
+    n_features_in_ : int
+        Columns seen in `fit`. Only with `image_shape`.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from featx.images import synthetic
+    >>> images, labels = synthetic(n=60, classes=3, size=32, seed=0)
+    >>> extractor = FeatureExtractor("featx-mini", depth=[3, 4], pooling="avg+std", input_size=32, cache=None)
+    >>> extractor.fit_transform(images).shape
+    (60, 768)
+    >>> pipe = make_pipeline(extractor, LogisticRegression(max_iter=1000)).fit(images[:40], labels[:40])
+    >>> bool(pipe.score(images[40:], labels[40:]) > 0.8)
+    True
+    """
+
+    def __init__(
+        self,
+        backbone: Any = "featx-mini",
+        *,
+        depth: int | str | Sequence[int | str] = "default",
+        pooling: str | Sequence[str] = "default",
+        weights: str | PathLike[str] | None = "auto",
+        scaling: str = "auto",
+        input_size: int | tuple[int, int] | None = None,
+        resize: str = "squash",
+        image_shape: tuple[int, ...] | None = None,
+        value_range: tuple[float, float] = (0, 255),
+        precision: str = "float32",
+        engine: str = "auto",
+        batch_size: int = 32,
+        n_jobs: int | None = None,
+        cache: str | PathLike[str] | EmbeddingCache | None = "auto",
+        on_error: str = "raise",
+        verbose: int = 0,
+    ) -> None:
+        self.backbone = backbone
+        self.depth = depth
+        self.pooling = pooling
+        self.weights = weights
+        self.scaling = scaling
+        self.input_size = input_size
+        self.resize = resize
+        self.image_shape = image_shape
+        self.value_range = value_range
+        self.precision = precision
+        self.engine = engine
+        self.batch_size = batch_size
+        self.n_jobs = n_jobs
+        self.cache = cache
+        self.on_error = on_error
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
+        """Check the input; there is nothing to learn.
+
+        Parameters
+        ----------
+        X
+            Images, see `transform`.
+        y
+            Ignored.
+        """
+        self._check()
+        self._sources(X, reset=True)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Embed images.
+
+        Parameters
+        ----------
+        X
+            Paths (a list, array, pandas, polars or Arrow column, or a frame of one column), encoded bytes, PIL
+            images, one array of shape (n, h, w), (n, h, w, 1), (n, h, w, 3) or (n, h, w, 4), a list of such images
+            of different sizes, or with `image_shape` rows of pixels.
+
+        Returns
+        -------
+        array of shape (n, d), float32
+            One row for each image, in the order of `X`.
+
+        Raises
+        ------
+        ImageError
+            If images cannot be read and ``on_error="raise"``; names all of them.
+        InputError, WeightsError, CacheError
+            If a choice cannot be carried out.
+        """
+        self._check()
+        sources = self._sources(X, reset=False)
+        cache, memo = self._stores()
+        embeddings, bad = embed(
+            sources,
+            self._plan(memo),
+            resize_rule=self.resize,
+            batch_size=self.batch_size,
+            n_jobs=self.n_jobs,
+            engine=self.engine,
+            cache=cache,
+            memo=memo,
+            progress=self.verbose > 0,
+        )
+        if self.on_error == "nan":
+            self.bad_images_ = tuple(bad)
+        elif bad:
+            raise ImageError(bad)
+        return embeddings
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002 - the same for any input
+        """Name the columns: backbone, place, pooling and number, as ``resnet50_stage5_avg_17``.
+
+        Parameters
+        ----------
+        input_features
+            Ignored.
+
+        Returns
+        -------
+        array of str objects
+        """
+        self._check()
+        plan = self._plan(self._stores()[1])
+        return np.array(
+            [f"{plan.name}_{column}" for tap in plan.taps for column in tap.columns], dtype=object
+        )
+
+    def _check(self) -> None:
+        choices = (("resize", RULES), ("engine", ENGINES), ("on_error", ON_ERROR))
+        for name, known in choices:
+            if getattr(self, name) not in known:
+                raise UnknownNameError(name, getattr(self, name), known)
+        if not is_count(self.batch_size):
+            raise InputError(f"batch_size={self.batch_size!r}: give a whole number of images, 1 or more.")
+
+    def _sources(self, X: Any, *, reset: bool) -> list[Source]:
+        if self.image_shape is not None:
+            X = validate_data(self, X, reset=reset, dtype="numeric")
+        return as_sources(X, image_shape=self.image_shape, value_range=self.value_range)
+
+    def _stores(self) -> tuple[EmbeddingCache | None, Memo | None]:
+        if self.cache is None:
+            return None, None
+        if isinstance(self.cache, EmbeddingCache):
+            cache = self.cache
+        else:
+            cache = EmbeddingCache(None if self.cache == "auto" else self.cache)
+        return cache, Memo(cache.path)
+
+    def _plan(self, memo: Memo | None) -> Plan:
+        choices = Choices(
+            backbone=self.backbone,
+            depth=self.depth,
+            pooling=self.pooling,
+            weights=self.weights,
+            scaling=self.scaling,
+            input_size=self.input_size,
+            resize=self.resize,
+            precision=self.precision,
+        )
+        return resolve(choices, partial(file_id, memo=memo), memo)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.string = True
+        tags.input_tags.three_d_array = True
+        tags.input_tags.two_d_array = self.image_shape is not None
+        tags.transformer_tags.preserves_dtype = []
+        return tags

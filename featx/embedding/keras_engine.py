@@ -1,0 +1,120 @@
+"""Engines: run a truncated graph over batches of pixels."""
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from featx.embedding.batches import regrouped
+from featx.networks.graph import Graph, Tensor
+from featx.networks.pooling import pool
+
+ENGINES = ("auto", "keras", "openvino")
+"""The names there are; ``auto``: see `featx.embedding.engines.engine_for`."""
+BLOCK_BYTES = 256 << 20
+"""Pixels and vectors of the batches that an accelerator is given at a time: 1,700 images of 224 x 224."""
+
+
+def device() -> str:
+    """Name what Keras computes on, as its backend does: ``"device:GPU:0"``, ``"cuda:0"``."""
+    from keras import ops
+
+    # not keras.distribution.list_devices: torch has none, and JAX raises when asked for a GPU that is not there
+    return str(ops.zeros(1).device).rsplit("/", maxsplit=1)[-1]
+
+
+def accelerated() -> bool:
+    """Tell whether Keras computes on a GPU or a TPU."""
+    return "cpu" not in device().lower()
+
+
+PREDICTING = threading.Lock()
+"""Held while Keras predicts: on JAX it gives the weights away meanwhile, and other threads cannot even read them."""
+
+
+class KerasEngine:
+    """Keras' own compiled inference, on whichever backend Keras runs.
+
+    Every batch is run at one fixed shape, the last one padded, so that an image's vectors depend neither on the other
+    images of its batch nor on their number, and the graph is compiled once.
+
+    Parameters
+    ----------
+    graph
+        The backbone.
+    taps
+        Where to cut and how to pool, one pair for each vector wanted; all are computed in one pass.
+    batch_size
+        Images in a batch.
+    batches
+        Batches given to Keras at a time. With more than one their vectors stay on the device until all are done, and
+        the next ones are gathered meanwhile: for accelerators.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from featx.networks.graph import flatten
+    >>> network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="only")])
+    >>> graph = flatten(network, input_size=(8, 8), scaling="unit")
+    >>> engine = KerasEngine(graph, [(graph.at("only"), "avg"), (graph.at("only"), "max+std")], batch_size=2)
+    >>> [vectors.shape for vectors in engine(np.zeros((1, 8, 8, 3), np.uint8))]
+    [(1, 4), (1, 8)]
+    """
+
+    def __init__(
+        self, graph: Graph, taps: Sequence[tuple[Tensor, str]], batch_size: int, batches: int = 1
+    ) -> None:
+        import keras
+        from keras import ops
+
+        # a model of its own, so that no operator here gets a name that one in the graph has
+        maps = [keras.Input(tensor.shape, dtype=tensor.symbol.dtype) for tensor, _ in taps]
+        vectors = [
+            pool(ops.cast(symbol, "float32"), pooling, ops)
+            for symbol, (_, pooling) in zip(maps, taps, strict=True)
+        ]
+        pooler = keras.Model(maps, vectors, name="featx_pooling")
+        self.model: Any = keras.Model(graph.input, pooler([tensor.symbol for tensor, _ in taps]))
+        self.batch_size = batch_size
+        self.batches = batches
+
+    def __call__(self, pixels: np.ndarray) -> list[np.ndarray]:
+        """Embed some batches.
+
+        Parameters
+        ----------
+        pixels
+            uint8, of shape (n, h, w, 3), at most `batches` times `batch_size` images.
+
+        Returns
+        -------
+        list of arrays
+            float32, of shape (n, d), one for each tap.
+        """
+        count = len(pixels)
+        if lack := -count % self.batch_size:
+            pixels = np.pad(pixels, [(0, lack), (0, 0), (0, 0), (0, 0)])
+        with PREDICTING:
+            if len(pixels) == self.batch_size:  # `predict` takes about 50 ms more
+                outputs = self.model.predict_on_batch(pixels)
+            else:
+                outputs = self.model.predict(pixels, batch_size=self.batch_size, verbose=0)
+        vectors = outputs if isinstance(outputs, list | tuple) else [outputs]
+        return [np.asarray(values[:count], dtype=np.float32) for values in vectors]
+
+    def run(self, parts: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        """Embed images that come in parts of any size: their vectors in the same order, in parts of another size."""
+        blocks = regrouped(parts, self.batches * self.batch_size)
+        return map(self, blocks) if self.batches == 1 else self._run_ahead(blocks)
+
+    def _run_ahead(self, blocks: Iterator[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        """Gather the next block while one is run."""
+        with ThreadPoolExecutor(1) as device:
+            running: list[Future[list[np.ndarray]]] = []
+            for block in blocks:
+                done = [one.result() for one in running]
+                running = [device.submit(self, block)]
+                yield from done
+            yield from (one.result() for one in running)

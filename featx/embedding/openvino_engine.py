@@ -1,0 +1,224 @@
+"""Graphs exported to OpenVINO, which runs them 1 to 5 times as fast as Keras on a CPU; kept on disk."""
+
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from time import time
+from typing import Any
+
+import numpy as np
+
+from featx.embedding.batches import regrouped
+from featx.errors import FeatxError
+
+GRAPH, WEIGHTS, CHECK = "graph.xml", "graph.bin", "sha256"
+CHUNK = 2
+"""Images in a request, the last one filled up; few enough for the processor's cache (docs/performance.md)."""
+KEEP = 1 << 30
+"""Bytes that the exported graphs of one cache may take; the one used longest ago goes first."""
+DEAD = 3600
+"""Seconds after which an unfinished export belongs to a process that is no more."""
+TOLERANCE = 1e-5
+"""How far the exported graph may be from Keras, relative to the largest number of a vector."""
+
+
+class ExportError(FeatxError):
+    """A graph cannot be exported, or the export gives other numbers."""
+
+
+class OpenVINOEngine:
+    """An exported graph, run by OpenVINO, `CHUNK` images at a time on every stream that suits the processor.
+
+    Parameters
+    ----------
+    folder
+        What `export` wrote.
+    precision
+        ``"float32"`` or ``"bfloat16"``. OpenVINO's own choice depends on the processor, so it is always told.
+
+    Raises
+    ------
+    ExportError
+        If the folder's files are not those that were written.
+    """
+
+    def __init__(self, folder: Path, precision: str = "float32") -> None:
+        import openvino
+
+        _check(folder)
+        with suppress(OSError):  # a cache that may only be read
+            (folder / CHECK).touch()  # notes when it was used, for `_make_room`
+        core = openvino.Core()
+        model = core.read_model(folder / GRAPH)
+        model.reshape([CHUNK, *list(model.input().partial_shape)[1:]])
+        settings = {
+            "PERFORMANCE_HINT": "THROUGHPUT",
+            "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
+        }
+        self._model = core.compile_model(model, "CPU", settings)
+        self._streams = self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+
+    def run(self, parts: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        """Embed images, `CHUNK` at a time; as `featx.embedding.keras_engine.KerasEngine.run` does."""
+        # Requests of its own for each run, since threads may share an engine; two for each stream, so that the next
+        # one waits there when one ends.
+        idle = deque(self._model.create_infer_request() for _ in range(2 * self._streams))
+        running: deque[tuple[Any, int]] = deque()
+        try:
+            for pixels in regrouped(parts, CHUNK):
+                if not idle:
+                    yield self._result(running, idle)
+                request = idle.popleft()
+                full = pixels if len(pixels) == CHUNK else np.resize(pixels, (CHUNK, *pixels.shape[1:]))
+                request.start_async([full])
+                running.append((request, len(pixels)))
+            while running:
+                yield self._result(running, idle)
+        finally:  # a request that still runs reads pixels that nobody else keeps
+            for request, _ in running:
+                request.wait()
+
+    def _result(self, running: deque[tuple[Any, int]], idle: deque[Any]) -> list[np.ndarray]:
+        request, count = running.popleft()
+        request.wait()
+        vectors = [
+            request.get_output_tensor(place).data[:count].copy() for place in range(len(self._model.outputs))
+        ]
+        idle.append(request)
+        return vectors
+
+
+def export(model: Any, folder: Path) -> None:
+    """Write a Keras model as a folder that `OpenVINOEngine` reads; all of it or nothing.
+
+    Parameters
+    ----------
+    model
+        From uint8 pixels (n, h, w, 3) to vectors (n, d), float32.
+    folder
+        Where; the folders above it are made.
+
+    Raises
+    ------
+    ExportError
+        If Keras or OpenVINO cannot, or if the exported graph gives other numbers than Keras; the message says which.
+    OSError
+        If the folder cannot be written.
+    """
+    import openvino
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix="draft-", dir=folder.parent))
+    try:
+        try:
+            model.export(str(draft / "keras.xml"), format="openvino", verbose=False)
+            graph = _only_outputs(openvino.Core().read_model(draft / "keras.xml"), len(model.outputs))
+            _pad_in_pools(graph)
+            openvino.save_model(graph, draft / GRAPH, compress_to_fp16=False)
+        except Exception as error:  # each backend of Keras and each converter raises its own
+            first, *_ = str(error).splitlines() or [""]
+            raise ExportError(f"{type(error).__name__}: {first}") from error
+        for name in ("keras.xml", "keras.bin"):
+            (draft / name).unlink()
+        (draft / CHECK).write_text(_digest(draft))
+        _compare(model, OpenVINOEngine(draft))
+        with suppress(OSError):  # another process was first
+            draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    _make_room(folder)
+
+
+def _only_outputs(graph: Any, count: int) -> Any:
+    """Drop what Keras' export adds to the outputs, one result for every swish, and bring the others into order."""
+    wanted = ["Identity:0", *(f"Identity_{place}:0" for place in range(1, count))]
+    results = graph.get_results()
+    if len(results) > count:
+        named = {
+            name: result for result in results for name in result.output(0).get_names() if name in wanted
+        }
+        results = [named[name] for name in wanted]
+    import openvino
+
+    return openvino.Model([result.input_value(0) for result in results], graph.get_parameters(), "featx")
+
+
+def _pad_in_pools(graph: Any) -> None:
+    """Let a MaxPool after a ReLU pad by itself, as in ResNet and DenseNet: OpenVINO runs a Pad by reference code."""
+    from openvino import opset8
+
+    for pool in graph.get_ops():
+        if pool.get_type_name() != "MaxPool":
+            continue
+        pad = pool.input_value(0).get_node()
+        if pad.get_type_name() != "Pad" or pad.get_attributes()["pad_mode"] != "constant":
+            continue
+        relu, *amounts = (source.get_node() for source in pad.input_values())
+        if relu.get_type_name() != "Relu" or any(node.get_type_name() != "Constant" for node in amounts):
+            continue
+        begin, end, *value = (node.get_data() for node in amounts)
+        if begin[:2].any() or end[:2].any() or any(value):  # of images or channels, or not with zeros
+            continue
+        how = pool.get_attributes()
+        own = opset8.max_pool(
+            relu, how["strides"], how["dilations"], begin[2:].tolist(), end[2:].tolist(), how["kernel"],
+            how["rounding_type"],
+        )  # fmt: skip
+        pool.output(0).replace(own.output(0))
+
+
+def _compare(model: Any, engine: OpenVINOEngine) -> None:
+    """Run both on noise."""
+    from keras import ops
+
+    pixels = np.random.default_rng(0).integers(0, 256, (2, *model.inputs[0].shape[1:]), np.uint8)
+    outputs = model(pixels, training=False)
+    theirs = [
+        ops.convert_to_numpy(values)
+        for values in (outputs if isinstance(outputs, list | tuple) else [outputs])
+    ]
+    own = [np.concatenate(parts) for parts in zip(*engine.run([pixels]), strict=True)]
+    for expected, vectors in zip(theirs, own, strict=True):
+        # squares of numbers below 1e-12, as untrained networks give, leave the range of float32
+        distance = float(np.abs(vectors - expected).max() / max(np.abs(expected).max(), 1e-12))
+        if not distance <= TOLERANCE:
+            raise ExportError(f"its numbers differ from those of Keras by {distance:.1e}")
+
+
+def _digest(folder: Path) -> str:
+    total = sha256()
+    for name in (GRAPH, WEIGHTS):
+        with (folder / name).open("rb") as file:
+            while block := file.read(1 << 20):
+                total.update(block)
+    return total.hexdigest()
+
+
+def _check(folder: Path) -> None:
+    try:
+        kept, found = (folder / CHECK).read_text(), _digest(folder)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExportError(f"{folder} cannot be read: {error}") from error
+    if kept != found:
+        raise ExportError(f"{folder} is damaged: its SHA-256 is {found}, expected {kept[:64]}")
+
+
+def _make_room(newest: Path) -> None:
+    """Remove the exported graphs used longest ago, so that all of them fit into `KEEP`; what is not ours stays."""
+    used = {}
+    for check in newest.parent.glob(f"*/{CHECK}"):
+        with suppress(OSError):  # another process was first
+            used[check.parent] = check.stat().st_mtime_ns
+    for draft in newest.parent.glob("draft-*"):  # what a process that died has left
+        with suppress(OSError):
+            if time() - draft.stat().st_mtime > DEAD:
+                shutil.rmtree(draft, ignore_errors=True)
+    room = KEEP
+    for folder in sorted(used, key=lambda folder: (folder == newest, used[folder]), reverse=True):
+        room -= sum(file.stat().st_size for file in folder.glob("*"))
+        if room < 0 and folder != newest:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,174 @@
+"""Small raw pixels as features: the baseline that a network's features have to beat."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import validate_data
+
+from featx.errors import BadImage, ImageError, InputError, UnknownNameError
+from featx.images.loading import spread
+from featx.images.resizing import RULES, to_size
+from featx.images.sources import Source, as_sources, content
+
+
+class PixelExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
+    """Turn images into their own pixels, at a small size.
+
+    Nothing is learned from the data, and nothing is cached: it is quicker to decode an image than to look it up.
+
+    Parameters
+    ----------
+    size
+        Height and width in pixels.
+    resize
+        ``squash`` (change the aspect), ``crop`` (short side, then centre) or ``pad`` (long side, then a border).
+    image_shape
+        For flattened images, rows of a 2-D array: their shape, as for `FeatureExtractor`.
+    value_range
+        What black and white are in arrays that are not uint8: (0, 255), (0, 1), (0, 16), ...
+    on_error
+        ``"raise"``: one `ImageError` names every bad image. ``"nan"``: a bad image becomes a row of NaN.
+    n_jobs
+        Workers that read and decode, see `joblib.parallel_config`. None: a thread for every core.
+
+    Attributes
+    ----------
+    bad_images_ : tuple of BadImage
+        The images of the last `transform` that could not be read. Only with ``on_error="nan"``.
+    n_features_in_ : int
+        Columns seen in `fit`. Only with `image_shape`.
+
+    Examples
+    --------
+    >>> from featx.images import synthetic
+    >>> images, _ = synthetic(n=6, size=48)
+    >>> pixels = PixelExtractor(size=8).fit_transform(images)
+    >>> pixels.shape, pixels.dtype.name, bool(0 <= pixels.min() < pixels.max() <= 1)
+    ((6, 192), 'float32', True)
+    """
+
+    def __init__(
+        self,
+        size: int = 16,
+        *,
+        resize: str = "squash",
+        image_shape: tuple[int, ...] | None = None,
+        value_range: tuple[float, float] = (0, 255),
+        on_error: str = "raise",
+        n_jobs: int | None = None,
+    ) -> None:
+        self.size = size
+        self.resize = resize
+        self.image_shape = image_shape
+        self.value_range = value_range
+        self.on_error = on_error
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
+        """Check the input; there is nothing to learn.
+
+        Parameters
+        ----------
+        X
+            Images, see `transform`.
+        y
+            Ignored.
+        """
+        self._check()
+        self._sources(X, reset=True)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Give each image's pixels as one row: from top to bottom, from left to right, red, green, blue.
+
+        Parameters
+        ----------
+        X
+            Images, in any form that `FeatureExtractor.transform` takes.
+
+        Returns
+        -------
+        array of shape (n, size * size * 3), float32
+            From 0 (black) to 1 (white).
+
+        Raises
+        ------
+        ImageError
+            If images cannot be read and ``on_error="raise"``; names all of them.
+        InputError
+            If `X` holds no images.
+        """
+        self._check()
+        sources = self._sources(X, reset=False)
+        rows = np.full((len(sources), self.size**2 * 3), np.nan, np.float32)
+        bad = []
+        read = partial(_pixels, size=(self.size, self.size), rule=self.resize)
+        for row, pixels in enumerate(spread(read, sources, self.n_jobs)):
+            if isinstance(pixels, str):
+                source = sources[row]
+                bad.append(BadImage(row, source if isinstance(source, str) else f"image {row}", pixels))
+            else:
+                rows[row] = pixels.ravel()
+        if bad and self.on_error == "raise":
+            raise ImageError(bad)
+        if self.on_error == "nan":
+            self.bad_images_ = tuple(bad)
+        rows /= 255
+        return rows
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002 - the same for any input
+        """Name the columns: row, column and colour, as ``pixel_0_15_red``.
+
+        Parameters
+        ----------
+        input_features
+            Ignored.
+
+        Returns
+        -------
+        array of str objects
+        """
+        self._check()
+        return np.array(
+            [
+                f"pixel_{row}_{column}_{colour}"
+                for row in range(self.size)
+                for column in range(self.size)
+                for colour in ("red", "green", "blue")
+            ],
+            dtype=object,
+        )
+
+    def _check(self) -> None:
+        choices: Sequence[tuple[str, Any]] = (("resize", RULES), ("on_error", ("raise", "nan")))
+        for name, known in choices:
+            if getattr(self, name) not in known:
+                raise UnknownNameError(name, getattr(self, name), known)
+        if isinstance(self.size, bool) or not isinstance(self.size, int | np.integer) or self.size < 1:
+            raise InputError(f"size={self.size!r}: give a whole number of pixels, 1 or more.")
+
+    def _sources(self, X: Any, *, reset: bool) -> list[Source]:
+        if self.image_shape is not None:
+            X = validate_data(self, X, reset=reset, dtype="numeric")
+        return as_sources(X, image_shape=self.image_shape, value_range=self.value_range)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.string = True
+        tags.input_tags.three_d_array = True
+        tags.input_tags.two_d_array = self.image_shape is not None
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _pixels(source: Source, size: tuple[int, int], rule: str) -> np.ndarray | str:
+    """Decode one image to (h, w, 3) uint8; for one that cannot be read, the reason."""
+    try:
+        return to_size(content(source), size, rule)
+    except InputError as error:
+        return str(error)

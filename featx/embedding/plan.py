@@ -1,0 +1,243 @@
+"""From choices to recipes: which vectors a set of choices names, known without building the network where possible."""
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from featx import __version__
+from featx.cache.identity import FORMAT, digest, graph_digest, recipe_id, weights_digest
+from featx.cache.memo import Memo
+from featx.embedding.keras_engine import PREDICTING
+from featx.errors import InputError, UnknownNameError
+from featx.networks.graph import SCALINGS, Graph
+from featx.networks.network import Network, Size, network_of
+from featx.networks.pooling import columns, parts
+
+PRECISIONS = ("float32", "bfloat16")
+
+LAST_THREE = (-3, -2, -1)
+"""Default depths of a network that is not in the catalogue."""
+
+
+@dataclass(frozen=True)
+class Tap:
+    """One place where a backbone is cut, and how its maps become a vector."""
+
+    backbone: str
+    depth: int | str
+    """A stage number or a layer's name."""
+    layer: str
+    """The layer's name."""
+    pooling: str
+    shape: tuple[int, ...]
+    """Of the maps of one image, (h, w, c), or of its vector, (d,)."""
+    recipe: Mapping[str, Any]
+    """Every choice that fixes the vector's numbers, in JSON."""
+
+    @cached_property
+    def recipe_id(self) -> str:
+        """The recipe's name in the cache."""
+        return recipe_id(self.recipe)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The recipe with, for people, the place in the network it was made for."""
+        return {
+            "backbone": self.backbone,
+            "depth": self.depth,
+            "layer": self.layer,
+            "recipe": dict(self.recipe),
+        }
+
+    @cached_property
+    def columns(self) -> list[str]:
+        """Names of the vector's numbers, e.g. ``stage4_avg_0``."""
+        place = f"stage{self.depth}" if isinstance(self.depth, int) else self.depth
+        return [f"{place}_{column}" for column in columns(self.shape, self.pooling)]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The taps that a set of choices names, in order, and the way to the network that computes them."""
+
+    name: str
+    """The backbone's name."""
+    input_size: tuple[int, int]
+    taps: Sequence[Tap]
+    precision: str
+    graph: Callable[[str], Graph] = field(repr=False)
+    """Gives the network at a precision, building it on first use."""
+
+    @property
+    def width(self) -> int:
+        """Length of the embedding."""
+        return sum(len(tap.columns) for tap in self.taps)
+
+
+_lock = threading.RLock()
+_graphs: OrderedDict[Any, Graph] = OrderedDict()  # of named backbones and files; the two used last
+_own_graphs: WeakKeyDictionary[Any, dict[Any, Graph]] = WeakKeyDictionary()  # of Keras models
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Every choice of a `FeatureExtractor` that changes an embedding's numbers. Documented there."""
+
+    backbone: Any = "featx-mini"
+    depth: Any = "default"
+    pooling: Any = "default"
+    weights: Any = "auto"
+    scaling: str = "auto"
+    input_size: int | tuple[int, int] | None = None
+    resize: str = "squash"
+    precision: str = "float32"
+
+
+def resolve(choices: Choices, content_of: Callable[[Path], bytes], memo: Memo | None = None) -> Plan:
+    """Turn choices into a plan.
+
+    Parameters
+    ----------
+    choices
+        What was asked for.
+    content_of
+        Gives the digest of a file's content.
+    memo
+        Remembers the recipes of earlier runs, so that one that was resolved before needs no network and no Keras.
+
+    Raises
+    ------
+    InputError, WeightsError
+        If a choice cannot be carried out; the message says which and what to do.
+    """
+    if choices.precision not in PRECISIONS:
+        raise UnknownNameError("precision", choices.precision, PRECISIONS)
+    if choices.scaling not in ("auto", *SCALINGS):
+        raise UnknownNameError("scaling", choices.scaling, ("auto", *SCALINGS))
+    network = network_of(choices.backbone, choices.weights, _size(choices.input_size), content_of)
+    if network.row and choices.scaling not in ("auto", network.row.scaling):
+        raise InputError(
+            f"scaling={choices.scaling!r}: {network.name!r} brings its own, {network.row.scaling!r}. "
+            "scaling= is for Keras models of your own."
+        )
+    depths = _depths(choices.depth, network)
+    poolings = _poolings(choices.pooling, depths, network)
+    graph = partial(_graph, network, choices.scaling)
+    spoken = [network.size, choices.scaling, choices.resize, choices.precision, depths, poolings]
+    versions = [
+        FORMAT,
+        __version__,
+        version("keras"),
+    ]  # another one may find other stages, or write other recipes
+    question = network.key and digest(json.dumps([versions, network.key, spoken]).encode()).hex()
+    answer = memo.recall(question) if memo and question else None
+    if answer is None:
+        answer = _answer(graph(choices.precision), depths, poolings, choices)
+        if memo and question:
+            memo.note(question, answer)
+    taps = [Tap(network.name, **{**tap, "shape": tuple(tap["shape"])}) for tap in answer["taps"]]
+    return Plan(network.name, tuple(answer["input_size"]), taps, choices.precision, graph)
+
+
+def _answer(
+    graph: Graph, depths: Sequence[int | str], poolings: Sequence[str], choices: Choices
+) -> dict[str, Any]:
+    input_size = list(graph.input.shape[1:3])
+    if depths == LAST_THREE and len(graph.stages) < 3:  # a network of one or two stages has no more to give
+        depths, poolings = LAST_THREE[-len(graph.stages) :], poolings[-len(graph.stages) :]
+    taps = []
+    for depth, pooling in zip(depths, poolings, strict=True):
+        tensor = graph.at(depth)
+        part = graph.cut([tensor])
+        with PREDICTING:
+            weights = part.get_weights()
+        recipe = {
+            "graph": graph_digest(part.get_config()),
+            "weights": weights_digest(map(np.asarray, weights)),
+            "scaling": SCALINGS[graph.scaling],
+            "pooling": pooling,
+            "input_size": input_size,
+            "decode": "reduced",  # large JPEGs at 1/2, 1/4 or 1/8, see featx.images.decoding.picture_of
+            "resize": choices.resize,
+            "precision": choices.precision,
+        }
+        number = (
+            depth % (len(graph.stages) + 1) if isinstance(depth, int) else depth
+        )  # -1 is the last of them
+        taps.append(
+            {
+                "depth": number,
+                "layer": tensor.name,
+                "pooling": pooling,
+                "shape": tensor.shape,
+                "recipe": recipe,
+            }
+        )
+    return {"input_size": input_size, "taps": taps}
+
+
+def _size(given: Any) -> Size | None:
+    if given is None:
+        return None
+    pair = tuple(given) if isinstance(given, tuple | list | np.ndarray) else (given, given)
+    if len(pair) != 2 or not all(is_count(number) for number in pair):
+        raise InputError(f"input_size={given!r}: give a number of pixels, or (height, width).")
+    return int(pair[0]), int(pair[1])
+
+
+def is_count(number: Any) -> bool:
+    """Tell whether something is a whole number above 0."""
+    return isinstance(number, int | np.integer) and not isinstance(number, bool) and bool(number > 0)
+
+
+def _depths(given: Any, network: Network) -> tuple[int | str, ...]:
+    if isinstance(given, str) and given == "default":
+        return network.row.depth if network.row else LAST_THREE
+    items = given if isinstance(given, tuple | list | np.ndarray) else [given]
+    for item in items:
+        if isinstance(item, bool) or not isinstance(item, int | np.integer | str):
+            raise InputError(f"depth={given!r}: give a stage number, a layer's name, or a list of these.")
+    if not len(items):
+        raise InputError("depth is an empty list: give at least one stage number or layer name.")
+    return tuple(str(item) if isinstance(item, str) else int(item) for item in items)
+
+
+def _poolings(given: Any, depths: Sequence[int | str], network: Network) -> tuple[str, ...]:
+    if isinstance(given, str) and given == "default":
+        row = network.row
+        if row is None or isinstance(row.pooling, str):
+            given = row.pooling if row else "avg+std"
+        else:
+            best = dict(zip(row.depth, row.pooling, strict=True))
+            given = [best.get(depth, "avg+std") for depth in depths]
+    poolings = tuple(given) if isinstance(given, tuple | list | np.ndarray) else (given,) * len(depths)
+    if len(poolings) != len(depths):
+        raise InputError(
+            f"{len(poolings)} poolings for {len(depths)} depths: give one for all, or one for each."
+        )
+    return tuple("+".join(parts(pooling)) for pooling in poolings)
+
+
+def _graph(network: Network, scaling: str, precision: str) -> Graph:
+    """Build a network, or give the one built before for the same question."""
+    with _lock:
+        if network.key is None:
+            # the model's own weights may have changed, and a bfloat16 graph holds a copy of them
+            known = _own_graphs.setdefault(network.load(), {}) if precision == "float32" else {}
+        else:
+            known = _graphs
+        question = (network.key, network.size, scaling, precision)
+        if question not in known:
+            known[question] = network.graph(scaling, precision)
+            while len(_graphs) > 2:
+                _graphs.popitem(last=False)
+        return known[question]

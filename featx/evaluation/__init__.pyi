@@ -1,0 +1,15 @@
+from .duplicates import (
+    Duplicates as Duplicates,
+)
+from .duplicates import (
+    find_duplicates as find_duplicates,
+)
+from .duplicates import (
+    leaked as leaked,
+)
+from .report import (
+    Report as Report,
+)
+from .report import (
+    evaluate as evaluate,
+)

@@ -1,0 +1,233 @@
+"""Images that are there twice: the same content, or what looks the same; and whether that leaks from train to test."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from featx.cache.embedding_cache import EmbeddingCache
+from featx.cache.memo import Memo
+from featx.embedding.embed import image_ids
+from featx.errors import InputError
+from featx.images.sources import as_sources
+
+THRESHOLD = 0.95
+"""Cosine from which two images count as near duplicates; docs/explore.md has what it finds, rightly and wrongly."""
+
+_BLOCK = 1 << 24  # cosines at a time
+
+
+class DuplicateWarning(UserWarning):
+    """The same image is in a train and a test part, so that scores are too good."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Images that are one image."""
+
+    rows: tuple[int, ...]
+    """Their places in the input, ascending."""
+    exact: bool
+    """Whether their content is the same; otherwise they look alike."""
+    similarity: float
+    """The lowest cosine to the first of them; 1 where the content is the same."""
+    labels: tuple[Any, ...]
+    """Their different labels, sorted; empty if none were given. More than one: somebody erred."""
+    parts: tuple[Any, ...]
+    """Likewise for the parts they are in. More than one: what is tested on was trained on."""
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """What `find_duplicates` found."""
+
+    groups: tuple[Group, ...]
+    """Exact ones first; of both kinds those with the first rows first."""
+    images: int
+    """How many were compared."""
+    unreadable: tuple[int, ...]
+    """Rows that could not be, because they cannot be read."""
+
+    def __str__(self) -> str:
+        counts = [sum(group.exact == exact for group in self.groups) for exact in (True, False)]
+        said = f"{self.images} images: {counts[0]} groups with the same content, {counts[1]} that look alike"
+        labels = sum(len(group.labels) > 1 for group in self.groups)
+        parts = sum(len(group.parts) > 1 for group in self.groups)
+        more = [f"{labels} under several labels"] * bool(labels) + [f"{parts} in several parts"] * bool(parts)
+        return "; ".join([said, *more])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything as values that JSON can say."""
+        return asdict(self)
+
+
+def find_duplicates(
+    X: Any,
+    y: Any = None,
+    *,
+    parts: Any = None,
+    embeddings: Any = None,
+    threshold: float = THRESHOLD,
+    cache: str | PathLike[str] | EmbeddingCache | None = "auto",
+) -> Duplicates:
+    """Group images that have the same content and, given embeddings, those that look alike.
+
+    Content is compared by its digest: a file copied or renamed is the same, one saved anew is not. What looks alike
+    is found by the cosine of embeddings with their mean subtracted; it is passed on, so that of three images
+    in a group the first and the last may be less alike.
+
+    Parameters
+    ----------
+    X
+        n images, as `FeatureExtractor` takes them.
+    y
+        (n,) labels, to see whether duplicates agree on them.
+    parts
+        (n,) what each image is in, such as ``"train"`` and ``"test"``, or its fold, to see what is in two.
+    embeddings
+        (n, d) of the same images; rows of NaN are images that could not be read. None: content only. Needs memory for
+        a copy and for 17 million numbers, and time for n * n * d / 2 multiplications.
+    threshold
+        Cosine, from -1 to 1, from which images look alike.
+    cache
+        As for `FeatureExtractor`: what is known of files that have not changed is kept beside it.
+
+    Returns
+    -------
+    Duplicates
+
+    Raises
+    ------
+    InputError
+        If lengths differ or the threshold is no cosine.
+
+    Examples
+    --------
+    >>> from featx.images import synthetic
+    >>> images, labels = synthetic(n=6, size=16)
+    >>> found = find_duplicates([*images, images[2]], [*labels, "mine"], parts=[*["train"] * 6, "test"])
+    >>> print(found)
+    7 images: 1 groups with the same content, 0 that look alike; 1 under several labels; 1 in several parts
+    >>> found.groups[0].rows, found.groups[0].parts
+    ((2, 6), ('test', 'train'))
+    """
+    sources = as_sources(X)
+    about = [None if values is None else np.asarray(values) for values in (y, parts)]
+    for name, values in (("y", about[0]), ("parts", about[1]), ("embeddings", embeddings)):
+        if values is not None and len(values) != len(sources):
+            raise InputError(f"{name} has {len(values)} rows for {len(sources)} images.")
+    if not -1 <= threshold <= 1:
+        raise InputError(f"threshold={threshold!r}: give a cosine from -1 to 1, such as {THRESHOLD}.")
+    ids = image_ids(sources, _memo(cache))
+    readable: np.ndarray = np.any(ids, axis=1)
+    content = _content(ids)
+
+    def group(rows: Iterable[int], *, exact: bool, similarity: float) -> Group:
+        at = sorted(int(row) for row in rows)
+        told = [() if values is None else tuple(sorted(set(values[at].tolist()))) for values in about]
+        return Group(tuple(at), exact, similarity, *told)
+
+    groups = [group(rows, exact=True, similarity=1.0) for rows in _same(content, readable)]
+    if embeddings is not None:
+        points, kept = _points(np.asarray(embeddings), content, readable)
+        alike = _connected(points, threshold)
+        for rows in _same(alike, np.ones(len(alike), bool)):
+            similarity = float((points[rows] @ points[rows[0]]).min())
+            members = np.flatnonzero(readable & np.isin(content, content[kept[rows]]))
+            groups.append(group(members, exact=False, similarity=min(1.0, similarity)))
+    groups.sort(key=lambda one: (not one.exact, one.rows))
+    return Duplicates(tuple(groups), int(readable.sum()), tuple(np.flatnonzero(~readable).tolist()))
+
+
+def leaked(
+    X: Any,
+    splits: Iterable[tuple[Any, Any]],
+    *,
+    cache: str | PathLike[str] | EmbeddingCache | None = "auto",
+) -> np.ndarray:
+    """Tell which images are tested on although the same content was trained on.
+
+    Parameters
+    ----------
+    X
+        n images, as `FeatureExtractor` takes them.
+    splits
+        Pairs of rows (train, test), such as ``StratifiedKFold(5).split(X, y)`` gives.
+    cache
+        As in `find_duplicates`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Rows, ascending.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import KFold
+    >>> from featx.images import synthetic
+    >>> images, _ = synthetic(n=6, size=16)
+    >>> images = [*images, images[0]]
+    >>> leaked(images, KFold(2).split(images)).tolist()
+    [0, 6]
+    """
+    ids = image_ids(as_sources(X), _memo(cache))
+    readable, content = ids.any(axis=1), _content(ids)
+    found = np.zeros(len(ids), bool)
+    for train, test in splits:
+        found[test] |= np.isin(content[test], content[train])
+    return np.flatnonzero(found & readable)
+
+
+def _memo(cache: str | PathLike[str] | EmbeddingCache | None) -> Memo | None:
+    if cache is None:
+        return None
+    known = cache if isinstance(cache, EmbeddingCache) else EmbeddingCache(None if cache == "auto" else cache)
+    return Memo(known.path)
+
+
+def _content(ids: np.ndarray) -> np.ndarray:
+    """Give each content a number, (n,)."""
+    return np.unique(np.ascontiguousarray(ids).view("S16")[:, 0], return_inverse=True)[1]
+
+
+def _same(numbers: np.ndarray, wanted: np.ndarray) -> Iterator[np.ndarray]:
+    """Give the wanted rows that share a number with another, number by number."""
+    rows = np.flatnonzero(wanted)
+    order = rows[np.argsort(numbers[rows], kind="stable")]
+    for group in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
+        if len(group) > 1:
+            yield group
+
+
+def _points(
+    embeddings: np.ndarray, content: np.ndarray, readable: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Centre one embedding of each content and bring it to length 1; give them and their rows."""
+    sound = np.flatnonzero(readable & np.isfinite(embeddings).all(axis=1))
+    kept = sound[np.unique(content[sound], return_index=True)[1]]
+    points = embeddings[kept].astype(np.float32)
+    points -= points.mean(axis=0) if len(points) > 2 else 0
+    lengths = np.linalg.norm(points, axis=1, keepdims=True)
+    points /= np.where(lengths > 0, lengths, 1)
+    return points, kept
+
+
+def _connected(points: np.ndarray, threshold: float) -> np.ndarray:
+    """Give points that a chain of cosines at or above the threshold connects the same number, (n,)."""
+    from scipy.sparse import coo_array  # type: ignore[import-untyped]
+    from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
+
+    count = len(points)
+    groups = np.arange(count)
+    step = max(1, _BLOCK // max(1, count))
+    for start in range(0, count, step):
+        block = points[start : start + step]
+        here, there = np.nonzero(block @ points[start:].T >= threshold)
+        later = there > here
+        if later.any():  # joined at once, so that no number of pairs fills memory
+            pairs = groups[start + here[later]], groups[start + there[later]]
+            graph = coo_array((np.ones(len(pairs[0]), bool), pairs), (count, count))
+            groups = connected_components(graph, directed=False)[1][groups]
+    return groups

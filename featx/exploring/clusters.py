@@ -1,0 +1,280 @@
+"""Images grouped by their embeddings, without labels: what is in a folder, before anybody has sorted it."""
+
+import csv
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from featx.errors import InputError, UnknownNameError
+from featx.exploring.contact_sheet import contact_sheet
+from featx.images.sources import as_sources
+
+METHODS = ("kmeans", "hdbscan")
+SAMPLE = 5000
+"""Images that the silhouette is computed from at most: it compares each with each."""
+MOST = 20
+"""Clusters tried at most where their number is to be chosen."""
+SUMMARY = "clusters.json"
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Which image belongs to which group, and how distinct the groups are."""
+
+    labels: np.ndarray
+    """(n,) whole numbers; the largest cluster is 0, and -1 is none (``hdbscan`` only)."""
+    distances: np.ndarray
+    """(n,) float, to the mean of its cluster; NaN for none."""
+    method: str
+    silhouette: float
+    """From -1 to 1, see `sklearn.metrics.silhouette_score`; NaN for fewer than two clusters."""
+    tried: Mapping[int, float]
+    """The silhouette for each number of clusters that was tried."""
+    nmi: float | None = None
+    """Normalised mutual information with the labels given: 0 to 1."""
+    ari: float | None = None
+    """Adjusted Rand index with the labels given: 1 is the same groups, 0 is chance."""
+
+    @property
+    def count(self) -> int:
+        """How many clusters there are."""
+        return int(self.labels.max()) + 1
+
+    def members(self, cluster: int) -> np.ndarray:
+        """Rows of a cluster's images, the most typical first; of those in none in their order."""
+        rows = np.flatnonzero(self.labels == cluster)
+        return rows[np.argsort(self.distances[rows], kind="stable")]
+
+    def __str__(self) -> str:
+        none = int((self.labels < 0).sum())
+        lines = [
+            f"{self.count} clusters of {len(self.labels)} images by {self.method}: silhouette {self.silhouette:.3f}"
+        ]
+        if none:
+            lines[0] += f"; {none} images in none"
+        if self.nmi is not None and self.ari is not None:
+            lines.append(f"against the labels: NMI {self.nmi:.3f}, ARI {self.ari:.3f}")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give what JSON can say: the scores, the sizes, and the cluster of each image."""
+        return {
+            "method": self.method,
+            "clusters": self.count,
+            "sizes": [int((self.labels == cluster).sum()) for cluster in range(self.count)],
+            "in_none": int((self.labels < 0).sum()),
+            "silhouette": None if np.isnan(self.silhouette) else self.silhouette,
+            "tried": dict(self.tried),
+            "nmi": self.nmi,
+            "ari": self.ari,
+            "labels": self.labels.tolist(),
+        }
+
+
+def cluster(
+    embeddings: Any,
+    y: Any = None,
+    *,
+    clusters: int | str = "auto",
+    method: str = "kmeans",
+    components: int = 50,
+    smallest: int = 5,
+    seed: int = 0,
+) -> Clusters:
+    """Group images by their embeddings.
+
+    Embeddings are reduced to principal components, which are half whitened and brought to one length, so that distance
+    means angle. docs/clusters.md compares this with other ways.
+
+    Parameters
+    ----------
+    embeddings
+        (n, d) float, as `FeatureExtractor.transform` gives them.
+    y
+        (n,) labels, only to compare with.
+    clusters
+        For ``"kmeans"``: how many; ``"auto"``: from 2 to `MOST` what gives the highest silhouette.
+    method
+        ``"kmeans"``: every image is in a cluster. ``"hdbscan"``: dense regions, as many as there are; images in none.
+    components
+        How many principal components are kept, at most.
+    smallest
+        For ``"hdbscan"``: images in the smallest cluster.
+    seed
+        Of what is random.
+
+    Raises
+    ------
+    InputError
+        If there are too few images, or NaN, which stands for images that could not be read.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> truth = np.repeat(["ant", "bee", "cat"], 30)
+    >>> embeddings = rng.normal(size=(90, 40)) + 3 * rng.normal(size=(3, 40))[np.arange(90) // 30]
+    >>> print(cluster(embeddings, truth))
+    3 clusters of 90 images by kmeans: silhouette 0.2...
+    against the labels: NMI 1.000, ARI 1.000
+    """
+    from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+    if method not in METHODS:
+        raise UnknownNameError("method", method, METHODS)
+    embeddings = np.asarray(embeddings, np.float32)
+    _check(embeddings, y, clusters)
+    points = half_whitened(embeddings, components, seed)
+    if method == "hdbscan":
+        labels, tried = _dense(points, smallest), {}
+    else:
+        numbers = range(2, min(MOST, len(points) - 1) + 1) if clusters == "auto" else [int(clusters)]
+        found = {number: _kmeans(points, number, seed) for number in numbers}
+        tried = {number: _silhouette(points, labels, seed) for number, labels in found.items()}
+        labels = found[max(tried, key=lambda number: tried[number])]
+    labels = _largest_first(labels)
+    distances = np.full(len(points), np.nan)
+    for one in range(labels.max() + 1):
+        rows = labels == one
+        distances[rows] = np.linalg.norm(points[rows] - points[rows].mean(axis=0), axis=1)
+    truth = None if y is None else np.asarray(y)
+    return Clusters(
+        labels,
+        distances,
+        method,
+        _silhouette(points[labels >= 0], labels[labels >= 0], seed),
+        tried,
+        None if truth is None else float(normalized_mutual_info_score(truth, labels)),
+        None if truth is None else float(adjusted_rand_score(truth, labels)),
+    )
+
+
+def write_clusters(
+    found: Clusters, images: Sequence[Any], folder: str | Path, *, labels: Any = None, overwrite: bool = False
+) -> Path:
+    """Write clusters for people to look at: all of it or nothing.
+
+    ``clusters.csv`` has the cluster and the distance of each image, ``clusters.json`` the scores, and
+    ``cluster-00.jpg`` and so on show up to 48 images of each cluster, the most typical first.
+
+    Parameters
+    ----------
+    found
+        What `cluster` gave.
+    images
+        The images it was made from, in their order.
+    folder
+        Where; made here.
+    labels
+        (n,) written beside each image.
+    overwrite
+        Whether to replace a folder that this function wrote.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        If the folder exists and is not to be replaced, or holds something else, or cannot be written.
+    """
+    folder = Path(folder)
+    if folder.exists() and not (overwrite and (folder / SUMMARY).is_file()):
+        hint = (
+            "it holds something else" if overwrite else "give another name, or overwrite to replace clusters"
+        )
+        raise InputError(f"{str(folder)!r} exists: {hint}.")
+    sources = as_sources(images)
+    names = [source if isinstance(source, str) else str(row) for row, source in enumerate(sources)]
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            with (draft / "clusters.csv").open("w", newline="", encoding="utf-8") as file:
+                table = csv.writer(file)
+                table.writerow(["path", "cluster", "distance", *(["label"] if labels is not None else [])])
+                for row, name in enumerate(names):
+                    label = [] if labels is None else [labels[row]]
+                    table.writerow([name, found.labels[row], f"{found.distances[row]:.4f}", *label])
+            for one in range(-1 if (found.labels < 0).any() else 0, found.count):
+                shown = [sources[row] for row in found.members(one)[:48]]
+                name = f"cluster-{one:02}.jpg" if one >= 0 else "in-none.jpg"
+                contact_sheet(shown).save(draft / name, quality=85)
+            (draft / SUMMARY).write_text(json.dumps(found.to_dict(), indent=2) + "\n")
+            draft.chmod(0o755)
+            if folder.exists():
+                shutil.rmtree(folder)
+            draft.rename(folder)
+        finally:
+            with suppress(OSError):
+                shutil.rmtree(draft)
+    except OSError as error:
+        raise InputError(f"{str(folder)!r} cannot be written: {error}") from error
+    return folder
+
+
+def _check(embeddings: np.ndarray, y: Any, clusters: int | str) -> None:
+    if embeddings.ndim != 2:
+        raise InputError(f"embeddings have the shape {embeddings.shape}; (n, d) was expected.")
+    if len(embeddings) < 4:
+        raise InputError(f"{len(embeddings)} images cannot be grouped; give 4 or more.")
+    if y is not None and len(y) != len(embeddings):
+        raise InputError(f"y has {len(y)} labels for {len(embeddings)} images.")
+    if bad := int(np.isnan(embeddings).any(axis=1).sum()):
+        raise InputError(f"{bad} embeddings are NaN, of images that could not be read; leave them out.")
+    if clusters != "auto" and not (
+        isinstance(clusters, int | np.integer)
+        and not isinstance(clusters, bool)
+        and 2 <= clusters < len(embeddings)
+    ):
+        raise InputError(f"clusters={clusters!r}: give 'auto', or a number from 2 to {len(embeddings) - 1}.")
+
+
+def half_whitened(embeddings: np.ndarray, components: int, seed: int = 0) -> np.ndarray:
+    """Give principal components, each divided by the root of its deviation, in rows of length 1.
+
+    Whole whitening, by the deviation itself, finds more in many images and nothing but noise in few; none at all lets
+    one or two components decide.
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.preprocessing import normalize
+
+    kept = min(components, *embeddings.shape)
+    points = PCA(kept, random_state=seed).fit_transform(embeddings)
+    deviation = points.std(axis=0)
+    return np.asarray(normalize(points / np.sqrt(np.maximum(deviation, 1e-6 * deviation.max() or 1.0))))
+
+
+def _kmeans(points: np.ndarray, number: int, seed: int) -> np.ndarray:
+    from sklearn.cluster import KMeans
+
+    return np.asarray(KMeans(number, n_init=4, random_state=seed).fit_predict(points))
+
+
+def _dense(points: np.ndarray, smallest: int) -> np.ndarray:
+    from sklearn.cluster import HDBSCAN
+
+    return np.asarray(HDBSCAN(min_cluster_size=smallest, copy=True).fit_predict(points))
+
+
+def _silhouette(points: np.ndarray, labels: np.ndarray, seed: int) -> float:
+    from sklearn.metrics import silhouette_score
+
+    if not 2 <= len(np.unique(labels)) < len(points):
+        return float("nan")
+    few = np.random.default_rng(seed).permutation(len(points))[:SAMPLE]
+    return float(silhouette_score(points[few], labels[few]))
+
+
+def _largest_first(labels: np.ndarray) -> np.ndarray:
+    kept, counts = np.unique(labels[labels >= 0], return_counts=True)
+    ranks = {-1: -1, **{one: rank for rank, one in enumerate(kept[np.argsort(-counts, kind="stable")])}}
+    return np.array([ranks[one] for one in labels])

@@ -1,0 +1,6 @@
+from .estimators import (
+    FineTuner as FineTuner,
+)
+from .estimators import (
+    FineTunerRegressor as FineTunerRegressor,
+)

@@ -1,0 +1,277 @@
+"""Fine-tuning: a network trained on, whole or in its last stages, from where frozen features and a linear head are.
+
+A linear head first, then fine-tuning, changes a pretrained network less than a head that starts from nothing: Kumar et
+al., ICLR 2022.
+"""
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils import Tags
+
+from featx.cache.embedding_cache import EmbeddingCache
+from featx.errors import InputError
+from featx.finetuning.tuner import Tuner
+from featx.heads.logistic import LogisticHead
+from featx.heads.named import make_head
+from featx.heads.targets import Target, classes_in, labels_of, numbers_in, numbers_of
+
+
+class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn has no types
+    """Fine-tune a pretrained CNN as a classifier of images.
+
+    A linear head is fitted to frozen embeddings, those of `FeatureExtractor` with the same choices; then the last
+    stages of the network and the head are trained on together, each stage at a rate of its own. A part of the images is
+    held out; the epoch that does best on them is kept. Where that is epoch 0, before any training, the frozen pipeline
+    comes out, its head fitted to all images.
+
+    Binary targets get a sigmoid, several classes a softmax, several labels for each image a sigmoid each, with the
+    cross-entropy.
+
+    Parameters
+    ----------
+    backbone, depth, pooling, weights, scaling, input_size, resize, image_shape, value_range
+        As for `FeatureExtractor`. With ``weights=None`` the network is trained from scratch: its BatchNorm layers
+        learn and the head starts from zeros; ``decay=1, patience=None`` suit that.
+    stages
+        How many of the network's last stages are tuned, up to the deepest one in `depth`, or ``"all"``. With 0 only the
+        head is.
+    head
+        ``"auto"``: the head starts as `LogisticHead` on frozen embeddings. None: it starts from zeros.
+    epochs
+        How often each image is seen, at most.
+    batch_size
+        Images in a step.
+    learning_rate
+        Of the head, at its highest. ``"auto"``: 1e-3 for AdamW, 3e-3 for SGD.
+    decay
+        The last stage has `decay` times the head's rate, the one before it `decay` ** 2 times, and so on.
+    optimizer
+        ``"adamw"``, whose steps shrink with the gradient where that is below 1e-4, or ``"sgd"``.
+    weight_decay
+        Share of a weight that a step at rate 1 takes away. Not of biases.
+    momentum
+        Of SGD.
+    warmup
+        Share of the training during which the rate rises; then it falls in a half cosine to 0.
+    label_smoothing
+        Share of an even guess that is mixed into the targets.
+    dropout
+        Share of the embedding's columns that each step leaves out.
+    augment
+        How images are changed at random, in training only: ``flip``, ``crop``, ``rotation``, ``translation``,
+        ``contrast``, ``erasing``, a sum of these such as ``flip+crop``; ``"default"``, which is
+        ``translation+rotation+contrast``; a Keras model or a list of layers, which get float32 pixels of 0..255; or
+        None: what the stages that are not tuned make of each image is then computed once.
+    unfreeze
+        ``"at-once"``, or ``"gradual"``: the last stage first, then one more at a time during half of the training.
+    class_weight
+        None, ``"balanced"`` or a weight for each label, as in scikit-learn.
+    validation
+        Share of the images that is held out, of each class in proportion. None: all are trained on, and the last epoch
+        is kept.
+    patience
+        Ends the training after so many epochs without a better one. None: never.
+    precision
+        ``"float32"``, or ``"mixed"``: the network's arithmetic is bfloat16 while it is trained.
+    checkpoint
+        A folder: after each epoch the state is kept there, and a `fit` with the same choices, images and labels goes on
+        from it after a kill. None: nothing is kept.
+    max_seconds
+        Ends the training in about this time, counted from the start of `fit`, with the rates down at 0 by then.
+    cache
+        Where frozen embeddings are kept, as for `FeatureExtractor`.
+    random_state
+        Fixes which images are held out, their order, and how they are changed.
+    n_jobs
+        Workers that read and decode, as for `FeatureExtractor`.
+    verbose
+        1: a progress bar on stderr.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels; for several labels each, the numbers of their columns.
+    backbone_ : keras.Model
+        The tuned network, from pixels of 0..255 to the maps that are pooled; a backbone for `FeatureExtractor`.
+    depth_, pooling_ : list of str
+        Where the head reads `backbone_`, and how.
+    coef_, intercept_ : ndarray of shape (n_scores, d), (n_scores,)
+        The head: scores are ``FeatureExtractor(backbone_, depth=depth_, pooling=pooling_).transform(X) @ coef_.T +
+        intercept_``.
+    target_ : Target
+        What `y` was taken for: ``kind``, ``activation``.
+    history_ : list of dict
+        For each epoch ``loss``, ``rates`` (of the head, the last stage, the one before it, ...; at its last step),
+        ``seconds``, and with validation ``validation_score`` and ``validation_loss``. Epoch 0 is before training.
+    best_epoch_ : int
+        The epoch that was kept.
+    n_features_in_ : int
+        Columns seen in `fit`. Only with `image_shape`.
+
+    Examples
+    --------
+    >>> from featx.images import synthetic
+    >>> images, labels = synthetic(n=60, classes=3, size=32, seed=0)
+    >>> tuner = FineTuner("featx-mini", depth=3, input_size=32, epochs=2, random_state=0, cache=None)
+    >>> bool(tuner.fit(images[:40], labels[:40]).score(images[40:], labels[40:]) > 0.8)
+    True
+    >>> tuner.target_.activation, len(tuner.backbone_.outputs)
+    ('softmax', 1)
+    """
+
+    def __init__(
+        self,
+        backbone: Any = "featx-mini",
+        *,
+        depth: int | str | Sequence[int | str] = "default",
+        pooling: str | Sequence[str] = "default",
+        weights: str | PathLike[str] | None = "auto",
+        scaling: str = "auto",
+        input_size: int | tuple[int, int] | None = None,
+        resize: str = "squash",
+        image_shape: tuple[int, ...] | None = None,
+        value_range: tuple[float, float] = (0, 255),
+        stages: int | str = "all",
+        head: str | None = "auto",
+        epochs: int = 20,
+        batch_size: int = 32,
+        learning_rate: float | str = "auto",
+        decay: float = 0.5,
+        optimizer: str = "adamw",
+        weight_decay: float = 0.01,
+        momentum: float = 0.9,
+        warmup: float = 0.1,
+        label_smoothing: float = 0.0,
+        dropout: float = 0.0,
+        augment: Any = "default",
+        unfreeze: str = "at-once",
+        class_weight: Mapping[Any, float] | str | None = None,
+        validation: float | None = 0.15,
+        patience: int = 5,
+        precision: str = "float32",
+        checkpoint: str | PathLike[str] | None = None,
+        max_seconds: float | None = None,
+        cache: str | PathLike[str] | EmbeddingCache | None = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            backbone,
+            depth=depth,
+            pooling=pooling,
+            weights=weights,
+            scaling=scaling,
+            input_size=input_size,
+            resize=resize,
+            image_shape=image_shape,
+            value_range=value_range,
+            stages=stages,
+            head=head,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            decay=decay,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            momentum=momentum,
+            warmup=warmup,
+            dropout=dropout,
+            augment=augment,
+            unfreeze=unfreeze,
+            validation=validation,
+            patience=patience,
+            precision=precision,
+            checkpoint=checkpoint,
+            max_seconds=max_seconds,
+            cache=cache,
+            random_state=random_state,
+            n_jobs=n_jobs,
+            verbose=verbose,
+        )
+        self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
+
+    def _read(self, y: Any) -> tuple[np.ndarray, Target, np.ndarray]:
+        y, target = labels_of(y), classes_in(y)
+        self.classes_ = np.asarray(target.classes)
+        _, group, sizes = np.unique(
+            y, axis=0 if y.ndim == 2 else None, return_inverse=True, return_counts=True
+        )
+        if self.validation is not None and y.ndim == 1 and sizes.min() < 2:
+            raise InputError(
+                f"The least populated class in y, {self.classes_.tolist()[sizes.argmin()]!r}, has only 1 member, "
+                "which is too few to hold some images out. Give it another image, or pass validation=None."
+            )
+        return y, target, group
+
+    def _probe(self, embeddings: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        head = LogisticHead(class_weight=self.class_weight).fit(embeddings, y)
+        return head.coef_, head.intercept_
+
+    def _score(self, y: np.ndarray, predicted: np.ndarray) -> float:
+        return float(accuracy_score(y, predicted))
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Give probabilities.
+
+        Parameters
+        ----------
+        X
+            Images, as for `fit`.
+
+        Returns
+        -------
+        array
+            (n, n_classes), whose rows sum to 1; or for several labels (n, n_labels), each by itself.
+        """
+        scores = self._scores(X)
+        return self.target_.probabilities(scores)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class FineTunerRegressor(RegressorMixin, Tuner):  # type: ignore[misc] # scikit-learn has no types
+    """Fine-tune a pretrained CNN to predict numbers from images.
+
+    Works as `FineTuner` does, from ridge regression on frozen embeddings. Numbers that all lie in 0..1 get a sigmoid
+    and the cross-entropy, and are answered by numbers in 0..1; any others are standardised, with a linear output and
+    the squared error. Targets may have several columns.
+
+    Parameters and attributes are those of `FineTuner` without `label_smoothing`, `class_weight` and `classes_`; the
+    score is R².
+
+    Examples
+    --------
+    >>> from featx.images import synthetic
+    >>> images, _ = synthetic(n=40, classes=3, size=32, seed=0)
+    >>> brightness = [float(image.mean()) for image in images]
+    >>> tuner = FineTunerRegressor("featx-mini", depth=2, input_size=32, epochs=1, random_state=0, cache=None)
+    >>> tuner.fit(images, brightness).predict(images[:3]).shape
+    (3,)
+    """
+
+    def _read(self, y: Any) -> tuple[np.ndarray, Target, np.ndarray]:
+        y = numbers_of(y)
+        return y, numbers_in(y), y.reshape(len(y), -1)[:, 0]
+
+    def _probe(self, embeddings: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        scaler, ridge = make_head("ridge").fit(embeddings.astype(np.float64), y)
+        coef = np.atleast_2d(ridge.coef_) / scaler.scale_
+        return coef, np.atleast_1d(ridge.intercept_) - coef @ scaler.mean_
+
+    def _score(self, y: np.ndarray, predicted: np.ndarray) -> float:
+        return float(r2_score(y, predicted))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

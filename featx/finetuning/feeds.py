@@ -1,0 +1,186 @@
+"""Feeding a network that is trained: pixels decoded once where they fit into memory, batches of them, held-out rows."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from featx.errors import BadImage, ImageError, InputError
+from featx.finetuning.augment import Augmenter
+from featx.images.loading import spread
+from featx.images.resizing import to_size
+from featx.images.sources import Source, content
+
+IN_MEMORY = 2 << 30
+"""Bytes of decoded images, or of what a fixed part of the network makes of them, that are kept in memory."""
+
+Batches = Sequence[np.ndarray]
+"""The rows of each batch."""
+
+
+class Images:
+    """Images as uint8 pixels of one size.
+
+    Parameters
+    ----------
+    sources
+        The images.
+    size
+        Height and width in pixels.
+    rule
+        How they are brought to it.
+    n_jobs
+        Workers that read and decode.
+    limit
+        Up to how many bytes they are decoded once and kept; more of them are decoded each time they are asked for.
+
+    Raises
+    ------
+    ImageError
+        If some cannot be read: all of them are named where they are decoded at once, else the first ones met.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        size: tuple[int, int],
+        rule: str,
+        n_jobs: int | None,
+        limit: int = IN_MEMORY,
+    ) -> None:
+        self._sources, self._n_jobs = sources, n_jobs
+        self._load = partial(_load, size=size, rule=rule)
+        self._pixels: np.ndarray | None = None
+        if len(sources) * size[0] * size[1] * 3 <= limit:
+            rows = np.arange(len(sources))
+            self._pixels = np.concatenate(list(self.batches(np.array_split(rows, -(-len(rows) // 32)))))
+
+    def batches(self, batches: Batches) -> Iterator[np.ndarray]:
+        """Give the pixels of each batch, (n, h, w, 3)."""
+        if self._pixels is not None:
+            yield from (self._pixels[rows] for rows in batches)
+            return
+        wanted = ([(int(row), self._sources[row]) for row in rows] for rows in batches)
+        bad: list[BadImage] = []
+        for pixels, reasons in spread(self._load, wanted, self._n_jobs):
+            bad += reasons
+            if not bad:
+                yield pixels
+        if bad:
+            raise ImageError(bad)
+
+
+def _load(
+    wanted: Sequence[tuple[int, Source]], size: tuple[int, int], rule: str
+) -> tuple[np.ndarray, list[BadImage]]:
+    pixels = np.zeros((len(wanted), *size, 3), np.uint8)
+    bad = []
+    for place, (row, source) in enumerate(wanted):
+        try:
+            pixels[place] = to_size(content(source), size, rule)
+        except InputError as error:
+            bad.append(BadImage(row, source if isinstance(source, str) else f"image {row}", str(error)))
+    return pixels, bad
+
+
+class PixelFeed:
+    """Feeds a network that begins with pixels.
+
+    Parameters
+    ----------
+    images
+        The images.
+    augmenter
+        Changes them at random; None: they stay as they are.
+    """
+
+    def __init__(self, images: Images, augmenter: Augmenter | None = None) -> None:
+        self._images, self._augmenter = images, augmenter
+
+    def __call__(self, batches: Batches, *seed: int) -> Iterator[list[np.ndarray]]:
+        """Give what the network reads for each batch; the seed fixes how images are changed."""
+        if self._augmenter:
+            self._augmenter.seed(*seed)
+        for pixels in self._images.batches(batches):
+            yield [self._augmenter(pixels) if self._augmenter else pixels]
+
+
+class KeptFeed:
+    """Feeds the tuned part of a network with what its fixed part made of each image, once.
+
+    Parameters
+    ----------
+    fixed
+        A Keras model from pixels to a list of outputs.
+    images
+        The images.
+    count
+        How many there are.
+    batch_size
+        Images at a time.
+    """
+
+    def __init__(self, fixed: Any, images: Images, count: int, batch_size: int) -> None:
+        rows = np.arange(count)
+        starts = range(0, count, batch_size)
+        self._outputs: list[np.ndarray] = []
+        # every batch has one shape; the last one is filled up
+        batches = [np.resize(rows[start : start + batch_size], batch_size) for start in starts]
+        for start, pixels in zip(starts, images.batches(batches), strict=True):
+            given = fixed.predict_on_batch(pixels)
+            outputs = [
+                np.asarray(output) for output in (given if isinstance(given, list | tuple) else [given])
+            ]
+            if not self._outputs:
+                self._outputs = [np.zeros((count, *output.shape[1:]), output.dtype) for output in outputs]
+            for kept, output in zip(self._outputs, outputs, strict=True):
+                kept[start : start + batch_size] = output[: count - start]
+
+    @staticmethod
+    def size(fixed: Any, count: int) -> int:
+        """Bytes that the outputs of so many images take."""
+        return sum(
+            count * int(np.prod(output.shape[1:])) * np.dtype(_as_numpy(output.dtype)).itemsize
+            for output in fixed.outputs
+        )
+
+    def __call__(self, batches: Batches, *_: int) -> Iterator[list[np.ndarray]]:
+        """Give what the tuned part reads for each batch."""
+        yield from ([output[rows] for output in self._outputs] for rows in batches)
+
+
+def _as_numpy(dtype: str) -> str:
+    return "float16" if dtype == "bfloat16" else dtype
+
+
+def hold_out(group: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Split rows at random into those to train on and those to validate with, each group in proportion.
+
+    Parameters
+    ----------
+    group : array of shape (n,)
+        Class of each row, or a number that orders them. Every second row at most is held out, so that a class of two
+        keeps one to train on. A class of one may be held out.
+    fraction
+        Share that is held out, up to 0.5.
+    seed
+        Fixes the choice.
+
+    Returns
+    -------
+    train, held : arrays of int
+        Rows, sorted.
+
+    Examples
+    --------
+    >>> train, held = hold_out(np.array([0, 0, 0, 0, 1, 1, 1, 1]), 0.25, seed=0)
+    >>> [int(sum(held < 4)), int(sum(held >= 4)), len(train)]
+    [1, 1, 6]
+    """
+    rng = np.random.default_rng((seed, 0))
+    order = rng.permutation(len(group))
+    order = order[np.argsort(group[order], kind="stable")]
+    marks = np.floor(np.arange(len(order) + 1) * fraction + rng.random())
+    held = np.diff(marks) > 0
+    return np.sort(order[~held]), np.sort(order[held])

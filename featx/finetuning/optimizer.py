@@ -1,0 +1,158 @@
+"""Learning rates: how they go over the training, and how each layer has its own.
+
+On any backend of Keras: a Keras optimizer makes its step, and of the way that each variable went only its share is
+kept, ``old + rate * (new - old)``. For SGD with momentum and for AdamW, with its weight decay, this is the step at that
+share of the learning rate. (Scaled gradients would not do: Adam divides by their size.)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import cos, inf, pi
+from numbers import Integral, Real
+from typing import Any
+
+from featx.errors import InputError, UnknownNameError
+
+OPTIMIZERS = {"adamw": 1e-3, "sgd": 3e-3}
+"""The optimizers there are, with the learning rate of the head that ``"auto"`` stands for."""
+EPSILON = 1e-4
+"""Of AdamW. A step is the gradient by its usual size, so that where the linear head leaves hardly any gradient noise
+would make full steps; below this size a step shrinks with the gradient. docs/finetune.md has what it is worth."""
+
+UNFREEZE = ("at-once", "gradual")
+GRADUAL = 0.5
+"""Gradually: one more stage begins to learn after each equal part of this share of the training."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train; `featx.finetuning.FineTuner` documents each.
+
+    Raises
+    ------
+    InputError, UnknownNameError
+        If one of them has a value it cannot have.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float | str
+    optimizer: str
+    weight_decay: float
+    momentum: float
+    warmup: float
+    unfreeze: str
+    patience: int | None
+    max_seconds: float | None
+
+    def __post_init__(self) -> None:
+        for name, known in (("optimizer", OPTIMIZERS), ("unfreeze", UNFREEZE)):
+            if getattr(self, name) not in known:
+                raise UnknownNameError(name, getattr(self, name), known)
+        check_count("epochs", self.epochs)
+        check_count("batch_size", self.batch_size)
+        if self.learning_rate != "auto":
+            check_number("learning_rate", self.learning_rate, 0, inf)
+        check_number("weight_decay", self.weight_decay, 0, inf)
+        check_number("momentum", self.momentum, 0, 1)
+        check_number("warmup", self.warmup, 0, 1)
+        if self.patience is not None:
+            check_count("patience", self.patience)
+        if self.max_seconds is not None:
+            check_number("max_seconds", self.max_seconds, 0, inf)
+
+    @property
+    def rate(self) -> float:
+        """The highest learning rate of the head."""
+        return OPTIMIZERS[self.optimizer] if self.learning_rate == "auto" else float(self.learning_rate)
+
+
+def check_count(name: str, value: Any) -> None:
+    """Refuse what is no whole number from 1 on."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise InputError(f"{name}={value!r}: give a whole number, 1 or more.")
+
+
+def check_number(name: str, value: Any, least: float, below: float) -> None:
+    """Refuse what is no number from `least` to below `below`."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not least <= float(value) < below:
+        raise InputError(f"{name}={value!r}: give a number from {least:g} on, and below {below:g}.")
+
+
+def schedule(progress: float, warmup: float) -> float:
+    """Give the share of the learning rate at a point of the training: up in a line, then down a half cosine.
+
+    Parameters
+    ----------
+    progress
+        From 0 to 1.
+    warmup
+        Where the rate is highest.
+
+    Examples
+    --------
+    >>> [round(schedule(progress, 0.1), 2) for progress in (0.05, 0.1, 0.55, 1.0)]
+    [0.5, 1.0, 0.5, 0.0]
+    """
+    if progress < warmup:
+        return progress / warmup
+    return 0.5 * (1 + cos(pi * (min(progress, 1.0) - warmup) / (1 - warmup)))
+
+
+def make_optimizer(
+    settings: Settings, variables: Sequence[Any], rates: Sequence[float], turns: Sequence[int]
+) -> Any:
+    """Make a Keras optimizer with a rate for each variable.
+
+    Parameters
+    ----------
+    settings
+        Which optimizer.
+    variables
+        The trainable variables of the model.
+    rates
+        The share of the learning rate that each gets.
+    turns
+        When each begins to learn, if gradually: 0 are the first.
+
+    Returns
+    -------
+    keras.optimizers.Optimizer
+        Its variable `progress`, from 0 to 1, has to be set before each step.
+    """
+    import keras
+    from keras import ops
+
+    starts = starts_of(settings, turns)
+    known: dict[str, tuple[Any, dict[str, float]]] = {
+        "adamw": (keras.optimizers.AdamW, {"epsilon": EPSILON}),
+        "sgd": (keras.optimizers.SGD, {"momentum": settings.momentum}),
+    }
+    kind, options = known[settings.optimizer]
+
+    class Discriminative(kind):  # type: ignore[misc, valid-type] # Keras has no types
+        def build(self, variables: Sequence[Any]) -> None:
+            super().build(variables)
+            self.progress = self.add_variable(shape=(), name="progress")
+
+        def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+            before = [ops.copy(variable.value) for variable in variables]
+            super().apply(grads, trainable_variables)
+            for variable, old, rate, start in zip(variables, before, rates, starts, strict=True):
+                if rate != 1 or start > 0:
+                    open_ = ops.cast(self.progress >= start, variable.dtype)
+                    variable.assign(old + rate * open_ * (variable.value - old))
+
+    optimizer = Discriminative(settings.rate, weight_decay=settings.weight_decay, **options)
+    # biases and the scales of normalisation have no reason to be small
+    optimizer.exclude_from_weight_decay(
+        var_list=[variable for variable in variables if len(variable.shape) < 2]
+    )
+    optimizer.build(variables)
+    return optimizer
+
+
+def starts_of(settings: Settings, turns: Sequence[int]) -> list[float]:
+    """At which point of the training each variable begins to learn."""
+    count = max(turns, default=0) + 1
+    return [GRADUAL * turn / count if settings.unfreeze == "gradual" else 0.0 for turn in turns]

@@ -1,0 +1,16 @@
+from .boosting import (
+    XGBoostHead as XGBoostHead,
+)
+from .boosting import (
+    XGBoostRegressorHead as XGBoostRegressorHead,
+)
+from .logistic import LogisticHead as LogisticHead
+from .named import (
+    make_head as make_head,
+)
+from .named import (
+    search_space as search_space,
+)
+from .scaler import SteadyScaler as SteadyScaler
+from .selector import RelevanceSelector as RelevanceSelector
+from .targets import Target as Target

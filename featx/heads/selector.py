@@ -1,0 +1,231 @@
+"""Selecting columns of embeddings: those that a linear model of all depths together finds relevant."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, softmax  # type: ignore[import-untyped] # SciPy has no types
+from sklearn.base import BaseEstimator
+from sklearn.feature_selection import SelectorMixin
+from sklearn.linear_model import RidgeCV
+from sklearn.model_selection import KFold
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from featx.errors import InputError
+from featx.heads.scaler import SteadyScaler
+from featx.heads.targets import Target, classes_in, numbers_in
+
+_STEPS = 100
+_ACTIVATIONS: dict[str, tuple[Callable[[NDArray[Any]], NDArray[Any]], float]] = {
+    "linear": (lambda scores: scores, 1.0),
+    "sigmoid": (expit, 0.25),
+    "softmax": (partial(softmax, axis=1), 0.5),
+}
+"""Each with the most that it grows with a score (of softmax: Böhning, Ann. Inst. Statist. Math. 1992)."""
+
+
+class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
+    """Keep the most relevant columns, and choose by cross-validation how many.
+
+    The features of every depth of a network are many, and those that help are spread over the depths. A linear
+    model of all columns is fitted under a penalty on the length of each column's weights (the group lasso), which
+    leaves long weights to few columns only. That length is a column's relevance; the columns are kept in its order.
+    Then any head can be fitted to them.
+
+    Parameters
+    ----------
+    fraction
+        Share of the columns to keep, above 0 and up to 1; or several to choose from.
+    strength
+        Of the penalty: a share of the one at which no column has any weight. Little depends on it, as it is the
+        order of the columns that counts.
+    cv
+        Into how many folds the images are dealt to compare several fractions. In each, relevance comes from the
+        other folds, and ridge regression of the kept columns is judged by its squared error.
+    regression
+        Whether `y` holds numbers, not classes.
+
+    Attributes
+    ----------
+    relevance_ : ndarray of shape (d,)
+        Of each column.
+    fraction_ : float
+        The fraction chosen.
+    errors_ : dict
+        For each of several fractions the mean squared error of the target, held out; of classes as columns
+        of 0 and 1.
+    n_features_in_ : int
+        Columns seen in `fit`.
+
+    References
+    ----------
+    Evci, Dumoulin, Larochelle & Mozer, *Head2Toe: Utilizing Intermediate Representations for Better Transfer
+    Learning*, ICML 2022: features of all layers, relevance by group lasso, a fraction of them, a linear head. Here
+    the columns are standardised first, and the penalised model is solved by FISTA (Beck & Teboulle, SIAM J. Imaging
+    Sciences 2009).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from featx import make_head
+    >>> X, y = load_digits(return_X_y=True)
+    >>> noisy = np.hstack([X, np.random.default_rng(0).normal(size=(len(X), 936))])
+    >>> pipe = make_pipeline(RelevanceSelector([0.05, 0.2, 1.0]), make_head("svm")).fit(noisy[:600], y[:600])
+    >>> pipe[0].fraction_, bool(pipe[0].get_support()[:64].sum() > 40)  # of 50 columns in all
+    (0.05, True)
+    >>> bool(pipe.score(noisy[600:], y[600:]) > pipe[1:].fit(noisy[:600], y[:600]).score(noisy[600:], y[600:]) + 0.03)
+    True
+    """
+
+    def __init__(
+        self,
+        fraction: float | Sequence[float] = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0),
+        *,
+        strength: float = 0.1,
+        cv: int = 3,
+        regression: bool = False,
+    ) -> None:
+        self.fraction = fraction
+        self.strength = strength
+        self.cv = cv
+        self.regression = regression
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Find the relevance of each column, and how many to keep.
+
+        Parameters
+        ----------
+        X : array of shape (n, d)
+            Embeddings.
+        y : array of shape (n,) or (n, k)
+            Classes of any type, columns of 0 and 1, or with ``regression=True`` numbers.
+
+        Raises
+        ------
+        ValueError
+            If there is NaN in `X` or `y`, their lengths differ, or there is one class only.
+        """
+        fractions = sorted(map(float, np.atleast_1d(self.fraction)))
+        if not fractions or fractions[0] <= 0 or fractions[-1] > 1:
+            raise InputError(f"fraction={self.fraction!r}: give shares of the columns, above 0 and up to 1.")
+        if not 0 < self.strength < 1:
+            raise InputError(f"strength={self.strength!r}: give a number between 0 and 1.")
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            dtype=[np.float64, np.float32],
+            multi_output=True,
+            y_numeric=self.regression,
+            ensure_min_samples=2,
+        )
+        target = numbers_in(y) if self.regression else classes_in(y)
+        truth = target.encode(y)
+        if len(fractions) > 1:
+            self.errors_ = self._compare(X, truth, target, fractions)
+            self.fraction_ = min(self.errors_, key=lambda fraction: (self.errors_[fraction], fraction))
+        else:
+            self.fraction_ = fractions[0]
+        self.relevance_ = relevance(SteadyScaler().fit_transform(X), truth, target, self.strength)
+        return self
+
+    def _compare(
+        self, X: NDArray[Any], truth: NDArray[Any], target: Target, fractions: Sequence[float]
+    ) -> dict[float, float]:
+        """Give the squared error of each fraction on images that had no part in it."""
+        errors: dict[float, list[float]] = {fraction: [] for fraction in fractions}
+        for train, test in KFold(min(self.cv, len(X)), shuffle=True, random_state=0).split(X):
+            scaler = SteadyScaler().fit(X[train])
+            seen, unseen = scaler.transform(X[train]), scaler.transform(X[test])
+            order = np.argsort(-relevance(seen, truth[train], target, self.strength), kind="stable")
+            for fraction, held_out in errors.items():
+                kept = order[: _count(fraction, len(order))]
+                ridge = RidgeCV(len(kept) * np.logspace(-3, 3, 7)).fit(seen[:, kept], truth[train])
+                guessed = ridge.predict(unseen[:, kept]).reshape(len(test), -1)
+                held_out.append(float(((guessed - truth[test]) ** 2).mean()))
+        return {fraction: float(np.mean(held_out)) for fraction, held_out in errors.items()}
+
+    def _get_support_mask(self) -> NDArray[np.bool_]:
+        check_is_fitted(self)
+        mask = np.zeros(len(self.relevance_), bool)
+        order = np.argsort(-self.relevance_, kind="stable")
+        mask[order[: _count(self.fraction_, len(order))]] = True
+        return mask
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
+
+
+def _count(fraction: float, columns: int) -> int:
+    return max(1, round(fraction * columns))
+
+
+def relevance(Z: NDArray[Any], truth: NDArray[Any], target: Target, strength: float) -> NDArray[Any]:
+    """Length of each column's weights in a linear model under a group lasso, just before the penalty shortens it.
+
+    With the loss f of the model's weights W (d, k), averaged over the images, the penalised model minimises
+    f(W) + s * sum of the lengths of W's rows. A step of FISTA moves W down the gradient of f and then shortens every
+    row by s times the step. The lengths before that also order the columns whose weights end up as 0, by how near
+    they came to being used.
+
+    Parameters
+    ----------
+    Z
+        Standardised columns, (n, d).
+    truth
+        `target.encode(y)`, (n, k).
+    target
+        Says which loss: the squared error, or the cross-entropy.
+    strength
+        s, as a share of the one at which all weights are 0.
+
+    Returns
+    -------
+    array of shape (d,)
+    """
+    n, d = Z.shape
+    truth = truth.astype(Z.dtype)
+    activate, curvature = _ACTIVATIONS[target.activation]
+    base = truth.mean(axis=0)
+    intercept = _scores_of(base, target.activation)
+    least = np.linalg.norm(Z.T @ (base - truth), axis=1).max() / n  # the penalty that lets all weights be 0
+    rate = n / (curvature * _largest_eigenvalue(Z))
+    cut = float(rate * strength * least)
+
+    weights = ahead = np.zeros((d, truth.shape[1]), Z.dtype)
+    lengths = np.zeros(d, Z.dtype)
+    pace = 1.0
+    for _ in range(_STEPS):
+        moved = ahead - (rate / n) * (Z.T @ (activate(Z @ ahead + intercept) - truth))
+        lengths = np.linalg.norm(moved, axis=1)
+        shortened = moved * np.maximum(1 - cut / np.maximum(lengths, np.finfo(Z.dtype).tiny), 0)[:, None]
+        faster = (1 + (1 + 4 * pace**2) ** 0.5) / 2
+        ahead = shortened + ((pace - 1) / faster) * (shortened - weights)
+        weights, pace = shortened, faster
+    return np.asarray(lengths)
+
+
+def _scores_of(base: NDArray[Any], activation: str) -> NDArray[Any]:
+    """Give the scores that every image has while no column has any weight."""
+    if activation == "linear":
+        return base
+    inside = base.clip(1e-6, 1 - 1e-6)
+    return np.asarray(np.log(inside) if activation == "softmax" else np.log(inside / (1 - inside)))
+
+
+def _largest_eigenvalue(Z: NDArray[Any]) -> float:
+    """Of Z.T @ Z, from above: by power iteration, and a twentieth more, since that comes from below."""
+    vector = np.random.default_rng(0).normal(size=(Z.shape[1],)).astype(Z.dtype)
+    for _ in range(20):
+        image = Z.T @ (Z @ vector)
+        length = float(np.linalg.norm(image))
+        if length == 0:  # all columns are constant
+            return 1.0
+        vector = image / length
+    return 1.05 * length

@@ -1,0 +1,25 @@
+from .datasets import (
+    digits as digits,
+)
+from .datasets import (
+    photographs as photographs,
+)
+from .datasets import (
+    synthetic as synthetic,
+)
+from .datasets import (
+    write_folder as write_folder,
+)
+from .datasets import (
+    write_photographs as write_photographs,
+)
+from .folders import (
+    ImageTable as ImageTable,
+)
+from .folders import (
+    load_folder as load_folder,
+)
+from .folders import (
+    load_table as load_table,
+)
+from .sources import as_sources as as_sources

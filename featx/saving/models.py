@@ -1,0 +1,344 @@
+"""A fitted estimator as a folder without pickle: nothing in it is run when it is loaded.
+
+The folder holds ``model.json`` (what this is, and the digest of every other file), ``model.skops`` (the
+estimator) and a ``.keras`` file for each Keras model among its parameters. `docs/saving.md` has the format.
+"""
+
+import copy
+import hashlib
+import json
+import os
+import shutil
+import sys
+import uuid
+import warnings
+from collections.abc import Iterable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.utils.validation import check_is_fitted
+
+from featx.errors import SavedModelError, WeightsError
+
+FORMAT = 1
+_MANIFEST, _MODEL = "model.json", "model.skops"
+_NETWORK = "featx-network:"  # stands before a file's name where a Keras model was
+_PACKAGES = ("featx", "scikit-learn", "numpy", "skops", "xgboost", "keras")
+
+# Besides what skops trusts by itself. To make one of these runs no code that the file chose; functions and
+# everything else have to be named by the caller.
+TRUSTED = frozenset(
+    {
+        "featx.heads.boosting.XGBoostHead",
+        "featx.heads.boosting.XGBoostRegressorHead",
+        "featx.cache.embedding_cache.EmbeddingCache",
+        "featx.errors.BadImage",
+        "featx.embedding.extractor.FeatureExtractor",
+        "featx.finetuning.estimators.FineTuner",
+        "featx.finetuning.estimators.FineTunerRegressor",
+        "featx.heads.logistic.LogisticHead",
+        "featx.heads.targets.Target",
+        "featx.embedding.pixels.PixelExtractor",
+        "featx.heads.scaler.SteadyScaler",
+        "featx.heads.selector.RelevanceSelector",
+        "featx.transfer.estimators.TransferClassifier",
+        "featx.transfer.estimators.TransferRegressor",
+        "pathlib.PosixPath",
+        "pathlib.WindowsPath",
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.metrics._scorer._PassthroughScorer",
+        "sklearn.model_selection._split.KFold",
+        "sklearn.model_selection._split.StratifiedKFold",
+        "sklearn.utils._bunch.Bunch",
+        "xgboost.core.Booster",
+        "xgboost.sklearn.XGBClassifier",
+        "xgboost.sklearn.XGBRegressor",
+    }
+)
+
+
+def save(estimator: Any, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    """Save a fitted estimator as a folder.
+
+    Parameters
+    ----------
+    estimator
+        A fitted scikit-learn estimator, such as a pipeline of `FeatureExtractor` and a head, also inside a
+        search or a `ColumnTransformer`. A named backbone is saved as its name, a path as that path; a
+        Keras model goes into the folder.
+    folder
+        Where to. It appears whole or not at all.
+    overwrite
+        Whether to replace a saved model of that name. Any other folder is left alone.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator has not been fitted.
+    SavedModelError
+        If the folder exists and may not be replaced, or the estimator holds what cannot be saved.
+
+    Warns
+    -----
+    UserWarning
+        If `load` will have to be told to trust types of the estimator.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from featx import load, make_head
+    >>> folder = f"{tempfile.mkdtemp()}/animals"
+    >>> save(make_head("knn", n_neighbors=1).fit([[0, 1], [1, 0]], ["cat", "dog"]), folder)
+    >>> str(load(folder).predict([[0.1, 0.9]])[0])
+    'cat'
+    """
+    import skops.io
+
+    check_is_fitted(estimator)
+    folder = Path(folder).absolute()
+    if folder.exists():
+        _check_replaceable(folder, overwrite)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = folder.with_name(f".{folder.name}-{uuid.uuid4().hex}")
+    draft.mkdir()
+    try:
+        stripped = _networks_to_files(estimator, draft)
+        try:
+            data = skops.io.dumps(stripped)
+        except (TypeError, ValueError, AttributeError, RecursionError) as error:  # what skops raises
+            raise SavedModelError(
+                f"{type(estimator).__name__} cannot be saved without pickle: {error}"
+            ) from error
+        if strange := sorted(set(skops.io.get_untrusted_types(data=data)) - TRUSTED):
+            warnings.warn(f"To load this model, {_trust(strange)}", stacklevel=2)
+        (draft / _MODEL).write_bytes(data)
+        classes = getattr(estimator, "classes_", None)
+        manifest = {
+            "format": FORMAT,
+            "estimator": f"{type(estimator).__module__}.{type(estimator).__qualname__}",
+            "classes": classes.tolist() if isinstance(classes, np.ndarray) else None,
+            "versions": {package: _version(package) for package in _PACKAGES},
+            "files": {path.name: _digest(path.read_bytes()) for path in sorted(draft.iterdir())},
+        }
+        (draft / _MANIFEST).write_text(json.dumps(manifest, indent=2, default=str) + "\n", encoding="utf-8")
+        for path in draft.iterdir():
+            _to_disk(path)
+        _put_in_place(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)  # after success it is not there any more
+
+
+def load(folder: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
+    """Load an estimator saved by `save`. Nothing is unpickled, and no type is made that is not trusted.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    trusted
+        Full names of further types and functions to trust, such as an estimator of your own. The file decides
+        what they are called with.
+
+    Returns
+    -------
+    estimator
+        As it was saved.
+
+    Raises
+    ------
+    SavedModelError
+        If the folder is incomplete or damaged, of a newer format, or holds types that are not trusted, which
+        are named.
+
+    Warns
+    -----
+    UserWarning
+        If the model was saved with another version of scikit-learn.
+    """
+    import skops.io
+
+    if isinstance(trusted, str | bool):
+        raise SavedModelError(
+            f"trusted={trusted!r}: give a list of full type names, as the error names them."
+        )
+    allowed = TRUSTED | set(trusted)
+    folder = Path(folder).absolute()
+    manifest = _read_manifest(folder)
+    contents = {name: _read_verified(folder / name, digest) for name, digest in manifest["files"].items()}
+    saved, here = manifest["versions"].get("scikit-learn"), _version("scikit-learn")
+    if saved != here:
+        warnings.warn(
+            f"{str(folder)!r} was saved with scikit-learn {saved}, and this is {here}: its predictions may "
+            f"differ. Install scikit-learn=={saved}, or fit and save it again.",
+            stacklevel=2,
+        )
+    data = contents[_MODEL]
+    try:
+        strange = sorted(set(skops.io.get_untrusted_types(data=data)) - allowed)
+        if not strange:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", InconsistentVersionWarning)  # said above, once
+                estimator = skops.io.loads(data, trusted=sorted(allowed))
+    except Exception as error:  # a crafted file can make skops, and the types it makes, fail in any way
+        raise SavedModelError(
+            f"{str(folder / _MODEL)!r} is not what save wrote: {type(error).__name__}: {error}. "
+            "Save the model again."
+        ) from error
+    if strange:
+        raise SavedModelError(
+            f"{str(folder)!r} holds types that are not trusted. If its source is, {_trust(strange)}"
+        )
+    _files_to_networks(estimator, folder, contents)
+    return estimator
+
+
+def _estimators(value: Any, seen: set[int]) -> Iterator[Any]:
+    """Every scikit-learn object that can be reached from `value`, itself included."""
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    parts: Iterable[Any] = ()
+    if hasattr(value, "__dict__") and (
+        isinstance(value, BaseEstimator) or type(value).__module__.startswith("sklearn.")
+    ):
+        yield value
+        parts = list(vars(value).values())
+    elif isinstance(value, dict):
+        parts = value.values()
+    elif isinstance(value, list | tuple):
+        parts = value
+    elif isinstance(value, np.ndarray) and value.dtype == object:
+        parts = value.ravel().tolist()
+    for part in parts:
+        yield from _estimators(part, seen)
+
+
+def _networks_to_files(estimator: Any, draft: Path) -> Any:
+    """Save the Keras models in `estimator`; return a copy with the files' names in their place."""
+    if "keras" not in sys.modules:
+        return estimator  # there can be no model without the module
+    import keras
+
+    memo: dict[int, Any] = {}
+    for part in _estimators(estimator, set()):
+        for value in vars(part).values():
+            if isinstance(value, keras.Model) and id(value) not in memo:
+                name = f"network-{len(memo)}.keras"
+                value.save(draft / name)
+                memo[id(value)] = _NETWORK + name
+    return copy.deepcopy(estimator, memo) if memo else estimator  # deepcopy puts memo's values in their place
+
+
+def _files_to_networks(estimator: Any, folder: Path, contents: dict[str, bytes]) -> None:
+    """Put the Keras models back, inside `estimator`. Code hidden in them is refused, not run."""
+    loaded: dict[str, Any] = {}
+    for part in _estimators(estimator, set()):
+        for attribute, value in list(vars(part).items()):
+            if isinstance(value, str) and value.startswith(_NETWORK):
+                name = value.removeprefix(_NETWORK)
+                if name not in contents:
+                    raise SavedModelError(
+                        f"{str(folder)!r} asks for {name!r}, which model.json does not list."
+                    )
+                if name not in loaded:
+                    from featx.networks.network import load_model
+
+                    try:
+                        loaded[name] = load_model(folder / name)
+                    except WeightsError as error:
+                        raise SavedModelError(str(error)) from error
+                setattr(part, attribute, loaded[name])
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / _MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise SavedModelError(
+            f"{str(folder)!r} is no saved model: it has no {_MANIFEST}. Give the folder that save was given."
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise SavedModelError(f"{str(path)!r} is damaged: {error}. Save the model again.") from error
+    number = manifest.get("format") if isinstance(manifest, dict) else None
+    number = None if isinstance(number, bool) else number  # True == 1
+    if isinstance(number, int) and number > FORMAT:
+        raise SavedModelError(
+            f"{str(folder)!r} has format {number}; this featx reads up to {FORMAT}. Install a newer featx."
+        )
+    files = manifest.get("files") if number == FORMAT else None
+    if not (
+        isinstance(files, dict)
+        and isinstance(manifest.get("versions"), dict)
+        and _MODEL in files
+        and all(name == Path(name).name and "\\" not in name for name in files)  # none outside the folder
+    ):
+        raise SavedModelError(f"{str(path)!r} is not what save wrote. Save the model again.")
+    return dict(manifest)
+
+
+def _read_verified(path: Path, digest: object) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SavedModelError(
+            f"{str(path)!r} cannot be read: {error.strerror}. Save the model again."
+        ) from error
+    if (found := _digest(data)) != digest:
+        raise SavedModelError(
+            f"{str(path)!r} is damaged: its SHA-256 is {found}, but {_MANIFEST} says {digest}. "
+            "Copy or save it again."
+        )
+    return data
+
+
+def _check_replaceable(folder: Path, overwrite: bool) -> None:
+    if not overwrite:
+        raise SavedModelError(
+            f"{str(folder)!r} exists. Give another name, or overwrite=True to replace a saved model."
+        )
+    ours = {_MANIFEST, *_read_manifest(folder)["files"]}
+    if others := sorted({path.name for path in folder.iterdir()} - ours):
+        raise SavedModelError(
+            f"{str(folder)!r} is not replaced: {others[0]!r} in it is no part of a saved model."
+        )
+
+
+def _put_in_place(draft: Path, folder: Path) -> None:
+    """Rename `draft` to `folder`; one that is there is moved aside first, and back if that fails."""
+    aside = draft.with_name(f"{draft.name}.old")
+    replaced = folder.exists()
+    if replaced:
+        folder.rename(aside)
+    try:
+        draft.rename(folder)
+    except OSError:
+        if replaced:
+            aside.rename(folder)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # featx from a source tree, or an engine that is not installed
+        return None
+
+
+def _trust(types: list[str]) -> str:
+    return f"pass trusted={types!r} to load, after a look at what these do."

@@ -1,0 +1,215 @@
+"""What the depth curve holds: a row for each depth, which is best, which is cheapest, as table, JSON and picture."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.errors import InputError
+from featx.evaluation.report import Report
+
+
+@dataclass(frozen=True)
+class DepthRow:
+    """One depth of a backbone, or several side by side, and what was measured there."""
+
+    name: str
+    """``4``, ``3-5`` or ``block_6_add + 4``."""
+    depth: tuple[int | str, ...]
+    """Stages or layers, as `FeatureExtractor` takes them."""
+    pooling: tuple[str, ...]
+    """How each is pooled."""
+    columns: int
+    """Length of the embedding."""
+    report: Report
+    """Scores of the head, on the same folds for every row."""
+    logme: float
+    """See `featx.evaluation.transferability.logme`. It saw all images: compare rows of similar length by it."""
+    h_score: float | None
+    """See `featx.evaluation.transferability.h_score`; None for numbers."""
+    share: float
+    """Estimated share of the time of the deepest row, from `featx.networks.effort.shares`."""
+    seconds: float | None
+    """For an image: that share of what was measured; None where all embeddings came from the cache."""
+    behind: float = 0.0
+    """How much lower its score is than the best row's: the mean over the folds, each compared with itself."""
+    noise: float = 0.0
+    """Standard error of that mean."""
+
+    @property
+    def score(self) -> float:
+        """Mean score over the folds."""
+        return self.report.mean
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the mean score, by Student's t over the folds.
+
+        The folds share images to learn from, so it is somewhat too narrow (Bengio & Grandvalet, JMLR 2004).
+        """
+        from scipy.stats import t  # type: ignore[import-untyped] # SciPy has no types
+
+        half = float(t.ppf(0.975, len(self.report.scores) - 1)) * self.report.error
+        return self.score - half, self.score + half
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """``depth`` and ``pooling`` for a `FeatureExtractor`."""
+        return {"depth": list(self.depth), "pooling": list(self.pooling)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything as values that JSON can say."""
+        plain = {**asdict(self), "depth": list(self.depth), "pooling": list(self.pooling)}
+        return {
+            **plain,
+            "report": self.report.to_dict(),
+            "score": self.score,
+            "interval": list(self.interval),
+        }
+
+
+@dataclass(frozen=True)
+class DepthCurve:
+    """Scores of a backbone's depths; prints as a table."""
+
+    backbone: str
+    input_size: tuple[int, int]
+    rows: tuple[DepthRow, ...]
+    """Single depths first, the first stage first; then the last two, the last three and all side by side."""
+    best: DepthRow
+    """The highest score. It is the best of several on the same folds, so a little too high."""
+    cheapest: DepthRow
+    """The row that takes the least time of those within one standard error of the best, compared fold by fold."""
+    seconds: float | None
+    """For an image, down to the deepest row; None where all embeddings came from the cache and nobody had measured."""
+    embeddings: NDArray[np.float32] = field(repr=False, compare=False)
+    """(n, d), all depths side by side."""
+
+    @property
+    def singles(self) -> tuple[DepthRow, ...]:
+        """The rows of one depth."""
+        return tuple(row for row in self.rows if len(row.depth) == 1)
+
+    @property
+    def saving(self) -> float:
+        """Share of the best row's time that the cheapest saves."""
+        return 1 - self.cheapest.share / self.best.share
+
+    def features(self, row: DepthRow) -> NDArray[np.float32]:
+        """Give the embeddings (n, row.columns) that a row was scored on."""
+        before = [single.columns for single in self.singles]
+        first = next(place for place, single in enumerate(self.singles) if single.depth == row.depth[:1])
+        start = sum(before[:first])
+        return self.embeddings[:, start : start + row.columns]
+
+    def __str__(self) -> str:
+        metric = self.best.report.metric
+        head = ["depth", "columns", metric, "95 %", "LogME", "H-score", "time", "ms/image"]
+        lines = [head, *([*_cells(row), _marks(row, self)] for row in self.rows)]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+        table = "\n".join(
+            "  ".join(cell.rjust(width) if column else cell.ljust(width)
+                      for column, (cell, width) in enumerate(zip(line, widths, strict=False)))
+            + (f"  {line[len(head)]}" if len(line) > len(head) else "")
+            for line in lines
+        )  # fmt: skip
+        best = self.best.report
+        size = "x".join(map(str, self.input_size))
+        first = f"{self.backbone} at {size}, {best.images} images, {len(best.scores)} folds, guessing {best.guess:.3f}"
+        lean = [line.rstrip() for line in table.splitlines()]
+        return "\n".join([first, "", *lean, "", self.verdict])
+
+    @property
+    def verdict(self) -> str:
+        """Which depth to use, in words."""
+        best, cheap = self.best, self.cheapest
+        if best.score <= best.report.guess:
+            return f"No depth is better than guessing ({best.report.guess:.3f})."
+        first = f"Best: {best.name}, {best.report.metric} {best.score:.3f} ± {best.report.error:.3f}."
+        if cheap is best:
+            return f"{first} No cheaper depth comes within one standard error of it."
+        saved = (
+            f"{self.saving:.0%} of the time"
+            if self.saving >= 0.005
+            else f"{best.columns - cheap.columns} columns"
+        )
+        return (
+            f"{first} As good within one standard error: {cheap.name}, {cheap.score:.3f} "
+            f"(behind by {cheap.behind:.3f} ± {cheap.noise:.3f}); it saves {saved}."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything but the embeddings as values that JSON can say."""
+        return {
+            "backbone": self.backbone,
+            "input_size": list(self.input_size),
+            "rows": [row.to_dict() for row in self.rows],
+            "best": self.best.name,
+            "cheapest": self.cheapest.name,
+            "saving": self.saving,
+            "seconds": self.seconds,
+            "verdict": self.verdict,
+        }
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the scores with their intervals against the time that each row takes.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where; default: a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        InputError
+            If matplotlib is not installed.
+        """
+        if ax is None:
+            try:
+                from matplotlib.figure import Figure
+            except ImportError as error:
+                raise InputError(
+                    "Pictures need matplotlib, which is not installed: pip install 'featx[plots]'."
+                ) from error
+            ax = Figure(figsize=(7, 4), layout="constrained").add_subplot()
+        several = tuple(row for row in self.rows if len(row.depth) > 1)
+        for rows, style, label in ((self.singles, "o-", "one depth"), (several, "s", "side by side")):
+            if rows:
+                ends = np.array([row.interval for row in rows]).T
+                scores = np.array([row.score for row in rows])
+                ax.errorbar(
+                    [100 * row.share for row in rows],
+                    scores,
+                    np.abs(ends - scores),
+                    fmt=style,
+                    capsize=3,
+                    label=label,
+                )
+                for row in rows:
+                    ax.annotate(
+                        row.name, (100 * row.share, row.score), xytext=(5, 5), textcoords="offset points"
+                    )
+        ax.axhline(self.best.report.guess, color="grey", linestyle=":", label="guessing")
+        ax.set(xlabel="time, % of the deepest (estimated)", ylabel=f"{self.best.report.metric}, 95 % interval",
+               title=f"{self.backbone}: {self.best.report.images} images")  # fmt: skip
+        ax.legend()
+        return ax
+
+
+def _cells(row: DepthRow) -> list[str]:
+    low, high = row.interval
+    return [
+        row.name, str(row.columns), f"{row.score:.3f} ± {row.report.error:.3f}", f"{low:.3f}..{high:.3f}",
+        f"{row.logme:.3f}", "-" if row.h_score is None else f"{row.h_score:.2f}", f"{row.share:.0%}",
+        "-" if row.seconds is None else f"{1000 * row.seconds:.1f}",
+    ]  # fmt: skip
+
+
+def _marks(row: DepthRow, curve: DepthCurve) -> str:
+    marks = [name for name, marked in (("best", curve.best), ("cheapest", curve.cheapest)) if row is marked]
+    return ", ".join(marks)

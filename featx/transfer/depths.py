@@ -1,0 +1,244 @@
+"""The depth curve: every stage of a backbone from one pass over the images, and a score for each."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.cache.identity import digest
+from featx.embedding.extractor import FeatureExtractor
+from featx.embedding.plan import Tap
+from featx.errors import InputError
+from featx.evaluation.report import Report, evaluate
+from featx.evaluation.transferability import h_score, logme, spectrum
+from featx.heads.named import make_head
+from featx.heads.targets import classes_in, labels_of, numbers_of
+from featx.images.sources import Source, as_sources
+from featx.networks.effort import shares
+from featx.transfer.depth_report import DepthCurve, DepthRow
+
+
+def depth_curve(
+    images: Any,
+    y: Any,
+    backbone: Any = "featx-mini",
+    *,
+    depth: str | Sequence[int | str] = "default",
+    pooling: str | Sequence[str] = "default",
+    head: Any = "auto",
+    cv: int = 5,
+    seed: int = 0,
+    jobs: int | None = None,
+    **choices: Any,
+) -> DepthCurve:
+    """Score every depth of a backbone on labelled images.
+
+    Each image goes through the network once, for all depths, and not at all where its embeddings are cached. Each
+    depth, the last two, the last three and all of them side by side are then scored by a cross-validated linear head.
+
+    Parameters
+    ----------
+    images
+        Images, in any form that `FeatureExtractor.transform` takes.
+    y
+        Classes (n,), several labels (n, k) of 0 and 1, or numbers (n,) or (n, k).
+    backbone
+        As for `FeatureExtractor`; or an extractor, whose other choices are then taken.
+    depth
+        Stages and layers to compare, from the pixels on. ``"default"``: every stage.
+    pooling
+        One for all, or one for each. ``"default"``: ``avg+std`` for every stage, twice as many columns as it has
+        channels. Cells of the map (``grid2``, ``std+grid2``) help where the place of things matters, at more time.
+    head
+        A name for `make_head` or a scikit-learn estimator. ``"auto"``: ``ridge-classifier``, or for numbers ``ridge``:
+        as good as ``logistic`` on embeddings in a fraction of the time. Counts are numbers only with ``head="ridge"``.
+    cv, seed
+        Folds, and what decides which image falls into which; the same for every row.
+    jobs
+        Folds at a time.
+    choices
+        Other parameters of `FeatureExtractor`.
+
+    Returns
+    -------
+    DepthCurve
+
+    Raises
+    ------
+    ValueError
+        If the lengths of `images` and `y` differ, there is NaN in `y`, one class only, or a class with one image.
+    InputError, WeightsError
+        If a choice cannot be carried out.
+
+    Notes
+    -----
+    ``cheapest`` is the rule of one standard error (Breiman et al., *Classification and Regression Trees*, 1984, section
+    3.4.3), with the error of the difference to the best, fold by fold, in place of the best's own.
+
+    Examples
+    --------
+    >>> from featx.images import synthetic
+    >>> images, labels = synthetic(n=60, classes=3, size=32, seed=0)
+    >>> curve = depth_curve(images, labels, input_size=32, cache=None)
+    >>> [row.name for row in curve.rows]
+    ['1', '2', '3', '4', '3-4', '2-4', '1-4']
+    >>> curve.best.score > 0.9
+    True
+    >>> FeatureExtractor(input_size=32, cache=None, **curve.cheapest.params).transform(images).shape[0]
+    60
+    """
+    extractor = backbone if isinstance(backbone, FeatureExtractor) else FeatureExtractor(backbone)
+    extractor = extractor_with(extractor, **choices)
+    sources = as_sources(images, image_shape=extractor.image_shape, value_range=extractor.value_range)
+    y, head = check_target(sources, y, head)
+    named = depth if not (isinstance(depth, str) and depth == "default") else _stages(extractor)
+    asked = extractor_with(
+        extractor, depth=named, pooling="avg+std" if pooling == "default" else pooling, image_shape=None
+    )
+    memo = asked._stores()[1]  # noqa: SLF001 - the extractor resolves its own choices
+    plan = asked._plan(memo)  # noqa: SLF001 - likewise
+    embeddings, seconds = _embed(asked, sources, plan.taps)
+    key = "cost of " + digest(" ".join([asked.engine, *(tap.recipe_id for tap in plan.taps)]).encode()).hex()
+    known = (memo.recall(key) if memo else None) or {}
+    if known.get("shares") is None or seconds:
+        parts = known.get("shares") or shares(plan.graph(plan.precision), [tap.layer for tap in plan.taps])
+        known = {"shares": parts, "seconds": seconds or known.get("seconds")}
+        if memo:
+            memo.note(key, known)
+    folds = {"cv": cv, "seed": seed, "n_jobs": jobs}
+    rows = _rows(embeddings, y, head, taps=plan.taps, cost=known, folds=folds)
+    best = max(rows, key=lambda row: (row.score, -row.share, -row.columns))
+    rows = [_against(best, row) for row in rows]
+    close = [row for row in rows if row.behind <= row.noise or row.name == best.name]
+    return DepthCurve(
+        plan.name,
+        plan.input_size,
+        tuple(rows),
+        next(row for row in rows if row.name == best.name),
+        min(close, key=lambda row: (row.share, row.columns)),
+        known["seconds"],
+        embeddings,
+    )
+
+
+def check_target(sources: Sequence[Source], y: Any, head: Any = "auto") -> tuple[NDArray[Any], Any]:
+    """Check targets before any image is read; give them as an array, with the head that suits them.
+
+    Raises
+    ------
+    ValueError
+        Those of `depth_curve`.
+    """
+    from sklearn.base import is_regressor
+    from sklearn.utils import check_array, check_consistent_length
+    from sklearn.utils.multiclass import type_of_target
+
+    if y is None:
+        raise InputError("The depths are compared by labels, but y is None. Give one for each image.")
+    check_consistent_length(sources, y)
+    y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+    if isinstance(head, str) and head == "auto":
+        head = "ridge" if type_of_target(y, input_name="y").startswith("continuous") else "ridge-classifier"
+    head = make_head(head) if isinstance(head, str) else head
+    if is_regressor(head):
+        return numbers_of(y), head
+    y = labels_of(y)
+    classes_in(y)
+    if y.ndim == 1:
+        names, counts = np.unique(y, return_counts=True)
+        if counts.min() < 2:
+            hint = " If the labels are counts, take head='ridge'." if y.dtype.kind in "iu" else ""
+            raise InputError(
+                f"The least populated class in y, {names[counts.argmin()]!r}, has only 1 member, which is too few: "
+                f"cross-validation needs 2 images or more of each class.{hint}"
+            )
+    return y, head
+
+
+def extractor_with(extractor: FeatureExtractor, **choices: Any) -> FeatureExtractor:
+    """Return an extractor with other choices, and the same Keras model, which `sklearn.clone` would copy."""
+    return FeatureExtractor(**extractor.get_params(deep=False) | choices)
+
+
+def _stages(extractor: FeatureExtractor) -> list[int]:
+    """Give the numbers of the stages, told from the name of the last one's first column."""
+    last = extractor_with(extractor, depth=-1, pooling="avg").get_feature_names_out()[0]
+    number = re.search(r"_stage(\d+)_(?:avg_)?\d+$", last)
+    return list(range(1, int(number[1]) + 1)) if number else [-1]
+
+
+def _embed(
+    extractor: FeatureExtractor, sources: list[Source], taps: Sequence[Tap]
+) -> tuple[NDArray[np.float32], float | None]:
+    """Embed in two halves, so that the second is timed without what the first had to build.
+
+    Returns the embeddings, and the seconds for an image, None if not nearly all of the second half was computed.
+    """
+    half = (len(sources) + 1) // 2
+    first = extractor.transform(sources[:half])
+    if half == len(sources):
+        return first, None
+    started = perf_counter()
+    second = extractor.transform(sources[half:])
+    seconds = (perf_counter() - started) / len(second)
+    memo = extractor._stores()[1]  # noqa: SLF001 - the extractor knows its own cache
+    uses = [memo.last_use(tap.recipe_id) for tap in taps] if memo else []
+    cached = any(use is None or use.found > 0.1 * use.asked for use in uses)
+    return np.concatenate([first, second]), None if cached else seconds
+
+
+def _rows(
+    embeddings: NDArray[np.float32], y: NDArray[Any], head: Any, *, taps: Sequence[Tap],
+    cost: dict[str, Any], folds: dict[str, Any],
+) -> list[DepthRow]:  # fmt: skip
+    """Score each tap, then the last two, the last three and all of them."""
+    from sklearn.base import is_regressor
+
+    edges = np.cumsum([0, *(len(tap.columns) for tap in taps)])
+    spans = [(place, place + 1) for place in range(len(taps))]
+    spans += [(len(taps) - count, len(taps)) for count in sorted({2, 3, len(taps)}) if 1 < count <= len(taps)]
+    rows = []
+    for start, stop in spans:
+        used = taps[start:stop]
+        features = embeddings[:, edges[start] : edges[stop]]
+        report = evaluate(head, features, y, **folds)
+        found = spectrum(features)
+        share = max(cost["shares"][start:stop])
+        rows.append(
+            DepthRow(
+                _name(used),
+                tuple(tap.depth for tap in used),
+                tuple(tap.pooling for tap in used),
+                features.shape[1],
+                report,
+                logme(found, y),
+                None if is_regressor(head) else h_score(found, y),
+                share,
+                None if cost["seconds"] is None else cost["seconds"] * share,
+            )
+        )
+    return rows
+
+
+def _name(taps: Sequence[Tap]) -> str:
+    depths = [tap.depth for tap in taps]
+    numbers = [depth for depth in depths if isinstance(depth, int)]
+    if len(numbers) == len(depths) > 1 and numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return f"{numbers[0]}-{numbers[-1]}"
+    return " + ".join(map(str, depths))
+
+
+def _against(best: DepthRow, row: DepthRow) -> DepthRow:
+    """Compare a row with the best, fold by fold."""
+    behind, noise = paired(best.report, row.report)
+    return replace(row, behind=behind, noise=noise)
+
+
+def paired(better: Report, worse: Report) -> tuple[float, float]:
+    """Compare two reports on the same folds: the mean of the differences, and its standard error."""
+    differences = np.subtract(better.scores, worse.scores)
+    return float(differences.mean()), float(np.std(differences, ddof=1) / np.sqrt(len(differences)))

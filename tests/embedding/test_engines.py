@@ -1,0 +1,135 @@
+"""Which engine runs: the fastest that works, said once where it does not, and never other numbers."""
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+from featx import FeatureExtractor
+from featx.embedding.engines import EXPORT_FROM, EngineWarning
+from featx.embedding.openvino_engine import ExportError
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (EXPORT_FROM, 16, 16, 3), np.uint8)
+
+
+@pytest.fixture
+def extractor(tiny, tmp_path):
+    tiny.save(tmp_path / "tiny.keras")
+    return FeatureExtractor(
+        tmp_path / "tiny.keras", depth=[1, 3], pooling="avg+std", scaling="unit", cache=tmp_path / "cache"
+    )
+
+
+@pytest.fixture
+def odd():
+    """Make a network with a layer that OpenVINO does not know."""
+    import keras
+
+    class Waves(keras.layers.Layer):
+        def call(self, inputs):
+            return keras.ops.fft2((inputs, keras.ops.zeros_like(inputs)))[0]
+
+    return keras.Sequential(
+        [keras.Input((16, 16, 3)), keras.layers.Conv2D(4, 3, name="conv"), Waves(name="waves")], name="odd"
+    )
+
+
+def distance(one, other):
+    return np.abs(one - other).max() / np.abs(other).max()
+
+
+def exported(folder):
+    return list((folder / "cache").glob("engines/*"))
+
+
+def test_auto_exports_when_there_are_many_images_and_gives_the_numbers_of_keras(
+    extractor, tmp_path, forwards
+):
+    """Few images run on Keras; many are worth an export, kept in the cache; both agree to 1e-5."""
+    few = extractor.transform(PIXELS[:8])
+    assert forwards
+    assert not exported(tmp_path)
+
+    forwards.clear()
+    many = extractor.transform(PIXELS[::-1] // 2 * 2 + 1 - PIXELS[::-1] % 2)  # other images
+    assert not forwards
+    assert len(exported(tmp_path)) == 1
+
+    fresh = extractor.set_params(cache=None, engine="keras")
+    assert distance(few, fresh.transform(PIXELS[:8])) == 0
+    assert 0 < distance(many, fresh.transform(PIXELS[::-1] // 2 * 2 + 1 - PIXELS[::-1] % 2)) < 1e-5
+
+
+def test_openvino_needs_no_cache(extractor):
+    """With cache=None the export is used and not kept."""
+    some = extractor.set_params(cache=None, engine="openvino").transform(PIXELS[:5])
+    assert distance(some, extractor.set_params(engine="keras").transform(PIXELS[:5])) < 1e-5
+
+
+def test_where_the_export_is_kept_new_images_need_no_keras(extractor, tmp_path):
+    """A later process embeds images it has not seen without loading Keras or TensorFlow."""
+    extractor.set_params(engine="openvino").transform(PIXELS[:2])
+    np.save(tmp_path / "new.npy", PIXELS[2:4])
+    program = """
+import json, sys, numpy as np
+from featx import FeatureExtractor
+folder = sys.argv[1]
+choices = dict(depth=[1, 3], pooling="avg+std", scaling="unit", cache=folder + "/cache")
+extractor = FeatureExtractor(folder + "/tiny.keras", **choices)
+vectors = extractor.transform(np.load(folder + "/new.npy"))
+print(json.dumps([vectors.tolist(), [name for name in ("keras", "tensorflow") if name in sys.modules]]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True, env=os.environ
+    )
+    vectors, loaded = json.loads(done.stdout)
+
+    assert loaded == []
+    assert (
+        distance(np.array(vectors), extractor.set_params(cache=None, engine="keras").transform(PIXELS[2:4]))
+        < 1e-5
+    )
+
+
+def test_a_damaged_export_is_replaced(extractor, tmp_path, monkeypatch):
+    """Noticed by its digest, exported again, and the numbers are right."""
+    expected = extractor.set_params(engine="openvino").transform(PIXELS[:3])
+    (path,) = exported(tmp_path)
+    (path / "graph.bin").write_bytes(b"\0" * (path / "graph.bin").stat().st_size)
+    monkeypatch.setattr("featx.embedding.engines._exported", {})
+
+    assert np.array_equal(
+        extractor.transform(PIXELS[3:6]), extractor.set_params(cache=None).transform(PIXELS[3:6])
+    )
+    assert (path / "graph.bin").read_bytes().strip(b"\0")
+    assert np.array_equal(expected, extractor.transform(PIXELS[:3]))
+
+
+def test_a_network_that_cannot_be_exported_runs_on_keras_and_says_so_once(odd, tmp_path):
+    """One warning, the right vectors; asked for by name, OpenVINO is an error instead."""
+    extractor = FeatureExtractor(odd, depth="waves", pooling="avg", scaling="unit", cache=tmp_path / "cache")
+    with pytest.warns(EngineWarning, match="'odd' runs on Keras, not on OpenVINO: "):
+        vectors = extractor.transform(PIXELS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        extractor.transform(255 - PIXELS)
+    assert not exported(tmp_path)
+
+    extractor.set_params(cache=None, engine="keras")
+    assert np.array_equal(vectors, extractor.transform(PIXELS))
+    with pytest.raises(
+        ExportError, match=r"'odd' cannot be run by OpenVINO \(.*\)\. Take engine='keras' or 'auto'"
+    ):
+        extractor.set_params(engine="openvino").transform(PIXELS[:2])
+
+
+def test_bfloat16_is_near_float32_and_cached_apart(extractor):
+    """Its own recipe: within two per cent of float32, on either engine, never equal to it."""
+    full = extractor.set_params(engine="openvino").transform(PIXELS[:32])
+    for engine in ("openvino", "keras"):
+        half = extractor.set_params(precision="bfloat16", engine=engine, cache=None).transform(PIXELS[:32])
+        assert 0 < distance(half, full) < 0.02

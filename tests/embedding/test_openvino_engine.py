@@ -1,0 +1,185 @@
+"""Exported graphs give Keras' numbers, in order, whatever the number of batches; damage is noticed."""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from featx.embedding.keras_engine import KerasEngine
+from featx.embedding.openvino_engine import ExportError, OpenVINOEngine, export
+from featx.embedding.plan import Choices, resolve
+from featx.networks import backbones
+from featx.networks.graph import flatten
+
+FAMILIES = [
+    "featx-mini", "mobilenet_0.25", "mobilenet_v2_0.35", "mobilenet_v3_small", "mobilenet_v3_small_minimalistic",
+    "efficientnet_b0", "efficientnet_v2_b0", "convnext_tiny", "resnet50", "resnet50_v2", "densenet121", "inception_v3",
+    "inception_resnet_v2", "xception", "nasnet_mobile", "vgg16",
+]  # fmt: skip
+
+
+def batches(count, size, last=2):
+    rng = np.random.default_rng(0)
+    sizes = [7] * (count - 1) + [last]
+    return [rng.integers(0, 256, (n, size, size, 3), np.uint8) for n in sizes]
+
+
+@pytest.fixture
+def keras_engine(tiny):
+    graph = flatten(tiny, input_size=(16, 16), scaling="unit")
+    return KerasEngine(graph, [(graph.at(1), "avg+std"), (graph.at(2), "grid2"), (graph.at(3), "none")], 7)
+
+
+@pytest.fixture
+def exported(keras_engine, tmp_path):
+    export(keras_engine.model, tmp_path / "engines" / "one")
+    return tmp_path / "engines" / "one"
+
+
+def vectors_of(engine, pixels):
+    """Run an engine and put its parts together: an array for each tap."""
+    return [np.concatenate(parts) for parts in zip(*engine.run(pixels), strict=True)]
+
+
+def assert_close(expected, found):
+    for one, other in zip(expected, found, strict=True):
+        assert one.shape == other.shape
+        assert other.dtype == np.float32
+        assert np.abs(one - other).max() <= 1e-5 * np.abs(one).max()
+
+
+def assert_same(expected, found):
+    assert all(np.array_equal(one, other) for one, other in zip(expected, found, strict=True))
+
+
+def test_vectors_come_in_order_with_the_numbers_of_keras(keras_engine, exported):
+    """More images than run at a time, the last ones not enough for a batch: every vector is that of Keras."""
+    pixels = batches(9, 16)
+    expected = vectors_of(keras_engine, pixels)
+    assert len(expected[0]) == sum(map(len, pixels))
+    assert_close(expected, vectors_of(OpenVINOEngine(exported), pixels))
+
+
+def test_a_vector_does_not_depend_on_its_batch_mates(exported):
+    """One image alone, and the same one among others, to the bit."""
+    engine = OpenVINOEngine(exported)
+    (pixels,) = batches(1, 16, last=4)
+
+    assert_same(vectors_of(engine, [pixels]), vectors_of(engine, pixels[:, None]))
+    for row in range(4):
+        assert_same(
+            [tap[row : row + 1] for tap in vectors_of(engine, [pixels])], vectors_of(engine, [pixels[[row]]])
+        )
+
+
+def test_threads_share_an_engine(exported):
+    """Four runs at once give what one gives."""
+    engine = OpenVINOEngine(exported)
+    pixels = batches(6, 16)
+    expected = vectors_of(engine, pixels)
+
+    with ThreadPoolExecutor(4) as threads:
+        for found in threads.map(lambda _: vectors_of(engine, pixels), range(4)):
+            assert_same(expected, found)
+
+
+def test_a_run_that_is_given_up_leaves_the_engine_usable(exported):
+    """The consumer stops after one batch, as after an error; the next run is right."""
+    engine = OpenVINOEngine(exported)
+    pixels = batches(6, 16)
+    expected = vectors_of(engine, pixels)
+    run = engine.run(pixels[::-1])
+    next(run)
+    run.close()
+
+    assert_same(expected, vectors_of(engine, pixels))
+
+
+@pytest.mark.parametrize("name", ["graph.xml", "graph.bin", "sha256"])
+def test_a_flipped_bit_is_noticed(exported, name):
+    """No damaged graph is run."""
+    path = exported / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+    with pytest.raises(ExportError, match=r"damaged|cannot be read"):
+        OpenVINOEngine(exported)
+
+
+def test_an_export_that_fails_leaves_nothing(tmp_path):
+    """A layer that OpenVINO does not know: an error that says so, and no file."""
+    import keras
+
+    inputs = keras.Input((16, 16, 3), dtype="uint8")
+    symbol = keras.ops.fft2((keras.ops.cast(inputs, "float32"), keras.ops.cast(inputs, "float32")))[0]
+    model = keras.Model(inputs, keras.ops.max(keras.ops.cumsum(symbol, 1), (1, 2)))
+
+    with pytest.raises(ExportError, match=r"\w+: "):
+        export(model, tmp_path / "engines" / "one")
+    assert list((tmp_path / "engines").iterdir()) == []
+
+
+def test_the_graph_used_longest_ago_makes_room(keras_engine, exported, monkeypatch):
+    """All exported graphs together stay within their limit; the newest always stays, and so does what is not ours."""
+    folder = exported.parent
+    (folder / ".DS_Store").write_bytes(b"a file manager's")
+    (folder / "photographs").mkdir()
+    (folder / "photographs" / "large.jpg").write_bytes(bytes(1 << 20))
+    for name, age in (("draft-dead", 7200), ("draft-alive", 60)):
+        (folder / name).mkdir()
+        os.utime(folder / name, (time.time() - age,) * 2)
+    export(keras_engine.model, folder / "two")
+    for age, name in ((200, "one"), (100, "two")):
+        os.utime(folder / name / "sha256", (time.time() - age,) * 2)
+    OpenVINOEngine(exported)  # is used: "two" is what was used longest ago
+    size = sum(file.stat().st_size for file in exported.iterdir())
+
+    others = {".DS_Store", "photographs", "draft-alive"}
+
+    monkeypatch.setattr("featx.embedding.openvino_engine.KEEP", int(2.5 * size))
+    export(keras_engine.model, folder / "three")
+    assert {path.name for path in folder.iterdir()} == {"one", "three", *others}
+
+    monkeypatch.setattr("featx.embedding.openvino_engine.KEEP", 1)
+    export(keras_engine.model, folder / "four")
+    assert {path.name for path in folder.iterdir()} == {"four", *others}
+
+
+@pytest.mark.parametrize(("activation", "pads"), [("relu", 0), ("linear", 1)])
+def test_a_pool_pads_by_itself_where_zeros_are_no_more_than_nothing(tmp_path, activation, pads):
+    """After a ReLU the export needs no Pad; elsewhere zeros would win over what is negative, and it stays."""
+    import keras
+    import openvino
+
+    inputs = keras.Input((9, 9, 3), dtype="uint8")
+    x = keras.layers.Conv2D(4, 3, activation=activation)(keras.ops.cast(inputs, "float32"))
+    x = keras.layers.MaxPooling2D(3, 2)(keras.layers.ZeroPadding2D(((1, 0), (0, 1)))(x))
+    export(
+        keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x)), tmp_path / "graph"
+    )  # compares the numbers
+
+    graph = openvino.Core().read_model(tmp_path / "graph" / "graph.xml")
+    assert [node.get_type_name() for node in graph.get_ops()].count("Pad") == pads
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_agrees_with_keras(name, tmp_path):
+    """Float32 engines agree to 1e-5 of the largest number, at every stage of the default embedding."""
+    size = max(64, next(row.min_size for row in backbones() if row.name == name))
+    plan = resolve(Choices(name, weights=None, input_size=size), lambda path: path.read_bytes())
+    graph = plan.graph("float32")
+    keras_engine = KerasEngine(graph, [(graph.at(tap.layer), tap.pooling) for tap in plan.taps], 7)
+    pixels = batches(2, size)
+    for weight in (
+        keras_engine.model.weights
+    ):  # untrained, a deep network's numbers vanish; nearly as He et al. keep them
+        if len(weight.shape) == 4:
+            inputs = np.prod(weight.shape[:2]) * (1 if weight.shape[3] == 1 else weight.shape[2])
+            weight.assign(weight * np.sqrt(1.5 / inputs) / np.std(weight))
+    export(keras_engine.model, tmp_path / "graph")
+
+    assert_close(vectors_of(keras_engine, pixels), vectors_of(OpenVINOEngine(tmp_path / "graph"), pixels))

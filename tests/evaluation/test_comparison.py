@@ -1,0 +1,122 @@
+"""Two models compared on the same images."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.model_selection import GroupKFold, ShuffleSplit
+
+from featx.errors import InputError
+from featx.evaluation.comparison import compare, folds_of, least_p, merits, standard_error
+
+
+def test_the_mean_merit_is_the_score_users_know():
+    """Accuracy for classes, R² for numbers."""
+    rng = np.random.default_rng(0)
+    y, predicted = rng.integers(0, 3, (2, 50))
+    numbers, guessed = rng.normal(size=(2, 50))
+
+    assert merits(y, predicted).mean() == pytest.approx(accuracy_score(y, predicted))
+    assert merits(numbers, guessed, regression=True).mean() == pytest.approx(r2_score(numbers, guessed))
+
+
+def test_several_labels_or_numbers_count_in_equal_parts():
+    """Of several labels the share that is right; of several numbers the mean R²."""
+    assert merits(np.array([[1, 0], [1, 1]]), np.array([[1, 1], [1, 1]])).tolist() == [0.5, 1.0]
+    rng = np.random.default_rng(0)
+    Y, guessed = rng.normal(size=(2, 50, 3)) * [1, 10, 100]
+    assert merits(Y, guessed, regression=True).mean() == pytest.approx(r2_score(Y, guessed))
+
+
+def test_one_column_is_compared_row_by_row():
+    """scikit-learn's ridge drops the axis of a single column; that must not compare every row with every other."""
+    y = np.arange(5.0)
+
+    assert merits(y[:, None], y, regression=True).tolist() == [1.0] * 5
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "p"), [(8, 2, 56 / 1024), (3, 0, 1 / 8), (0, 3, 1), (5, 5, 638 / 1024)]
+)
+def test_mcnemar_is_the_binomial_of_the_images_that_differ(better, worse, p):
+    """Worked by hand: the probability of so many heads or more among as many throws."""
+    old = np.repeat([1.0, 0.0, 1.0], [40, better, worse])
+    new = np.repeat([1.0, 1.0, 0.0], [40, better, worse])
+    found = compare(old, new)
+
+    assert found["p"] == pytest.approx(p)
+    assert (found["better"], found["worse"], found["images"]) == (better, worse, 40 + better + worse)
+    assert found["difference"] == pytest.approx((better - worse) / found["images"])
+
+
+def test_the_error_of_a_difference_is_that_of_pairs():
+    """For classes it is that of correlated proportions: sqrt(b + c - (b - c)² / n) / n, here with n - 1."""
+    old, new = np.repeat([1.0, 0.0, 1.0], [90, 8, 2]), np.repeat([1.0, 1.0, 0.0], [90, 8, 2])
+
+    assert compare(old, new)["error"] == pytest.approx(np.sqrt(10 - 36 / 100) / 100, rel=0.01)
+    assert standard_error(np.array([1.0])) == np.inf
+
+
+@pytest.mark.parametrize("regression", [False, True])
+def test_chance_is_called_a_difference_as_rarely_as_promised(regression):
+    """Two models that are equally good differ with p < 0.1 in about a tenth of all trials, or fewer."""
+    rng = np.random.default_rng(0)
+    trials = 400
+    if regression:
+        pairs = [rng.normal(size=(2, 60)) for _ in range(trials)]
+    else:
+        pairs = [(rng.random((2, 60)) < 0.8).astype(float) for _ in range(trials)]
+    called = np.mean([compare(old, new, regression=regression)["p"] < 0.1 for old, new in pairs])
+
+    assert 0.02 < called < 0.14
+
+
+def test_no_difference_at_all():
+    """The same predictions are no evidence, and divide nothing by zero."""
+    same = np.array([1.0, 0.0, 1.0])
+
+    assert [compare(same, same, regression=regression)["p"] for regression in (False, True)] == [1.0, 1.0]
+
+
+def test_the_least_p_is_that_of_a_model_without_a_fault():
+    """What is_least_p says is what compare gives."""
+    old = np.repeat([1.0, 0.0], [50, 4])
+
+    assert least_p(old) == compare(old, np.ones(54))["p"] == 1 / 16
+
+
+def test_folds_are_spread_evenly_over_classes():
+    """Each image is judged once; a class with few images makes few folds."""
+    y = np.array(["ant"] * 20 + ["bee"] * 3)
+    folds = folds_of(y, 5, classes=True)
+
+    assert len(folds) == 3
+    assert sorted(np.concatenate([test for _, test in folds])) == list(range(23))
+    assert all((y[test] == "bee").sum() == 1 for _, test in folds)
+    assert len(folds_of(np.arange(4.0), 5, classes=False)) == 4
+
+
+def test_a_splitter_is_taken_as_it_is():
+    """So that groups or time can be kept apart."""
+    assert len(folds_of(np.arange(10) % 2, ShuffleSplit(7, random_state=0), classes=True)) == 7
+    rows = [(np.arange(5), np.arange(5, 10))]
+    assert len(folds_of(np.arange(10) % 2, rows, classes=True)) == 1
+    with pytest.raises(ValueError, match="groups"):
+        folds_of(np.arange(10) % 2, GroupKFold(2), classes=True)
+
+
+@pytest.mark.parametrize(
+    ("y", "classes", "message"),
+    [
+        (["ant"] * 5, True, "y holds one class only"),
+        (
+            ["ant"] * 5 + ["bee"],
+            True,
+            "The least populated class in y, .*'bee'.*, has only 1 member.*strategy='end'",
+        ),
+        ([1.0], False, "y holds 1 sample"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(y, classes, message):
+    """In scikit-learn's words, with the way out."""
+    with pytest.raises(InputError, match=message):
+        folds_of(np.array(y), 5, classes=classes)

@@ -1,0 +1,194 @@
+"""The logistic head."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy.special import softmax
+from sklearn.calibration import calibration_curve
+from sklearn.datasets import make_classification, make_multilabel_classification
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GroupKFold, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from featx.errors import InputError
+from featx.heads import LogisticHead, logistic
+
+
+def wide(n=60, d=300, classes=3, seed=0):
+    """Rows of an uneven scale, fewer than columns, as embeddings of few images are."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % classes
+    X = rng.normal(size=(n, d)) + rng.normal(size=(classes, d))[y] * 0.4
+    return X * rng.uniform(0.01, 100, size=d) + rng.uniform(-50, 50, size=d), y
+
+
+@parametrize_with_checks(
+    [LogisticHead()],
+)
+def test_estimators_keep_scikit_learns_contract(estimator, check):
+    """Every estimator class of featx passes scikit-learn's own checks."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the checks feed data that rightly warn
+        check(estimator)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("shape", [(60, 300), (300, 60)])
+def test_logistic_is_plain_logistic_regression(classes, shape):
+    """Rotating and scaling back change nothing: scikit-learn's own solution at the chosen C comes out."""
+    X, y = wide(*shape, classes=classes)
+    head = LogisticHead(tol=1e-8).fit(X, y)
+    plain = make_pipeline(StandardScaler(), LogisticRegression(C=head.C_[0], tol=1e-8, max_iter=5000)).fit(
+        X, y
+    )
+    np.testing.assert_allclose(head.predict_proba(X), plain.predict_proba(X), atol=1e-5)
+    np.testing.assert_allclose(head.coef_ * plain[0].scale_, plain[-1].coef_, atol=1e-4)
+
+
+def test_logistic_in_float32_agrees_with_float64(monkeypatch):
+    """Half the precision throughout, the same probabilities to three digits, the same C, and float32 coefficients."""
+    X, y = wide()
+    fit, used = LogisticRegression.fit, set()
+    monkeypatch.setattr(LogisticRegression, "fit", lambda m, X, y: used.add(X.dtype.name) or fit(m, X, y))
+    single = LogisticHead().fit(X.astype("float32"), y)
+    assert used == {"float32"}
+    double = LogisticHead().fit(X, y)
+    assert single.coef_.dtype == np.float32
+    assert single.C_ == double.C_
+    np.testing.assert_allclose(single.predict_proba(X), double.predict_proba(X), atol=2e-3)
+
+
+def test_logistic_chooses_the_strength_with_the_lowest_held_out_loss():
+    """The choice is that of a plain loop over folds and strengths."""
+    X, y = wide()
+    Cs, folds = [1e-5, 1e-3, 1e-1], StratifiedKFold(3)
+    Z = StandardScaler().fit_transform(X)
+    losses = [
+        np.mean(
+            [
+                log_loss(
+                    y[test],
+                    LogisticRegression(C=C, max_iter=1000).fit(Z[train], y[train]).predict_proba(Z[test]),
+                )
+                for train, test in folds.split(Z, y)
+            ]
+        )
+        for C in Cs
+    ]
+    assert Cs[int(np.argmin(losses))] == LogisticHead(Cs=Cs, cv=folds).fit(X, y).C_
+
+
+@pytest.mark.parametrize("Cs", [[], 0, -2, "many", [1, -1], [[1, 2]], [1, np.nan], None], ids=str)
+def test_strengths_are_numbers_above_0(Cs):
+    """Anything else is told, with what to give."""
+    with pytest.raises(InputError, match=r"^Cs=.*: give a list of numbers above 0, or how many"):
+        LogisticHead(Cs=Cs).fit(*wide())
+
+
+@pytest.mark.parametrize(("n", "d"), [(20, 4096), (200, 4096), (1000, 64)])
+@pytest.mark.parametrize("scale", [1e-3, 1, 1e3])
+def test_logistic_converges_on_embeddings_of_any_scale(n, d, scale):
+    """No ConvergenceWarning, which pytest would turn into an error, however large the columns."""
+    X, y = wide(n, d, classes=2)
+    LogisticHead(cv=2).fit((X * scale).astype("float32"), y)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.integers(0, 4), min_size=2, max_size=25).filter(lambda y: len(set(y)) > 1), st.integers(2, 6)
+)
+def test_logistic_copes_with_classes_of_any_size(y, cv):
+    """Whatever the sizes of the classes, each gets its probability, without a warning."""
+    y = np.array(y)
+    X = np.random.default_rng(0).normal(size=(len(y), 8)) + 20 * np.eye(8)[y]
+    proba = LogisticHead(cv=cv, Cs=3).fit(X, y).predict_proba(X)
+    assert proba.shape == (len(y), len(set(y)))
+    assert np.isfinite(proba).all()
+
+
+def test_logistic_learns_a_class_of_one_image_beside_large_ones():
+    """A class that cannot be held out neither spoils the choice of C nor is forgotten."""
+    X, y = wide(61, 300, 3)
+    y[60] = 3
+    X[60] += X.std(axis=0) * 3
+    head = LogisticHead().fit(X, y)
+    assert head.predict(X[60:]) == 3
+    assert head.C_ == LogisticHead().fit(X[:60], y[:60]).C_
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=40), st.integers(2, 6))
+def test_dealing_spreads_each_class_evenly(y, count):
+    """Each row is tested once, with others of its class to learn from; only single ones stay in training."""
+    y = np.array(y)
+    assume(max(np.bincount(y)) > 1)
+    folds = list(logistic._deal(y, count))
+    single = np.flatnonzero(np.bincount(y)[y] == 1)
+    assert sorted(np.concatenate([*(test for _, test in folds), single])) == list(range(len(y)))
+    for train, test in folds:
+        assert sorted([*train, *test]) == list(range(len(y)))
+        assert set(y[test]) <= set(y[train])
+    for label in set(y) - set(y[single]):
+        sizes = [(y[test] == label).sum() for _, test in folds]
+        assert max(sizes) - min(sizes) <= 1
+
+
+def test_logistic_takes_a_splitter_of_the_users():
+    """Any scikit-learn splitter without groups decides the folds."""
+    X, y = wide()
+    assert LogisticHead(cv=StratifiedKFold(3)).fit(X, y).score(X, y) == 1
+    with pytest.raises(ValueError, match="'groups' parameter should not be None"):
+        LogisticHead(cv=GroupKFold(3)).fit(X, y)
+    with pytest.raises(InputError, match=r"cv=1 leaves nothing to compare\. Give 2 folds or more"):
+        LogisticHead(cv=1).fit(X, y)
+
+
+def test_a_label_all_images_have_is_predicted_for_all():
+    """A label without variation is no error in multi-label data, and its probability not 0 or 1."""
+    X, Y = make_multilabel_classification(n_samples=50, random_state=0)
+    Y[:, 0], Y[:, 1] = 1, 0
+    Y[:, 2] = np.arange(50) == 7
+    head = LogisticHead().fit(X, Y)
+    proba = head.predict_proba(X)
+    np.testing.assert_allclose(proba[:, :2], [[101 / 102, 1 / 102]] * 50, rtol=1e-6)
+    assert np.isnan(head.C_[:2]).all()
+    assert np.isfinite(head.C_[2:]).all()
+
+
+def test_class_weight_lifts_the_rare_class():
+    """Balanced weights find more of a class of one in twenty."""
+    X, y = make_classification(600, weights=[0.95], flip_y=0.05, class_sep=0.5, random_state=0)
+    found = [
+        LogisticHead(class_weight=weight).fit(X, y).predict(X)[y == 1].mean() for weight in (None, "balanced")
+    ]
+    assert found[1] > found[0] + 0.2
+
+
+def test_logistic_probabilities_are_calibrated():
+    """Of the images given p, about p are of the class: within 0.1 on 2,000 unseen ones."""
+    X, y = make_classification(2400, n_features=100, n_informative=10, flip_y=0.2, random_state=0)
+    proba = LogisticHead().fit(X[:400], y[:400]).predict_proba(X[400:])[:, 1]
+    truth, given_ = calibration_curve(y[400:], proba, n_bins=5, strategy="quantile")
+    np.testing.assert_allclose(given_, truth, atol=0.1)
+
+
+def test_logistic_leaves_the_threads_as_they_were():
+    """The one-thread limit ends with the fit."""
+    with threadpool_limits(2, user_api="blas"):
+        before = [pool["num_threads"] for pool in threadpool_info()]
+        LogisticHead(Cs=2, cv=2).fit(*wide())
+        assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
+def test_logistic_scores_are_linear_in_the_embedding():
+    """coef_ and intercept_ apply to embeddings as they are."""
+    X, y = wide()
+    head = LogisticHead().fit(X, y)
+    np.testing.assert_allclose(head.predict_proba(X), softmax(X @ head.coef_.T + head.intercept_, axis=1))

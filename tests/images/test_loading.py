@@ -1,0 +1,69 @@
+"""Calls spread over joblib: in order, and never far ahead of whoever takes the results."""
+
+import os
+
+import numpy as np
+import pytest
+from joblib import parallel_config
+
+from featx import FeatureExtractor, load_folder
+from featx.embedding.embed import PART
+from featx.images import synthetic, write_folder
+from featx.images.loading import AHEAD, spread
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 3, -1, None])
+def test_results_come_in_the_order_of_the_items(n_jobs):
+    """As from map, for any number of workers, more items than are taken at a time, one, and none."""
+    for count in (0, 1, 2 * 3 * AHEAD + 1):
+        assert list(spread(str, range(count), n_jobs)) == [str(item) for item in range(count)]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_slow_consumer_is_never_left_behind(n_jobs):
+    """Of a thousand items only a few are called before the first result is taken, and none once nobody takes any."""
+    called = []
+    results = spread(called.append, range(1000), n_jobs)
+    for taken in range(1, 101):
+        next(results)
+        assert len(called) <= taken + AHEAD * n_jobs
+    results.close()
+    assert len(called) <= 100 + AHEAD * n_jobs
+
+
+def test_an_error_comes_to_whoever_takes_the_result():
+    """The first item that fails ends it, with its own error."""
+    results = spread(lambda item: 1 / (item - 5), range(100), 2)
+    with pytest.raises(ZeroDivisionError):
+        list(results)
+
+
+def test_the_workers_are_those_of_joblib_where_its_user_has_said_so():
+    """Within parallel_config calls run in its processes, and without it in this one."""
+    with parallel_config(backend="loky", n_jobs=2):
+        assert os.getpid() not in set(spread(_process, range(4)))
+    assert set(spread(_process, range(4))) == {os.getpid()}
+
+
+def _process(_):
+    return os.getpid()
+
+
+def test_a_dask_cluster_embeds_what_threads_embed(tmp_path):
+    """Decoding runs in the workers of a real cluster on this machine, and results are the same."""
+    distributed = pytest.importorskip(
+        "distributed", reason="Dask is installed with the development tools only"
+    )
+    write_folder(*synthetic(n=3 * PART, size=32), tmp_path / "images")
+    images = load_folder(tmp_path / "images").paths
+    expected = FeatureExtractor(input_size=32, cache=None).transform(images)
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path)
+        ) as cluster,
+        distributed.Client(cluster),
+        parallel_config(backend="dask"),
+    ):
+        assert os.getpid() not in set(spread(_process, range(4)))
+        found = FeatureExtractor(input_size=32, cache=None).transform(images)
+    np.testing.assert_array_equal(found, expected)

@@ -1,0 +1,117 @@
+"""Multiply-adds: against published figures, against counting them one by one, and as they must grow."""
+
+from math import prod
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from featx.networks.flops import multiply_adds
+from featx.networks.graph import flatten
+from featx.networks.network import network_of
+
+# millions, with the classifier, whose multiply-adds stand beside them
+TORCHVISION = {  # `_ops` of the weights in torchvision 0.28, counted on the same architectures
+    "convnext_tiny": (768_000, 4_456),
+    "densenet121": (1_024_000, 2_834),
+    "efficientnet_b0": (1_280_000, 386),
+    "inception_v3": (2_048_000, 5_713),
+    "mobilenet_v2": (1_280_000, 301),
+    "mobilenet_v3_large": (960 * 1280 + 1280 * 1000, 217),
+    "vgg16": (512 * 7 * 7 * 4096 + 4096 * 4096 + 4096 * 1000, 15_470),
+}
+PAPERS = {
+    "mobilenet": (1_024_000, 569),  # Howard et al. 2017, table 4
+    "mobilenet_v2_0.35": (1_280_000, 59),  # tensorflow/models, research/slim/nets/mobilenet/README.md
+    "nasnet_mobile": (1_056_000, 564),  # Zoph et al. 2018, table 3
+    "resnet50": (2_048_000, 3_800),  # He et al. 2016, table 1
+    "xception": (2_048_000, 8_380),  # as counted by Zoph et al. 2018, table 2
+}
+
+
+def graph_of(name, size=None):
+    return network_of(name, None, size, Path.read_bytes).graph("auto", "float32")
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_counts_are_those_of_torchvision(name):
+    """The same architectures cost the same, to the last digit that torchvision gives."""
+    classifier, published = TORCHVISION[name]
+
+    assert round((sum(multiply_adds(graph_of(name))) + classifier) / 1e6) == published
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_counts_are_those_of_the_papers(name):
+    """Within the rounding and small differences in what was counted: 2 %."""
+    classifier, published = PAPERS[name]
+
+    assert (sum(multiply_adds(graph_of(name))) + classifier) / 1e6 == pytest.approx(published, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Conv2D(6, (3, 2), strides=2),
+        layers.Conv2D(6, 3, dilation_rate=2),
+        layers.Conv2D(8, 3, groups=2),
+        layers.DepthwiseConv2D(3, depth_multiplier=2, strides=2),
+        layers.Conv2DTranspose(6, 3, strides=2),
+        layers.Dense(5),
+        layers.Conv3D(2, (2, 3, 3)),
+        layers.Conv3DTranspose(2, 2),
+        layers.Conv1D(3, 2),
+        layers.Conv1DTranspose(3, 2),
+        layers.DepthwiseConv1D(2),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_each_multiply_add_is_counted_once(layer):
+    """Of ones with kernels of ones, each number that comes out says how many products it is the sum of."""
+    shape = {1: (9, 4), 3: (3, 9, 8, 4)}.get(getattr(layer, "rank", 2), (9, 8, 4))
+    pixels = keras.Input((9, 8, 3))
+    before = layers.Reshape(shape)(layers.Dense(prod(shape))(layers.Flatten()(pixels)))
+    graph = flatten(keras.Model(pixels, layer(before)), input_size=(9, 8), scaling="none")
+    layer.set_weights([np.zeros_like(w) if w.ndim == 1 else np.ones_like(w) for w in layer.get_weights()])
+
+    products = np.sum(layer(np.ones((1, *shape), "float32")))
+    assert multiply_adds(graph)[-1] == products
+
+
+def test_a_separable_convolution_is_two():
+    """A depthwise one, then one of 1 x 1."""
+    pixels = keras.Input((9, 8, 3))
+    whole = keras.Model(pixels, layers.SeparableConv2D(5, 3, strides=2, depth_multiplier=2)(pixels))
+    parts = keras.Model(
+        pixels, layers.Conv2D(5, 1)(layers.DepthwiseConv2D(3, strides=2, depth_multiplier=2)(pixels))
+    )
+    counts = [sum(multiply_adds(flatten(net, input_size=(9, 8), scaling="none"))) for net in (whole, parts)]
+
+    assert counts[0] == counts[1] == 4 * 3 * (3 * 3 * 6 + 6 * 5)
+
+
+def test_twice_the_size_costs_four_times_as_much():
+    """Where every stride divides the size and nothing is dense, the cost goes with the area."""
+    small, large = (sum(multiply_adds(graph_of("mobilenet_0.25", (size, size)))) for size in (64, 128))
+
+    assert large == 4 * small
+
+
+def test_what_cannot_be_counted_is_not_called_free():
+    """A layer with kernels that featx does not know gives None; one without, 0."""
+
+    class Own(layers.Layer):
+        """A layer of a user's own that holds a dense one."""
+
+        def build(self, shape):
+            self.inner = layers.Dense(4)
+            self.inner.build(shape)
+
+        def call(self, inputs):
+            return self.inner(inputs)
+
+    network = keras.Sequential([keras.Input((8, 8, 3)), layers.ReLU(), Own(), layers.BatchNormalization()])
+
+    assert multiply_adds(flatten(network, input_size=(8, 8), scaling="none")) == [0, None, 0]

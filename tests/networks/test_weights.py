@@ -1,0 +1,136 @@
+"""Where weights come from: every place in its order, and a message that an offline user can act on."""
+
+import functools
+import hashlib
+import shutil
+import threading
+from dataclasses import replace
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from featx.errors import WeightsError
+from featx.networks.catalogue import find
+from featx.networks.weights import is_published, keras_home, locate
+
+ROW = replace(find("resnet50"), digest=hashlib.md5(b"weights").hexdigest())
+FILE = ROW.weights_file()
+
+
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    """Serve a folder over real HTTP on loopback, as Keras' mirror."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("FEATX_MIRROR", f"http://127.0.0.1:{server.server_port}")
+    yield folder
+    server.shutdown()
+    server.server_close()
+
+
+def put(folder, content=b"weights"):
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FILE).write_bytes(content)
+    return folder / FILE
+
+
+def test_embedded_weights_come_with_the_package():
+    """featx-mini needs no folder and no network."""
+    assert locate(find("featx-mini"), "auto", 96).is_file()
+
+
+def test_no_weights_is_no_file():
+    """weights=None means random ones."""
+    assert locate(ROW, None, 224) is None
+
+
+def test_places_are_asked_in_order(tmp_path, monkeypatch, mirror):
+    """A path given, then FEATX_WEIGHTS, then Keras' folder, then the download."""
+    put(mirror)
+    downloaded = locate(ROW, "auto", 224)
+    assert downloaded == keras_home() / "models" / FILE
+
+    (mirror / FILE).unlink()
+    assert locate(ROW, "imagenet", 224) == downloaded
+
+    monkeypatch.setenv("FEATX_WEIGHTS", str(tmp_path / "own"))
+    own = put(tmp_path / "own")
+    assert locate(ROW, "auto", 224) == own
+    assert locate(ROW, downloaded, 224) == downloaded
+
+
+def test_a_download_is_whole_or_not_there(mirror):
+    """A damaged download leaves nothing behind, and says so."""
+    put(mirror, b"other bytes")
+
+    with pytest.raises(WeightsError, match="could not be downloaded"):
+        locate(ROW, "auto", 224)
+    assert [path.name for path in (keras_home() / "models").iterdir()] == []
+
+
+def test_downloads_report_on_stderr(mirror, capfd):
+    """stdout belongs to results."""
+    put(mirror)
+    locate(ROW, "auto", 224)
+
+    assert capfd.readouterr().out == ""
+
+
+def test_offline_the_message_says_which_file_to_put_where():
+    """URL, file name, folder, and what works without."""
+    with pytest.raises(WeightsError, match="featx-mini") as caught:
+        locate(find("resnet50"), "auto", 224)
+    message = str(caught.value)
+
+    assert find("resnet50").weights_file() in message
+    assert str(keras_home() / "models") in message
+    assert "http://127.0.0.1:9/" in message
+    assert "FEATX_WEIGHTS" in message
+
+
+def test_a_damaged_local_file_is_not_believed():
+    """A file in Keras' folder whose digest is not the published one is an error that names both."""
+    put(keras_home() / "models", b"damaged")
+
+    with pytest.raises(
+        WeightsError, match=f"expected digest {ROW.digest}, found {hashlib.md5(b'damaged').hexdigest()}"
+    ):
+        locate(ROW, "auto", 224)
+
+
+def test_a_missing_path_is_an_error(tmp_path):
+    """weights= names a file that is there."""
+    with pytest.raises(WeightsError, match=r"none\.h5'?: there is no such file"):
+        locate(ROW, tmp_path / "none.h5", 224)
+
+
+def test_is_published_goes_by_content(tmp_path):
+    """The published file is known by its bytes, wherever it lies."""
+    assert is_published(ROW, put(tmp_path))
+    assert not is_published(ROW, put(tmp_path, b"other"))
+    assert not is_published(replace(ROW, digest=None), put(tmp_path))
+
+
+def test_the_real_weights_download(imagenet, mirror, monkeypatch, tmp_path):
+    """From a local copy of the mirror to vectors, by the code that downloads from Keras' own."""
+    from featx import FeatureExtractor
+    from featx.images import synthetic
+
+    row = find("mobilenet_0.25")
+    shutil.copy(imagenet / row.weights_file(128), mirror)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    images, _ = synthetic(n=2, classes=2, size=32, seed=0)
+
+    vectors = FeatureExtractor("mobilenet_0.25", depth=-1, pooling="avg", input_size=128).transform(images)
+
+    assert vectors.shape == (2, 256)
+    assert (tmp_path / "keras" / "models" / row.weights_file(128)).is_file()

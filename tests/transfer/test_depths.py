@@ -1,0 +1,199 @@
+"""The depth curve: one pass, the same folds for all, and an answer that follows from the scores."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from featx import FeatureExtractor, depth_curve, evaluate
+from featx.errors import InputError
+from featx.evaluation import Report
+from featx.images import synthetic
+from featx.transfer.depths import paired
+
+IMAGES, LABELS = synthetic(n=60, classes=3, size=32, seed=0)
+SMALL = {"input_size": 32}
+NUMBERS = IMAGES.mean(axis=(1, 2, 3))
+
+
+@pytest.fixture(scope="module")
+def curve():
+    """Score the default backbone on sixty drawn images."""
+    return depth_curve(IMAGES, LABELS, cache=None, **SMALL)
+
+
+def test_every_image_goes_through_the_network_once(forwards, tmp_path):
+    """All rows come from one pass; with a cache a second curve needs none, and has the same figures."""
+    first = depth_curve(IMAGES, LABELS, cache=tmp_path, engine="keras", **SMALL)
+    assert sum(forwards) == len(IMAGES)
+    again = depth_curve(IMAGES, LABELS, cache=tmp_path, engine="keras", **SMALL)
+
+    assert sum(forwards) == len(IMAGES)
+    assert [row.report.scores for row in again.rows] == [row.report.scores for row in first.rows]
+    assert again.seconds == first.seconds > 0  # what was measured is remembered
+    assert [row.share for row in again.rows] == [row.share for row in first.rows]
+
+
+def test_a_cached_curve_imports_no_keras(tmp_path):
+    """Shares of time are remembered beside the cache, so a second process builds no network."""
+    program = (
+        "import sys; from featx import depth_curve; from featx.images import synthetic\n"
+        f"print(depth_curve(*synthetic(n=24, size=32), input_size=32, cache={str(tmp_path)!r}, cv=2).seconds)\n"
+        "print('keras' in sys.modules)"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    (seconds, cold), (remembered, warm) = (run.split() for run in runs)
+
+    assert (cold, warm) == ("True", "False")
+    assert seconds == remembered
+
+
+def test_rows_are_the_stages_and_what_they_give_together(curve):
+    """Four stages, the last two, three and all; each is a recipe for an extractor that gives the same numbers."""
+    assert [row.name for row in curve.rows] == ["1", "2", "3", "4", "3-4", "2-4", "1-4"]
+    for row in curve.rows:
+        expected = FeatureExtractor(cache=None, **SMALL, **row.params).transform(IMAGES)
+        np.testing.assert_allclose(curve.features(row), expected, rtol=1e-4, atol=1e-5)
+        assert row.columns == expected.shape[1]
+
+
+def test_scores_are_those_of_evaluate():
+    """A head of one's own, its folds and its seed give what evaluate gives on those features."""
+    head = LogisticRegression(max_iter=500)
+    curve = depth_curve(IMAGES, LABELS, head=head, cv=3, seed=4, depth=[3, "stage4_out"], cache=None, **SMALL)
+    row = curve.rows[-1]
+    expected = evaluate(head, curve.features(row), LABELS, cv=3, seed=4)
+
+    assert [row.name for row in curve.rows] == ["3", "stage4_out", "3 + stage4_out"]
+    assert row.report.scores == expected.scores
+    low, high = row.interval
+    assert (low + high) / 2 == pytest.approx(expected.mean)
+    assert high - low == pytest.approx(2 * 4.302653 * expected.error)  # Student's t, two degrees of freedom
+
+
+def test_the_best_and_the_cheapest_follow_from_the_scores(curve):
+    """No row scores higher than the best; none that is as cheap as the cheapest is within one error of it."""
+    assert curve.best.score == max(row.score for row in curve.rows)
+    assert (curve.best.behind, curve.best.noise) == (0, 0)
+    assert curve.cheapest.behind <= curve.cheapest.noise
+    for row in curve.rows:
+        if row.share < curve.cheapest.share:
+            assert row.behind > row.noise
+    assert 0 <= curve.saving < 1
+
+
+def test_differences_are_paired_by_fold():
+    """Folds of uneven difficulty do not hide that one is better on each of them."""
+    hard, easy = (Report("accuracy", scores, 0.5, 9, 0) for scores in ((0.5, 0.7, 0.9), (0.6, 0.8, 1.0)))
+
+    difference, error = paired(easy, hard)
+    assert (difference, error) == (pytest.approx(0.1), pytest.approx(0, abs=1e-12))
+
+
+def test_shares_of_time_grow_with_depth(curve):
+    """A deeper stage takes longer; rows side by side take as long as their deepest."""
+    shares = [row.share for row in curve.rows]
+
+    assert 0 < shares[0] < shares[1] < shares[2] < shares[3] == 1 == shares[-1]
+    assert curve.seconds > 0
+    assert curve.rows[0].seconds == pytest.approx(curve.seconds * shares[0])
+
+
+def test_targets_of_every_kind():
+    """Numbers give R² and no H-score; counts need the head that takes numbers; several labels are a whole row."""
+    numbers = depth_curve(IMAGES, NUMBERS, depth=[1, 2], cache=None, **SMALL)
+    counts = depth_curve(IMAGES, np.arange(60), head="ridge", depth=1, cache=None, **SMALL)
+    several = depth_curve(IMAGES, np.eye(3, dtype=int)[np.arange(60) % 3], depth=[3, 4], cache=None, **SMALL)
+
+    assert numbers.best.report.metric == "R²"
+    assert numbers.best.score > 0.5
+    assert {row.h_score for row in numbers.rows} == {None}
+    assert counts.rows[0].name == "1"
+    assert several.best.report.metric == "accuracy"
+    assert several.best.score > 0.7
+
+
+def test_an_outlying_image_does_not_ruin_a_regression():
+    """Where a column is silent but for one image, that image is predicted badly, not absurdly."""
+    from featx.transfer.depths import check_target
+
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 20)), rng.normal(size=60)
+    X[:, 0] = 1e-6 * rng.normal(size=60)
+    X[7, 0] = 1
+    _, head = check_target(list(IMAGES), y)
+
+    assert np.abs(head.fit(X[10:], y[10:]).predict(X[7:8])) < 10
+
+
+def test_it_prints_and_serialises(curve):
+    """The table has a line for each row and the verdict; JSON holds plain values."""
+    text = str(curve)
+    saved = json.loads(json.dumps(curve.to_dict(), allow_nan=False))
+
+    assert text.startswith("featx-mini at 32x32, 60 images, 5 folds, guessing 0.333")
+    assert [line.split()[0] for line in text.splitlines()[3:10]] == [row.name for row in curve.rows]
+    assert text.splitlines()[-1] == curve.verdict == saved["verdict"]
+    assert curve.verdict.startswith(f"Best: {curve.best.name}, accuracy ")
+    assert saved["rows"][0]["report"]["scores"] == list(curve.rows[0].report.scores)
+    hopeless = replace(curve.best.report, guess=1.0)
+    assert (
+        "No depth is better than guessing"
+        in replace(curve, best=replace(curve.best, report=hopeless)).verdict
+    )
+
+
+def test_it_draws(curve, tmp_path):
+    """The picture has a point for each row; without matplotlib the error says how to get it."""
+    axes = curve.plot()
+    axes.figure.savefig(tmp_path / "curve.png")
+
+    assert {text.get_text() for text in axes.texts} == {row.name for row in curve.rows}
+    assert (tmp_path / "curve.png").stat().st_size > 5000
+    assert curve.plot(axes) is axes
+
+
+def test_without_matplotlib_it_says_what_to_install(curve, monkeypatch):
+    """matplotlib is optional."""
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+
+    with pytest.raises(InputError, match=r"pip install 'featx\[plots\]'"):
+        curve.plot()
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (LABELS[:-1], "inconsistent numbers of samples"),
+        (["disc"] * 60, "Two classes or more are needed, but y holds one class only"),
+        (["rare", *["often"] * 59], "The least populated class in y, .*'rare'.*, has only 1 member"),
+        (np.r_[np.zeros(40, int), np.arange(1, 21)], "take head='ridge'"),
+        (np.r_[np.nan, NUMBERS[1:]], "contains NaN"),
+        (None, "y is None"),
+    ],
+)
+def test_bad_targets_are_refused_before_any_image_is_read(forwards, y, message):
+    """The errors are those that scikit-learn's users know, and cost no pass through the network."""
+    with pytest.raises(ValueError, match=message):
+        depth_curve(IMAGES, y, cache=None, **SMALL)
+    assert forwards == []
+
+
+def test_ants_and_bees(data, imagenet):
+    """MobileNetV2 tells ants from bees best in its last stage, in at least 92 of 100 validation photographs."""
+    from featx import load_folder
+
+    images = load_folder(data / "images" / "hymenoptera" / "val")
+    curve = depth_curve(images.paths, images.labels, "mobilenet_v2")
+
+    assert curve.best.score >= 0.92
+    scores = [row.score for row in curve.singles]
+    assert scores[0] < scores[2] < scores[4]
+    assert curve.cheapest.depth[-1] == 5

@@ -1,0 +1,459 @@
+"""Transfer learning as one estimator: what is measured is what is chosen, and fine-tuning has to earn its place."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn.base import clone
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import featx
+from featx import FineTuner
+from featx.embedding import PixelExtractor
+from featx.errors import ImageError, InputError, UnknownNameError
+from featx.heads import make_head
+from featx.images import synthetic
+from featx.transfer import TransferClassifier, TransferRegressor
+from featx.transfer.strategies import FROZEN
+
+SMALL = {"input_size": 32, "cv": 2}
+TABLES = {"image_shape": (1, -1), "value_range": (-150, 150), "cache": None, **SMALL}
+ROUNDING = {
+    "check_methods_subset_invariance": "features are float32, whose products differ in their last digits with the "
+    "number of rows; the check asks for more. test_a_subset_gets_the_same_answers asks for the digits that there are."
+}
+
+
+# scikit-learn's checks feed tables of numbers; with image_shape their rows are images of one row of pixels.
+@parametrize_with_checks(
+    [
+        TransferClassifier(strategy="pixels", head=make_head("logistic", Cs=3, cv=2), **TABLES),
+        TransferRegressor(strategy="pixels", **TABLES),
+    ],
+    expected_failed_checks=lambda _: ROUNDING,
+)
+def test_scikit_learn_contract(estimator, check):
+    """Every check of scikit-learn's own battery passes, but for the digits that float32 has not."""
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(
+    [TransferClassifier(**TABLES), TransferRegressor(**TABLES)],
+    expected_failed_checks=lambda _: ROUNDING,
+    xfail_strict=False,  # whether the digits differ depends on which strategy is best
+)
+def test_scikit_learn_contract_of_the_choice(estimator, check):
+    """So do they where all strategies are compared."""
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def shapes():
+    """Draw 90 small shapes of three classes."""
+    return synthetic(n=90, classes=3, size=32, seed=0)
+
+
+@pytest.fixture(scope="module")
+def fitted(shapes):
+    """Fit to the first 60, with all strategies compared."""
+    return TransferClassifier(**SMALL).fit(shapes[0][:60], shapes[1][:60])
+
+
+class Tuner(RandomForestClassifier):
+    """Any estimator over images can stand where a network would be trained for minutes: trees on all pixels."""
+
+    def fit(self, X, y):
+        """Fit to images."""
+        return super().fit(np.reshape(X, (len(X), -1)), y)
+
+    def predict(self, X):
+        """Predict."""
+        return super().predict(np.reshape(X, (len(X), -1)))
+
+
+def test_the_best_strategy_is_chosen_and_fitted(fitted, shapes):
+    """Each is scored, the best is taken, and it classifies what it has not seen."""
+    images, labels = shapes
+
+    assert list(fitted.scores_) == list(FROZEN)
+    assert fitted.strategy_ == max(fitted.scores_, key=lambda name: fitted.scores_[name][0])
+    assert all(0 <= mean <= 1 and 0 <= error < 0.1 for mean, error in fitted.scores_.values())
+    assert fitted.scores_["pixels"][0] < fitted.scores_["all-depths"][0]
+    assert fitted.score(images[60:], labels[60:]) > 0.9
+    assert fitted.classes_.tolist() == sorted(set(labels))
+
+
+def test_what_is_chosen_is_the_strategy_itself(fitted, shapes):
+    """Fitting the chosen strategy by its name gives the same answers."""
+    images, labels = shapes
+    named = TransferClassifier(strategy=fitted.strategy_, **SMALL).fit(images[:60], labels[:60])
+
+    np.testing.assert_allclose(named.predict_proba(images), fitted.predict_proba(images), atol=1e-5)
+    assert named.scores_ == {}
+    assert named.report_ == f"{fitted.strategy_}, as asked for"
+
+
+def test_it_says_what_it_did(shapes, capsys):
+    """One sentence with every score and what became of fine-tuning; on stderr only if asked for."""
+    model = TransferClassifier(finetune=False, **SMALL).fit(*shapes)
+    assert capsys.readouterr().err == ""
+
+    assert model.report_.startswith(
+        f"{model.strategy_} is the best frozen strategy (accuracy on 2 folds: pixels 0."
+    )
+    assert model.report_.endswith("); fine-tuning was not allowed")
+    model.set_params(verbose=1).fit(*shapes)
+    assert model.report_ in capsys.readouterr().err
+
+
+def test_images_go_through_the_network_once(shapes, forwards):
+    """All strategies share one pass, also without a cache."""
+    TransferClassifier(finetune=False, cache=None, **SMALL).fit(shapes[0][:30], shapes[1][:30])
+
+    assert sum(forwards) == 30
+
+
+def test_pixels_win_where_the_network_is_blind(shapes):
+    """Numbers that pixels tell better than a network are predicted from pixels."""
+    images, _ = shapes
+    corner = images[:, 24:, :8].mean(axis=(1, 2, 3)) + 100 * (images[:, 0, 0, 0] > 40)
+    model = TransferRegressor(cv=5, input_size=32).fit(
+        images, images[:, :16].mean(axis=(1, 2, 3)) + 0 * corner
+    )
+
+    assert model.strategy_ == "pixels"
+
+
+@pytest.mark.parametrize(
+    ("choices", "report"),
+    [
+        ({}, "not fine-tuned: 90 images, fewer than finetune_from=1000"),
+        ({"finetune": False, "finetune_from": 10}, "fine-tuning was not allowed"),
+        (
+            {"finetune_from": 10},
+            "not fine-tuned: with 0 of 23 held-out images wrong no other model could be shown",
+        ),
+    ],
+)
+def test_fine_tuning_is_not_tried_without_need(shapes, choices, report):
+    """It costs minutes: too few images, not allowed, or nothing to gain."""
+    model = TransferClassifier(tuner=DummyClassifier(), **{**SMALL, **choices}).fit(*shapes)
+
+    assert report in model.report_
+    assert model.comparison_ is None
+    assert model.strategy_ in FROZEN
+
+
+def test_fine_tuning_that_is_worse_is_not_kept(shapes):
+    """Tried because it was demanded; the frozen pipeline stays, and the comparison says why."""
+    model = TransferClassifier(finetune=True, tuner=DummyClassifier(), **SMALL).fit(*shapes)
+
+    assert model.strategy_ in FROZEN
+    assert model.comparison_["kept"] is False
+    assert model.comparison_["new"] < 0.5 < model.comparison_["old"]
+    assert "fine-tuning is not kept: 0.304 against 1.000 on 23 held-out images" in model.report_
+
+
+def test_fine_tuning_that_is_as_good_is_not_kept(shapes):
+    """A difference within the noise is no reason: the model that is cheaper and was there first stays."""
+    same = make_pipeline(PixelExtractor(), make_head("knn"))
+    model = TransferClassifier(strategy="auto", finetune=True, head=make_head("knn"), tuner=same, **SMALL)
+    model.fit(shapes[0], np.arange(90) % 2)  # labels that nothing in the images tells
+
+    assert model.strategy_ in FROZEN
+    assert model.comparison_["p"] >= 0.1
+
+
+@pytest.mark.parametrize("finetune", [True, "auto"])
+def test_fine_tuning_that_is_better_is_kept(shapes, finetune):
+    """The tuned model replaces the frozen one, fitted to all images."""
+    images, labels = shapes
+    blind = DummyClassifier(strategy="prior")
+    tuner = Tuner(n_estimators=100, random_state=0)
+    model = TransferClassifier(finetune=finetune, finetune_from=50, head=blind, tuner=tuner, **SMALL).fit(
+        images, labels
+    )
+
+    assert model.strategy_ == "finetune"
+    assert model.comparison_["kept"] is True
+    assert model.comparison_["p"] < 0.1
+    assert model.estimator_ is not tuner
+    assert model.score(images, labels) == 1  # its trees have seen them all
+    assert "fine-tuning is kept" in model.report_
+
+
+def test_numbers_are_compared_by_their_errors(shapes):
+    """For a regressor the test is that of paired differences, and the scores are R²."""
+    images, _ = shapes
+    brightness = images.mean(axis=(1, 2, 3))
+    good = make_pipeline(PixelExtractor(8), make_head("ridge"))
+    kept = TransferRegressor(finetune=True, head=DummyRegressor(), tuner=good, **SMALL).fit(
+        images, brightness
+    )
+    refused = TransferRegressor(finetune=True, tuner=DummyRegressor(), **SMALL).fit(images, brightness)
+
+    assert (kept.strategy_, refused.strategy_) == ("finetune", "pixels")
+    assert kept.comparison_["test"] == "paired t"
+    assert "(R² on 2 folds: pixels 0." in refused.report_
+    assert refused.scores_["pixels"][0] > 0.9
+
+
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("kind", ["U", "O", "i"])
+def test_labels_of_any_kind(shapes, count, kind):
+    """Strings, objects and numbers, two classes and three: the labels that were given come back."""
+    images, words = shapes
+    kept = np.isin(words, np.unique(words)[:count])
+    images = images[kept]
+    labels = np.unique(words[kept], return_inverse=True)[1] + 5 if kind == "i" else words[kept].astype(kind)
+    model = TransferClassifier(strategy="end", **SMALL).fit(images, labels)
+
+    assert model.classes_.tolist() == sorted(set(labels.tolist()))
+    assert set(model.predict(images)) <= set(labels)
+    assert model.predict_proba(images).shape == (len(images), count)
+    np.testing.assert_allclose(model.predict_proba(images).sum(axis=1), 1, atol=1e-5)
+
+
+def test_several_labels_for_each_image(shapes):
+    """A matrix of 0 and 1 gives a matrix of 0 and 1; scores count labels, each for itself."""
+    images, labels = shapes
+    Y = np.column_stack([labels == "disc", labels != "ring"]).astype(int)
+    model = TransferClassifier(finetune=True, tuner=Tuner(random_state=0), **SMALL).fit(images, Y)
+
+    assert model.predict(images).shape == model.predict_proba(images).shape == (90, 2)
+    assert model.scores_[model.strategy_][0] > 0.9
+    assert model.comparison_["kept"] is False
+
+
+def test_several_numbers_for_each_image(shapes):
+    """One row of predictions for each image."""
+    images, _ = shapes
+    Y = images.mean(axis=(1, 2))
+    model = TransferRegressor(**SMALL).fit(images, Y)
+
+    assert model.predict(images).shape == Y.shape
+    assert model.score(images, Y) > 0.8
+
+
+def test_a_subset_gets_the_same_answers(fitted, shapes):
+    """One by one, or in batches: the same labels, and the same probabilities to five digits."""
+    images, _ = shapes
+    alone = np.vstack([fitted.predict_proba(images[row : row + 1]) for row in range(60, 90)])
+
+    np.testing.assert_allclose(alone, fitted.predict_proba(images[60:]), atol=1e-5)
+
+
+def test_every_kind_of_input(shapes, tmp_path):
+    """Paths, columns of paths, PIL images and arrays are the same images."""
+    images, labels = shapes[0][:30], shapes[1][:30]
+    paths = [str(tmp_path / f"{row}.png") for row in range(30)]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    expected = TransferClassifier(**SMALL).fit(images, labels).predict(images)
+
+    for X in (
+        paths,
+        pd.Series(paths, index=range(5, 35)),
+        list(images),
+        [Image.open(path) for path in paths],
+    ):
+        model = TransferClassifier(finetune=True, tuner=DummyClassifier(), **SMALL).fit(X, pd.Series(labels))
+        assert model.predict(X).tolist() == expected.tolist()
+
+
+def test_rows_of_a_table_are_images_with_a_shape(shapes):
+    """With image_shape the columns are counted, and named ones are remembered."""
+    images, labels = shapes[0][:30], shapes[1][:30]
+    table = pd.DataFrame(images.reshape(30, -1)).add_prefix("pixel")
+    model = TransferClassifier(image_shape=(32, 32, 3), **SMALL).fit(table, labels)
+
+    assert model.n_features_in_ == 3072
+    assert model.feature_names_in_[0] == "pixel0"
+    assert (
+        model.predict(table).tolist()
+        == TransferClassifier(**SMALL).fit(images, labels).predict(images).tolist()
+    )
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(table.rename(columns={"pixel0": "other"}))
+
+
+def test_the_strategy_can_be_searched(shapes):
+    """It is a parameter like any other, and so are those of a head and of a tuner."""
+    model = TransferClassifier(head=make_head("svm"), tuner=make_head("knn"), **SMALL)
+    search = GridSearchCV(model, {"strategy": ["pixels", "end"], "head__svc__C": [0.01, 0.1]}, cv=2).fit(
+        *shapes
+    )
+
+    assert search.best_params_["strategy"] == "end"
+    assert "tuner__kneighborsclassifier__n_neighbors" in model.get_params()
+    assert len(cross_val_score(model, *shapes, cv=2)) == 2
+
+
+def test_the_choice_is_made_inside_the_training_folds(shapes, forwards):
+    """Nothing of a test fold is seen: for labels drawn by lot, the best of four strategies is no better than chance."""
+    images = shapes[0]
+    lots = np.random.default_rng(3).integers(0, 2, 90)
+
+    assert cross_val_score(TransferClassifier(**SMALL), images, lots, cv=5).mean() < 0.65
+
+
+def test_methods_are_those_of_the_head(shapes):
+    """A head without probabilities makes a classifier without."""
+    model = TransferClassifier(strategy="end", head="svm", **SMALL)
+    assert hasattr(model, "predict_proba")  # who knows, before it is fitted
+    model.fit(*shapes)
+
+    assert not hasattr(model, "predict_proba")
+    assert model.decision_function(shapes[0]).shape == (90, 3)
+    assert not hasattr(TransferRegressor(), "predict_proba")
+
+
+def test_a_clone_is_unfitted_and_a_pickle_is_not(fitted, shapes):
+    """As of any estimator."""
+    with pytest.raises(NotFittedError):
+        clone(fitted).predict(shapes[0])
+    with pytest.raises(NotFittedError):
+        _ = clone(fitted).classes_
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.predict_proba(shapes[0]), fitted.predict_proba(shapes[0]))
+    assert again.report_ == fitted.report_
+
+
+@pytest.mark.parametrize("strategy", ["auto", "pixels", "all-depths"])
+def test_it_is_saved_without_pickle(shapes, strategy, tmp_path):
+    """featx.load trusts what featx.save wrote, with all that was measured."""
+    images, labels = shapes
+    model = TransferClassifier(strategy=strategy, **SMALL).fit(images, labels)
+    featx.save(model, tmp_path / "model")
+    loaded = featx.load(tmp_path / "model")
+
+    np.testing.assert_array_equal(loaded.predict_proba(images), model.predict_proba(images))
+    assert (loaded.strategy_, loaded.scores_, loaded.report_) == (
+        model.strategy_,
+        model.scores_,
+        model.report_,
+    )
+    numbers = images.mean(axis=(1, 2, 3))
+    regressor = TransferRegressor(strategy=strategy, finetune=True, tuner=make_head("ridge"), **SMALL)
+    if strategy != "auto":
+        featx.save(regressor.fit(images, numbers), tmp_path / "regressor")
+        np.testing.assert_array_equal(
+            featx.load(tmp_path / "regressor").predict(images), regressor.predict(images)
+        )
+
+
+def test_a_model_of_ones_own(tiny, pixels):
+    """A Keras model is a backbone like any other."""
+    labels = np.arange(12) % 2
+    model = TransferClassifier(tiny, scaling="unit", cv=2).fit(pixels, labels)
+
+    assert model.predict(pixels).shape == (12,)
+
+
+LABELS = np.array(["ant", "bee"] * 10, dtype=object)
+
+
+@pytest.mark.parametrize("strategy", ["auto", "end", "pixels"])
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (["ant"] * 20, "one class"),
+        (["ant", "bee"] * 9, r"inconsistent numbers of samples: \[20, 18\]"),
+        ([1.0, np.nan] * 10, "contains NaN"),
+        ([0.5, 0.1] * 10, "continuous"),
+        (None, "requires y to be passed, but the target y is None"),
+    ],
+)
+def test_targets_that_do_not_fit_are_refused(shapes, strategy, y, message):
+    """What scikit-learn's users know, whatever the strategy."""
+    with pytest.raises(ValueError, match=message):
+        TransferClassifier(strategy=strategy, **SMALL).fit(shapes[0][:20], y)
+
+
+def test_numbers_that_are_none_are_refused(shapes):
+    """NaN, words, and another length."""
+    for y, message in (
+        ([1.0, np.nan] * 10, "NaN"),
+        (LABELS, "could not convert"),
+        (np.ones(18), "inconsistent"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            TransferRegressor(**SMALL).fit(shapes[0][:20], y)
+
+
+def test_a_class_with_one_image(shapes):
+    """It cannot be compared, which the message says; a strategy that is named can be fitted to it."""
+    images, labels = shapes[0][:21], np.append(LABELS, "cat")
+
+    with pytest.raises(
+        ValueError, match="The least populated class in y, 'cat', has only 1 member, which is too few"
+    ):
+        TransferClassifier(**SMALL).fit(images, labels)
+    assert set(TransferClassifier(strategy="end", **SMALL).fit(images, labels).classes_) == {
+        "ant",
+        "bee",
+        "cat",
+    }
+
+
+def test_bad_images_are_all_named(tmp_path):
+    """One error for the lot, as everywhere."""
+    bad = [str(tmp_path / f"{row}.png") for row in range(20)]
+    with pytest.raises(ImageError, match=r"20 images cannot be read:\n.*0\.png: there is no such file"):
+        TransferClassifier(**SMALL).fit(bad, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"strategy": "ends"}, r"Unknown strategy 'ends'\. Did you mean 'end'\? Known: 'auto', 'pixels'"),
+        ({"finetune": "always"}, "finetune='always': give 'auto', True or False"),
+    ],
+)
+def test_wrong_choices_are_refused(shapes, choices, message):
+    """Before any image is read."""
+    with pytest.raises((InputError, UnknownNameError), match=message):
+        TransferClassifier(**choices).fit(["nowhere.png"] * 20, LABELS)
+
+
+@pytest.mark.parametrize("name", ["finetune", "scratch"])
+def test_a_network_is_trained_by_name(shapes, name, tmp_path):
+    """With the tuner's settings; what is saved and loaded predicts the same."""
+    images, labels = shapes
+    tuner = FineTuner(epochs=1, input_size=32, cache=None, random_state=0)
+    model = TransferClassifier(strategy=name, tuner=tuner, **SMALL).fit(images[:30], labels[:30])
+
+    assert isinstance(model.estimator_, FineTuner)
+    assert (model.estimator_.weights is None) == (name == "scratch")
+    assert model.predict_proba(images).shape == (90, 3)
+    featx.save(model, tmp_path / "model")
+    np.testing.assert_array_equal(featx.load(tmp_path / "model").predict(images), model.predict(images))
+
+
+def test_without_a_tuner_fine_tuning_takes_the_choices_of_the_estimator():
+    """The same backbone, pixels and seed, and an end after a quarter of an hour."""
+    made = TransferClassifier("mobilenet_v2", input_size=96, random_state=3, image_shape=(96, 96, 3))._make(
+        "finetune"
+    )
+
+    assert (made.backbone, made.input_size, made.random_state) == ("mobilenet_v2", 96, 3)
+    assert (made.image_shape, made.max_seconds) == ((96, 96, 3), 900)
+
+
+@pytest.mark.slow
+def test_ants_and_bees(data, imagenet):
+    """On photographs like those of the pretraining, the end beats the start and the pixels, and is found."""
+    train, test = (featx.load_folder(data / "images" / "hymenoptera" / part) for part in ("train", "val"))
+    model = TransferClassifier("mobilenet_v2").fit(train.paths, train.labels)
+
+    assert model.strategy_ in ("end", "all-depths")
+    assert model.scores_["end"][0] > model.scores_["start"][0] > model.scores_["pixels"][0]
+    assert model.score(test.paths, test.labels) > 0.92
