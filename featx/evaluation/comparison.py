@@ -1,59 +1,10 @@
 """Two models compared on the same images: whether the one is better by more than the noise."""
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest, ttest_1samp  # type: ignore[import-untyped] # SciPy has no types
-from sklearn.model_selection import KFold, StratifiedKFold, check_cv
-
-from featx.errors import InputError
-
-
-def folds_of(
-    y: NDArray[Any], cv: Any, *, classes: bool, seed: int | None = 0
-) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Deal images to folds, for models that are to be compared on the same ones.
-
-    Parameters
-    ----------
-    y
-        Targets, (n,) or (n, k).
-    cv
-        How many, or a splitter of scikit-learn. There are fewer if the smallest class has fewer images.
-    classes
-        Whether each image has one class; these are spread evenly.
-    seed
-        Decides which image falls into which fold.
-
-    Returns
-    -------
-    list of pairs of arrays
-        Rows to fit to, and rows to judge by.
-
-    Raises
-    ------
-    InputError
-        If there are not two images, or of classes not two with two images each.
-    """
-    blank = np.zeros(len(y))
-    if not isinstance(cv, Integral):
-        return list(check_cv(cv).split(blank, y))
-    if not classes:
-        if len(y) < 2:
-            raise InputError("y holds 1 sample, but models are compared on two or more.")
-        return list(KFold(min(cv, len(y)), shuffle=True, random_state=seed).split(blank))
-    labels, counts = np.unique(y, return_counts=True)
-    if len(labels) < 2:
-        raise InputError(f"Two classes or more are needed, but y holds one class only: {labels[0]!r}.")
-    if counts.min() < 2:
-        raise InputError(
-            f"The least populated class in y, {labels[counts.argmin()]!r}, has only 1 member, which is too few: models "
-            "are compared on images that they were not fitted to. Give two images or more of each class, or name a "
-            "strategy, such as strategy='end', so that nothing is compared."
-        )
-    return list(StratifiedKFold(min(cv, counts.min()), shuffle=True, random_state=seed).split(blank, y))
 
 
 def merits(y: NDArray[Any], predicted: NDArray[Any], *, regression: bool = False) -> NDArray[np.float64]:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from featx.errors import InputError
+from featx.evaluation.comparison import standard_error
+from featx.evaluation.folds import make_folds
 from featx.images.sources import as_sources
 
 
@@ -40,7 +42,7 @@ class Report:
     @property
     def error(self) -> float:
         """Standard error of that mean: the scores' standard deviation (n - 1) by the root of their number."""
-        return float(np.std(self.scores, ddof=1) / np.sqrt(len(self.scores)))
+        return standard_error(np.asarray(self.scores))
 
     def __str__(self) -> str:
         return (
@@ -54,7 +56,7 @@ class Report:
 
 
 def evaluate(
-    estimator: Any, X: Any, y: Any, *, cv: int = 5, seed: int = 0, n_jobs: int | None = None
+    estimator: Any, X: Any, y: Any, *, cv: Any = 5, seed: int = 0, n_jobs: int | None = None
 ) -> Report:
     """Cross-validate a classifier or regressor.
 
@@ -67,7 +69,8 @@ def evaluate(
     y
         Labels or numbers, (n,) or (n, k).
     cv
-        Folds; fewer if the smallest class has fewer images. Classes are spread evenly over them.
+        Folds, fewer if the smallest class has fewer images, over which classes are spread evenly; or a splitter of
+        scikit-learn.
     seed
         Decides which image falls into which fold.
     n_jobs
@@ -80,7 +83,7 @@ def evaluate(
     Raises
     ------
     InputError
-        If there are not two images of every class (or two images at all).
+        If there are not two images of every class (or two images at all), or `cv` is below 2.
 
     Warns
     -----
@@ -98,28 +101,19 @@ def evaluate(
     """
     from sklearn.base import is_regressor
     from sklearn.dummy import DummyClassifier, DummyRegressor
-    from sklearn.model_selection import KFold, StratifiedKFold, cross_validate
+    from sklearn.model_selection import cross_validate
 
     y = np.asarray(y)
     regression = is_regressor(estimator)
-    stratified = not regression and y.ndim == 1
-    smallest = int(np.unique(y, return_counts=True)[1].min()) if stratified and len(y) else len(y)
-    folds = min(cv, smallest)
-    if folds < 2:
-        what = "class" if stratified else "data set"
-        hint = " If the labels are counts, take a regression head: 'ridge'." if y.dtype.kind in "iu" else ""
-        raise InputError(
-            f"The smallest {what} has {smallest} image; cross-validation needs 2 or more of each.{hint}"
-        )
-    split = (StratifiedKFold if stratified else KFold)(folds, shuffle=True, random_state=seed)
-    _warn_of_leaks(estimator, X, split.split(np.zeros(len(y)), y))
+    folds = make_folds(y, cv, regression=regression, seed=seed)
+    _warn_of_leaks(estimator, X, folds)
     metric = "r2" if regression else "accuracy"
     guess = DummyRegressor() if regression else DummyClassifier()
     blank = np.zeros((len(y), 1))
     started = perf_counter()
-    results = cross_validate(estimator, X, y, cv=split, scoring=metric, error_score="raise", n_jobs=n_jobs)
+    results = cross_validate(estimator, X, y, cv=folds, scoring=metric, error_score="raise", n_jobs=n_jobs)
     seconds = perf_counter() - started
-    guessed = cross_validate(guess, blank, y, cv=split, scoring=metric)["test_score"].mean()
+    guessed = cross_validate(guess, blank, y, cv=folds, scoring=metric)["test_score"].mean()
     scores = tuple(map(float, results["test_score"]))
     return Report("R²" if regression else metric, scores, float(guessed), len(y), seconds)
 

@@ -14,11 +14,10 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Tags
 
 from featx.cache.embedding_cache import EmbeddingCache
-from featx.errors import InputError
 from featx.finetuning.tuner import Tuner
 from featx.heads.logistic import LogisticHead
 from featx.heads.named import make_head
-from featx.heads.targets import Target, classes_in, labels_of, numbers_in, numbers_of
+from featx.heads.targets import Target, check_members, classes_in, labels_of, numbers_in, numbers_of
 
 
 class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn has no types
@@ -197,18 +196,12 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
 
-    def _read(self, y: Any) -> tuple[np.ndarray, Target, np.ndarray]:
+    def _read(self, y: Any) -> tuple[np.ndarray, Target]:
         y, target = labels_of(y), classes_in(y)
         self.classes_ = np.asarray(target.classes)
-        _, group, sizes = np.unique(
-            y, axis=0 if y.ndim == 2 else None, return_inverse=True, return_counts=True
-        )
-        if self.validation is not None and y.ndim == 1 and sizes.min() < 2:
-            raise InputError(
-                f"The least populated class in y, {self.classes_.tolist()[sizes.argmin()]!r}, has only 1 member, "
-                "which is too few to hold some images out. Give it another image, or pass validation=None."
-            )
-        return y, target, group
+        if self.validation is not None and y.ndim == 1:
+            check_members(y, "pass validation=None")
+        return y, target
 
     def _probe(self, embeddings: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         head = LogisticHead(class_weight=self.class_weight).fit(embeddings, y)
@@ -259,9 +252,9 @@ class FineTunerRegressor(RegressorMixin, Tuner):  # type: ignore[misc] # scikit-
     (3,)
     """
 
-    def _read(self, y: Any) -> tuple[np.ndarray, Target, np.ndarray]:
+    def _read(self, y: Any) -> tuple[np.ndarray, Target]:
         y = numbers_of(y)
-        return y, numbers_in(y), y.reshape(len(y), -1)[:, 0]
+        return y, numbers_in(y)
 
     def _probe(self, embeddings: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         scaler, ridge = make_head("ridge").fit(embeddings.astype(np.float64), y)

@@ -152,35 +152,3 @@ class KeptFeed:
 
 def _as_numpy(dtype: str) -> str:
     return "float16" if dtype == "bfloat16" else dtype
-
-
-def hold_out(group: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Split rows at random into those to train on and those to validate with, each group in proportion.
-
-    Parameters
-    ----------
-    group : array of shape (n,)
-        Class of each row, or a number that orders them. Every second row at most is held out, so that a class of two
-        keeps one to train on. A class of one may be held out.
-    fraction
-        Share that is held out, up to 0.5.
-    seed
-        Fixes the choice.
-
-    Returns
-    -------
-    train, held : arrays of int
-        Rows, sorted.
-
-    Examples
-    --------
-    >>> train, held = hold_out(np.array([0, 0, 0, 0, 1, 1, 1, 1]), 0.25, seed=0)
-    >>> [int(sum(held < 4)), int(sum(held >= 4)), len(train)]
-    [1, 1, 6]
-    """
-    rng = np.random.default_rng((seed, 0))
-    order = rng.permutation(len(group))
-    order = order[np.argsort(group[order], kind="stable")]
-    marks = np.floor(np.arange(len(order) + 1) * fraction + rng.random())
-    held = np.diff(marks) > 0
-    return np.sort(order[~held]), np.sort(order[held])

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_regressor
 from sklearn.utils import Tags, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm import tqdm
@@ -20,9 +20,10 @@ from featx.embedding.embed import file_id, image_ids
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.plan import Choices, Plan, resolve
 from featx.errors import UnknownNameError
+from featx.evaluation.folds import hold_out
 from featx.finetuning.augment import Augmenter
 from featx.finetuning.checkpoint import Checkpoint
-from featx.finetuning.feeds import IN_MEMORY, Images, KeptFeed, PixelFeed, hold_out
+from featx.finetuning.feeds import IN_MEMORY, Images, KeptFeed, PixelFeed
 from featx.finetuning.loop import Training, pack, scores_of
 from featx.finetuning.optimizer import Settings, check_count, check_number
 from featx.finetuning.tunable import Head, Tunable, make_tunable
@@ -134,14 +135,14 @@ class Tuner(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         sources = self._sources(X, reset=True)
         if y is not None:
             check_consistent_length(sources, y)
-        y, target, group = self._read(y)
+        y, target = self._read(y)
         plan = self._plan()
         checkpoint = Checkpoint(self.checkpoint, self._run_id(plan, sources, y)) if self.checkpoint else None
         saved = checkpoint.read() if checkpoint else None
         seed = saved[0]["seed"] if saved else int(check_random_state(self.random_state).randint(2**31 - 1))
         train, held = np.arange(len(y)), np.arange(0)
         if self.validation is not None:
-            train, held = hold_out(group, self.validation, seed)
+            train, held = hold_out(y, self.validation, regression=is_regressor(self), seed=seed)
 
         images = Images(sources, plan.input_size, self.resize, self.n_jobs)
         start = Head(*saved[1]["head"]) if saved else self._start(plan, sources, y, target, train)
@@ -248,8 +249,8 @@ class Tuner(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         scores = self._scores(X)
         return self.target_.decode(scores)
 
-    def _read(self, y: Any) -> tuple[np.ndarray, Target, np.ndarray]:
-        """Check `y`; give it, what it is, and a group for each row, so that each has its share of those held out."""
+    def _read(self, y: Any) -> tuple[np.ndarray, Target]:
+        """Check `y`; give it, and what it is."""
         raise NotImplementedError
 
     def _probe(self, embeddings: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

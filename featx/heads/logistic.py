@@ -11,7 +11,6 @@ from scipy.special import expit, softmax  # type: ignore[import-untyped] # SciPy
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.model_selection import check_cv
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Tags, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -19,9 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # it has no types
 
 from featx.errors import InputError
-
-Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
-"""Places of the rows to train on, and of those to test."""
+from featx.heads.inner_folds import Fold, inner_folds
 
 
 class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
@@ -106,9 +103,7 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             y = column_or_1d(y, warn=True)
         Cs = _strengths(self.Cs)
         scaler = StandardScaler().fit(X)
-        folds = list(
-            _deal(y, int(self.cv)) if isinstance(self.cv, Integral) else check_cv(self.cv).split(X, y)
-        )
+        folds = inner_folds(X, y, self.cv)
 
         # NumPy and SciPy each bring an OpenBLAS with threads of its own. The solver calls them in turn, and
         # the idle threads of one keep the cores from the other (docs/heads.md has figures).
@@ -219,21 +214,3 @@ def _losses(
         proba[:, np.searchsorted(classes, fitted.classes_)] = fitted.predict_proba(Z_test)
         losses.append(log_loss(y[test], proba, labels=classes))
     return losses
-
-
-def _deal(y: NDArray[Any], count: int) -> Iterator[Fold]:
-    """Train and test rows of folds to which the rows of each class are dealt in turn.
-
-    `StratifiedKFold` warns of classes smaller than the number of folds, or refuses them. Here every tested
-    row has another of its class to learn from: the only row of a class is always trained on.
-    """
-    if count < 2:
-        raise InputError(f"cv={count!r} leaves nothing to compare. Give 2 folds or more, or a splitter.")
-    _, group, sizes = np.unique(y, axis=0 if y.ndim == 2 else None, return_inverse=True, return_counts=True)
-    fold = np.empty(len(y), dtype=int)
-    fold[np.argsort(group, kind="stable")] = np.arange(len(y)) % count
-    alone = sizes[group] == 1
-    if y.ndim == 1 and not alone.all():  # rows with a set of labels of their own share the labels with others
-        fold[alone] = -1
-    for number in np.unique(fold[fold >= 0]):
-        yield np.flatnonzero(fold != number), np.flatnonzero(fold == number)

@@ -15,6 +15,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from featx.errors import InputError
+from featx.heads.inner_folds import check_count
 from featx.heads.scaler import SteadyScaler
 from featx.heads.targets import Target, classes_in, numbers_in
 
@@ -138,7 +139,7 @@ class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc] # s
     ) -> dict[float, float]:
         """Give the squared error of each fraction on images that had no part in it."""
         errors: dict[float, list[float]] = {fraction: [] for fraction in fractions}
-        for train, test in KFold(min(self.cv, len(X)), shuffle=True, random_state=0).split(X):
+        for train, test in KFold(min(check_count(self.cv), len(X)), shuffle=True, random_state=0).split(X):
             scaler = SteadyScaler().fit(X[train])
             seen, unseen = scaler.transform(X[train]), scaler.transform(X[test])
             order = np.argsort(-relevance(seen, truth[train], target, self.strength), kind="stable")

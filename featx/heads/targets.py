@@ -14,6 +14,7 @@ The network gives scores; the activation is applied by `Target.decode` and `Targ
 of a share is smallest at its expectation (Papke & Wooldridge, J. Appl. Econometrics 1996).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -150,10 +151,44 @@ def classes_in(y: Any) -> Target:
         return Target("multilabel", y.shape[1], np.arange(y.shape[1]), flat=False)
     classes = np.unique(y)
     if len(classes) < 2:
-        raise InputError(
-            f"Two classes or more are needed, but y holds one class only: {classes.tolist()[0]!r}."
-        )
+        raise InputError(_one_class(classes.tolist()))
     return Target("binary", 1, classes) if len(classes) == 2 else Target("multiclass", len(classes), classes)
+
+
+def check_members(y: NDArray[Any], hint: str = "") -> int:
+    """Return how many images the smallest class has; refuse one that cannot be both learned from and judged by.
+
+    Parameters
+    ----------
+    y : array of shape (n,)
+        Labels.
+    hint
+        What else a user may do, as in ``"pass validation=None"``.
+
+    Raises
+    ------
+    InputError
+        If there is one class only, or a class with one image only.
+    """
+    labels, counts = np.unique(y, return_counts=True)
+    names = labels.tolist()
+    if len(names) < 2:
+        raise InputError(_one_class(names))
+    alone = [repr(name) for name, count in zip(names, counts, strict=True) if count == 1]
+    if alone:
+        which = (
+            f"class in y, {alone[0]}, has only 1 member"
+            if len(alone) == 1
+            else f"classes in y, {', '.join(alone[:5])}{', ...' * (len(alone) > 5)}, have only 1 member each"
+        )
+        others = [hint] if hint else []
+        if labels.dtype.kind in "iu":
+            others.append("if y holds counts, take an estimator for numbers, such as the head 'ridge'")
+        raise InputError(
+            f"The least populated {which}, which is too few to learn from some images of a class and be judged by "
+            f"others. Give two images or more of each class{''.join(f', or {other}' for other in others)}."
+        )
+    return int(counts.min())
 
 
 def labels_of(y: Any) -> NDArray[Any]:
@@ -187,6 +222,11 @@ def numbers_in(y: Any) -> Target:
 def numbers_of(y: Any) -> NDArray[np.float64]:
     """Check numbers; give them as (n,) or (n, n_targets), float64."""
     return np.asarray(check_array(_given(y), ensure_2d=False, dtype=np.float64, input_name="y"))
+
+
+def _one_class(names: Sequence[Any]) -> str:
+    held = f"one class only: {names[0]!r}" if names else "none"
+    return f"Two classes or more are needed, but y holds {held}. Give images of another class, too."
 
 
 def _given(y: Any) -> Any:

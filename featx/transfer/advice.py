@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.pixels import PixelExtractor
-from featx.evaluation.comparison import folds_of
+from featx.evaluation.folds import make_folds
 from featx.evaluation.report import Report, evaluate
 from featx.exploring.imagenet import confidence as confidence_of
 from featx.images.sources import as_sources
@@ -238,7 +238,7 @@ def _learning(
 
     classes = not is_regressor(head) and y.ndim == 1
     found: dict[float, list[tuple[int, float]]] = {0.25: [], 0.5: [], 1.0: []}
-    for train, test in folds_of(y, cv, classes=classes, seed=seed):
+    for train, test in make_folds(y, cv, regression=is_regressor(head), seed=seed):
         order = np.random.default_rng(seed).permutation(train)
         for share, results in found.items():
             rows = order[: max(2, round(share * len(order)))]

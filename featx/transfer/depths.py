@@ -13,10 +13,11 @@ from featx.cache.identity import digest
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.plan import Tap
 from featx.errors import InputError
+from featx.evaluation.comparison import standard_error
 from featx.evaluation.report import Report, evaluate
 from featx.evaluation.transferability import h_score, logme, spectrum
 from featx.heads.named import make_head
-from featx.heads.targets import classes_in, labels_of, numbers_of
+from featx.heads.targets import check_members, classes_in, labels_of, numbers_of
 from featx.images.sources import Source, as_sources
 from featx.networks.effort import shares
 from featx.transfer.depth_report import DepthCurve, DepthRow
@@ -149,13 +150,7 @@ def check_target(sources: Sequence[Source], y: Any, head: Any = "auto") -> tuple
     y = labels_of(y)
     classes_in(y)
     if y.ndim == 1:
-        names, counts = np.unique(y, return_counts=True)
-        if counts.min() < 2:
-            hint = " If the labels are counts, take head='ridge'." if y.dtype.kind in "iu" else ""
-            raise InputError(
-                f"The least populated class in y, {names[counts.argmin()]!r}, has only 1 member, which is too few: "
-                f"cross-validation needs 2 images or more of each class.{hint}"
-            )
+        check_members(y)
     return y, head
 
 
@@ -241,4 +236,4 @@ def _against(best: DepthRow, row: DepthRow) -> DepthRow:
 def paired(better: Report, worse: Report) -> tuple[float, float]:
     """Compare two reports on the same folds: the mean of the differences, and its standard error."""
     differences = np.subtract(better.scores, worse.scores)
-    return float(differences.mean()), float(np.std(differences, ddof=1) / np.sqrt(len(differences)))
+    return float(differences.mean()), standard_error(differences)

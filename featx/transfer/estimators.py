@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
-from sklearn.model_selection import cross_val_predict, train_test_split
+from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags, check_consistent_length
 from sklearn.utils.metaestimators import available_if
@@ -17,7 +17,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from featx.cache.embedding_cache import EmbeddingCache
 from featx.embedding.extractor import FeatureExtractor
 from featx.errors import InputError, UnknownNameError
-from featx.evaluation.comparison import compare, folds_of, least_p, merits, standard_error
+from featx.evaluation.comparison import compare, least_p, merits, standard_error
+from featx.evaluation.folds import hold_out, make_folds
 from featx.heads.targets import labels_of, numbers_of
 from featx.images.sources import as_sources
 from featx.transfer.strategies import STRATEGIES, frozen_features, make_strategy, model_steps
@@ -122,7 +123,10 @@ class _Transfer(BaseEstimator):  # type: ignore[misc] # scikit-learn has no type
     def _choose(self, X: Any, y: NDArray[Any]) -> None:
         """Compare the frozen strategies, fit the best, and fine-tune where that may pay."""
         features = frozen_features(FeatureExtractor(self.backbone, **self._choices()), X)
-        folds = folds_of(y, self.cv, classes=self._strata(y) is not None, seed=self.random_state)
+        folds = make_folds(
+            y, self.cv, regression=self._regression, seed=self.random_state,
+            hint="name a strategy, such as strategy='end', so that nothing is compared",
+        )  # fmt: skip
         for name, (_, columns) in features.items():
             predicted = cross_val_predict(
                 self._model(name, quick=True), columns, y, cv=folds, n_jobs=self.n_jobs
@@ -145,9 +149,8 @@ class _Transfer(BaseEstimator):  # type: ignore[misc] # scikit-learn has no type
             return "fine-tuning was not allowed"
         if self.finetune == "auto" and len(y) < self.finetune_from:
             return f"not fine-tuned: {len(y)} images, fewer than finetune_from={self.finetune_from}"
-        rows = np.arange(len(y))
-        seen, unseen, train, test = train_test_split(
-            X, rows, test_size=self.holdout, random_state=self.random_state, stratify=self._strata(y)
+        train, test, seen, unseen = hold_out(
+            y, self.holdout, X, regression=self._regression, seed=self.random_state
         )
         frozen = self._model(best).fit(features[train], y[train]).predict(features[test])
         old = merits(y[test], frozen, regression=self._regression)
@@ -190,10 +193,6 @@ class _Transfer(BaseEstimator):  # type: ignore[misc] # scikit-learn has no type
 
     def _images(self, X: Any, *, reset: bool) -> Any:
         return X if self.image_shape is None else validate_data(self, X, reset=reset, dtype="numeric")
-
-    def _strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
-        """Give the classes to spread evenly, if every image has one."""
-        return None if self._regression or y.ndim == 2 else y
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict a target for each image, (n,), or (n, k) where `y` had k columns.

@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.model_selection import GroupKFold, ShuffleSplit
 
-from featx.errors import InputError
-from featx.evaluation.comparison import compare, folds_of, least_p, merits, standard_error
+from featx.evaluation.comparison import compare, least_p, merits, standard_error
 
 
 def test_the_mean_merit_is_the_score_users_know():
@@ -82,41 +80,3 @@ def test_the_least_p_is_that_of_a_model_without_a_fault():
     old = np.repeat([1.0, 0.0], [50, 4])
 
     assert least_p(old) == compare(old, np.ones(54))["p"] == 1 / 16
-
-
-def test_folds_are_spread_evenly_over_classes():
-    """Each image is judged once; a class with few images makes few folds."""
-    y = np.array(["ant"] * 20 + ["bee"] * 3)
-    folds = folds_of(y, 5, classes=True)
-
-    assert len(folds) == 3
-    assert sorted(np.concatenate([test for _, test in folds])) == list(range(23))
-    assert all((y[test] == "bee").sum() == 1 for _, test in folds)
-    assert len(folds_of(np.arange(4.0), 5, classes=False)) == 4
-
-
-def test_a_splitter_is_taken_as_it_is():
-    """So that groups or time can be kept apart."""
-    assert len(folds_of(np.arange(10) % 2, ShuffleSplit(7, random_state=0), classes=True)) == 7
-    rows = [(np.arange(5), np.arange(5, 10))]
-    assert len(folds_of(np.arange(10) % 2, rows, classes=True)) == 1
-    with pytest.raises(ValueError, match="groups"):
-        folds_of(np.arange(10) % 2, GroupKFold(2), classes=True)
-
-
-@pytest.mark.parametrize(
-    ("y", "classes", "message"),
-    [
-        (["ant"] * 5, True, "y holds one class only"),
-        (
-            ["ant"] * 5 + ["bee"],
-            True,
-            "The least populated class in y, .*'bee'.*, has only 1 member.*strategy='end'",
-        ),
-        ([1.0], False, "y holds 1 sample"),
-    ],
-)
-def test_what_cannot_be_compared_is_refused(y, classes, message):
-    """In scikit-learn's words, with the way out."""
-    with pytest.raises(InputError, match=message):
-        folds_of(np.array(y), 5, classes=classes)

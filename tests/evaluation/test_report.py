@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.model_selection import ShuffleSplit, StratifiedKFold, cross_val_score
 
 from featx import evaluate
 from featx.errors import InputError
@@ -46,17 +46,18 @@ def test_labels_may_be_several():
 
 
 def test_small_classes_get_fewer_folds():
-    """A class of three images is in each of three folds."""
+    """A class of three images is in each of three folds; a splitter makes as many as it says."""
     labels = np.array(["rare"] * 3 + ["often"] * 57)
 
     assert len(evaluate(LogisticRegression(), X, labels, cv=5).scores) == 3
+    assert len(evaluate(LogisticRegression(), X, Y, cv=ShuffleSplit(7, random_state=0)).scores) == 7
 
 
 def test_too_few_images_of_a_class_are_an_error():
     """One image of a class cannot be both learned from and tested on; counts get a hint."""
-    with pytest.raises(InputError, match=r"The smallest class has 1 image; .* 2 or more of each\.$"):
+    with pytest.raises(InputError, match=r"class in y, 'one', has only 1 member, .* of each class\.$"):
         evaluate(LogisticRegression(), X, ["one"] + ["many"] * 59)
-    with pytest.raises(InputError, match="take a regression head: 'ridge'"):
+    with pytest.raises(InputError, match="take an estimator for numbers, such as the head 'ridge'"):
         evaluate(LogisticRegression(), X, np.arange(60))
 
 

@@ -118,12 +118,12 @@ def test_epoch_0_is_the_frozen_head_on_the_images_held_out(shapes):
     """The history begins with what tuning has to beat."""
     from sklearn.metrics import log_loss
 
-    from featx.finetuning.feeds import hold_out
+    from featx.evaluation.folds import hold_out
 
     images, labels = shapes
     tuner = quick(validation=0.25, learning_rate=0.0).fit(images, labels)
     seed = int(np.random.RandomState(0).randint(2**31 - 1))
-    train, held = hold_out(np.unique(labels, return_inverse=True)[1], 0.25, seed)
+    train, held = hold_out(labels, 0.25, regression=False, seed=seed)
     frozen = pipeline().fit(images[train], labels[train])
 
     start = tuner.history_[0]

@@ -5,7 +5,7 @@ import pytest
 
 from featx.errors import ImageError
 from featx.finetuning.augment import Augmenter
-from featx.finetuning.feeds import Images, KeptFeed, PixelFeed, hold_out
+from featx.finetuning.feeds import Images, KeptFeed, PixelFeed
 
 BATCHES = [np.array([3, 1, 4]), np.array([0, 0, 11])]
 
@@ -68,24 +68,3 @@ def test_what_a_fixed_part_made_is_kept_row_by_row(pixels, tiny):
     for rows, (given,) in zip(BATCHES, feed(BATCHES), strict=True):
         np.testing.assert_allclose(given, expected[rows], rtol=1e-5, atol=1e-6)
     assert KeptFeed.size(fixed, 12) == 12 * 2 * 2 * 8 * 4
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_every_class_is_held_out_in_proportion_and_keeps_some(seed):
-    """The two parts are all rows; no class of two or more loses its last one; counts are within one of the share."""
-    group = np.random.default_rng(seed).permutation(np.repeat(np.arange(4), [2, 3, 20, 41]))
-    train, held = hold_out(group, 0.3, seed)
-
-    assert sorted([*train, *held]) == list(range(len(group)))
-    for number, size in zip(range(4), [2, 3, 20, 41], strict=True):
-        count = int((group[held] == number).sum())
-        assert abs(count - 0.3 * size) < 1
-        assert (group[train] == number).any()
-
-
-def test_the_seed_chooses_who_is_held_out():
-    """The same rows for the same seed; others for another."""
-    group = np.zeros(50)
-
-    assert hold_out(group, 0.2, 1)[1].tolist() == hold_out(group, 0.2, 1)[1].tolist()
-    assert hold_out(group, 0.2, 1)[1].tolist() != hold_out(group, 0.2, 2)[1].tolist()

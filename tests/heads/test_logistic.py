@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.calibration import calibration_curve
@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from featx.errors import InputError
-from featx.heads import LogisticHead, logistic
+from featx.heads import LogisticHead
 
 
 def wide(n=60, d=300, classes=3, seed=0):
@@ -121,23 +121,6 @@ def test_logistic_learns_a_class_of_one_image_beside_large_ones():
     head = LogisticHead().fit(X, y)
     assert head.predict(X[60:]) == 3
     assert head.C_ == LogisticHead().fit(X[:60], y[:60]).C_
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.integers(0, 4), min_size=2, max_size=40), st.integers(2, 6))
-def test_dealing_spreads_each_class_evenly(y, count):
-    """Each row is tested once, with others of its class to learn from; only single ones stay in training."""
-    y = np.array(y)
-    assume(max(np.bincount(y)) > 1)
-    folds = list(logistic._deal(y, count))
-    single = np.flatnonzero(np.bincount(y)[y] == 1)
-    assert sorted(np.concatenate([*(test for _, test in folds), single])) == list(range(len(y)))
-    for train, test in folds:
-        assert sorted([*train, *test]) == list(range(len(y)))
-        assert set(y[test]) <= set(y[train])
-    for label in set(y) - set(y[single]):
-        sizes = [(y[test] == label).sum() for _, test in folds]
-        assert max(sizes) - min(sizes) <= 1
 
 
 def test_logistic_takes_a_splitter_of_the_users():

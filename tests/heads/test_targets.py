@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from featx.heads.targets import classes_in, labels_of, numbers_in
+from featx.heads.targets import check_members, classes_in, labels_of, numbers_in
 
 KINDS = {
     "binary": classes_in(["b", "a", "b"]),
@@ -126,6 +126,13 @@ def test_class_weights_are_those_of_scikit_learn():
     ("read", "y", "message"),
     [
         (classes_in, ["a", "a"], "one class only: 'a'"),
+        (check_members, np.array(["a", "a"]), "one class only: 'a'"),
+        (check_members, np.array(["a", "a", "b"]), "least populated class in y, 'b', has only 1 member"),
+        (
+            check_members,
+            np.array([7, 7, 4, 5]),
+            r"classes in y, 4, 5, have only 1 member each.* the head 'ridge'",
+        ),
         (classes_in, None, "requires y to be passed, but the target y is None"),
         (classes_in, [1.0, np.nan], "Input y contains NaN"),
         (classes_in, [0.1, 0.7, 0.3], "Unknown label type: continuous"),

@@ -173,8 +173,11 @@ def test_without_matplotlib_it_says_what_to_install(curve, monkeypatch):
     [
         (LABELS[:-1], "inconsistent numbers of samples"),
         (["disc"] * 60, "Two classes or more are needed, but y holds one class only"),
-        (["rare", *["often"] * 59], "The least populated class in y, .*'rare'.*, has only 1 member"),
-        (np.r_[np.zeros(40, int), np.arange(1, 21)], "take head='ridge'"),
+        (["rare", *["often"] * 59], "The least populated class in y, 'rare', has only 1 member"),
+        (
+            np.r_[np.zeros(40, int), np.arange(1, 21)],
+            r"1, 2, 3, 4, 5, \.\.\., have only 1 member each.*the head 'ridge'",
+        ),
         (np.r_[np.nan, NUMBERS[1:]], "contains NaN"),
         (None, "y is None"),
     ],
