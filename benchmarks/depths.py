@@ -36,9 +36,8 @@ def seconds(backbone: str, depth: list[int], files: list[str]) -> float:
 
 
 def times(backbone: str) -> None:
-    extractor = FeatureExtractor(backbone, weights=None, cache=None)
     stages = [place for place in depths(backbone) if place.stage]
-    graph = extractor._plan(None).graph("float32")  # noqa: SLF001 - the network itself
+    graph = FeatureExtractor(backbone, weights=None, cache=None).plan().graph("float32")
     estimated = shares(graph, [place.layer for place in stages])
     with TemporaryDirectory() as folder:
         files = write_photographs(folder, IMAGES)

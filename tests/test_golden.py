@@ -91,7 +91,7 @@ def ids_and_vectors(choices):
     backbone = choices.get("backbone", "featx-mini")
     own = {"backbone": backbone() if callable(backbone) else backbone, "cache": None, "engine": "keras"}
     extractor = FeatureExtractor(**{**choices, **own})
-    return [tap.recipe_id for tap in extractor._plan(None).taps], extractor.fit_transform(images())
+    return [tap.recipe_id for tap in extractor.plan().taps], extractor.fit_transform(images())
 
 
 @pytest.fixture(scope="module")

@@ -37,13 +37,7 @@ def depths_command(
         raise InputError(
             f"{source} has no labels. Give a folder with one folder per class, or --label COLUMN."
         )
-    extractor = extractor_from(**choices)
-    depth = extractor.depth if isinstance(extractor.depth, str | list) else [extractor.depth]
-    if isinstance(depth, str) and depth != "default":
-        depth = [depth]
-    curve = depth_curve(
-        images.paths, images.labels, extractor, depth=depth, pooling=extractor.pooling, head=head, cv=folds
-    )
+    curve = depth_curve(images.paths, images.labels, extractor_from(**choices), head=head, cv=folds)
     if plot:
         picture = curve.plot().figure
         try:

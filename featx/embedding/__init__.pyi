@@ -1,5 +1,11 @@
 from .extractor import FeatureExtractor as FeatureExtractor
 from .pixels import PixelExtractor as PixelExtractor
+from .plan import (
+    Plan as Plan,
+)
+from .plan import (
+    Tap as Tap,
+)
 from .speed import (
     Speed as Speed,
 )

@@ -199,11 +199,67 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         -------
         array of str objects
         """
-        self._check()
-        plan = self._plan(self._stores()[1])
+        plan = self.plan()
         return np.array(
             [f"{plan.name}_{column}" for tap in plan.taps for column in tap.columns], dtype=object
         )
+
+    def plan(self) -> Plan:
+        """Tell what is computed: for each depth its layer, pooling, columns and recipe id, in the order of the columns.
+
+        Builds the network the first time; later the memo beside the cache knows.
+
+        Returns
+        -------
+        Plan
+            Its `taps` are the depths.
+
+        Raises
+        ------
+        InputError, WeightsError
+            If a choice cannot be carried out.
+
+        Examples
+        --------
+        >>> plan = FeatureExtractor("featx-mini", depth=[2, -1], pooling="avg").plan()
+        >>> [(tap.depth, tap.layer, len(tap.columns)) for tap in plan.taps]
+        [(2, 'stage2_out', 64), (4, 'stage4_out', 256)]
+        """
+        self._check()
+        return self._plan(self._stores()[1])
+
+    def stages(self) -> range:
+        """Give the numbers of the backbone's stages, from 1 to the last, whatever `depth` is.
+
+        Examples
+        --------
+        >>> FeatureExtractor("featx-mini", depth=2).stages()
+        range(1, 5)
+        """
+        (last,) = self.with_choices(depth=-1, pooling="avg").plan().taps
+        return range(1, int(last.depth) + 1)
+
+    def with_choices(self, **choices: Any) -> Self:
+        """Return an unfitted extractor with other choices and the same Keras model, which `sklearn.clone` would copy.
+
+        Parameters
+        ----------
+        choices
+            Parameters of this class. All others stay as they are here.
+
+        Examples
+        --------
+        >>> extractor = FeatureExtractor("featx-mini", depth=2, input_size=32)
+        >>> extractor.with_choices(depth=3)
+        FeatureExtractor(depth=3, input_size=32)
+        """
+        return type(self)(**self.get_params(deep=False) | choices)
+
+    def open_cache(self) -> EmbeddingCache | None:
+        """Open the cache that `cache` names; None where nothing is kept."""
+        if self.cache is None or isinstance(self.cache, EmbeddingCache):
+            return self.cache
+        return EmbeddingCache(None if self.cache == "auto" else self.cache)
 
     def _check(self) -> None:
         choices = (("resize", RULES), ("engine", ENGINES), ("on_error", ON_ERROR))
@@ -219,13 +275,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         return as_sources(X, image_shape=self.image_shape, value_range=self.value_range)
 
     def _stores(self) -> tuple[EmbeddingCache | None, Memo | None]:
-        if self.cache is None:
-            return None, None
-        if isinstance(self.cache, EmbeddingCache):
-            cache = self.cache
-        else:
-            cache = EmbeddingCache(None if self.cache == "auto" else self.cache)
-        return cache, Memo(cache.path)
+        cache = self.open_cache()
+        return cache, Memo(cache.path) if cache else None
 
     def _plan(self, memo: Memo | None) -> Plan:
         choices = Choices(
@@ -248,3 +299,17 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         tags.input_tags.two_d_array = self.image_shape is not None
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def as_extractor(given: Any, **choices: Any) -> FeatureExtractor:
+    """Take an extractor as it is, and a backbone as one with default choices; then change some.
+
+    Parameters
+    ----------
+    given
+        A `FeatureExtractor`, or what it takes for `backbone`.
+    choices
+        Parameters of `FeatureExtractor`. `given` itself is not changed.
+    """
+    extractor = given if isinstance(given, FeatureExtractor) else FeatureExtractor(given)
+    return extractor.with_choices(**choices) if choices else extractor

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from featx.embedding.extractor import FeatureExtractor
+from featx.embedding.extractor import FeatureExtractor, as_extractor
 from featx.errors import InputError
 from featx.images.sources import as_sources
 from featx.networks.catalogue import Backbone, find
@@ -106,12 +106,12 @@ def classify(
         Images, in any form that `FeatureExtractor.transform` takes.
     backbone
         A name of ``featx backbones``, the path of a ``.keras`` file, or a Keras model, that ends in the probabilities
-        of ImageNet's 1,000 classes.
+        of ImageNet's 1,000 classes; or a `FeatureExtractor` of one.
     top
         How many classes for each image, the likeliest first.
     choices
-        Other parameters of `FeatureExtractor`. ``weights`` is, for a name, the path of weights with the classifier;
-        by default they are found, or downloaded, as those without.
+        Parameters of `FeatureExtractor`. ``weights`` is, for a name, the path of weights with the classifier; by
+        default they are found, or downloaded, as those without.
 
     Returns
     -------
@@ -182,9 +182,8 @@ def confidence(images: Any, extractor: FeatureExtractor, *, sample: int = 200) -
         return None
     sources = as_sources(images, image_shape=extractor.image_shape, value_range=extractor.value_range)
     sources = sources[:: max(1, len(sources) // sample)][:sample]
-    shared = {"depth", "pooling", "backbone", "image_shape"}
-    choices = {key: value for key, value in extractor.get_params(deep=False).items() if key not in shared}
-    return float(probabilities(sources, classifier(name, **choices)).max(axis=1).mean())
+    plain = extractor.with_choices(image_shape=None)
+    return float(probabilities(sources, classifier(plain)).max(axis=1).mean())
 
 
 def classifier(backbone: Any, **choices: Any) -> FeatureExtractor:
@@ -195,10 +194,11 @@ def classifier(backbone: Any, **choices: Any) -> FeatureExtractor:
     backbone, choices
         As for `classify`.
     """
-    weights = choices.pop("weights", "auto")
+    extractor = as_extractor(backbone, **choices)
+    backbone, weights = extractor.backbone, extractor.weights
     if isinstance(backbone, str | PathLike) and Path(backbone).suffix != ".keras":
         row = with_top(find(os.fspath(backbone)))
-        size = choices.get("input_size") or row.input_size
+        size = extractor.input_size or row.input_size
         height, width = (size, size) if isinstance(size, int | np.integer) else size
         path = locate(row, weights, _side(size, row))
         model = build(
@@ -212,7 +212,7 @@ def classifier(backbone: Any, **choices: Any) -> FeatureExtractor:
             f"backbone={getattr(model, 'name', model)!r} does not end in the probabilities of ImageNet's 1,000 "
             f"classes, but in shape {shape}."
         )
-    return FeatureExtractor(model, **choices | {"depth": model.layers[-1].name, "pooling": "avg"})
+    return extractor.with_choices(backbone=model, weights="auto", depth=model.layers[-1].name, pooling="avg")
 
 
 def probabilities(images: Any, extractor: FeatureExtractor) -> np.ndarray:

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.embedding.extractor import FeatureExtractor
+from featx.embedding.extractor import as_extractor
 from featx.embedding.pixels import PixelExtractor
 from featx.evaluation.folds import make_folds
 from featx.evaluation.report import Report, evaluate
 from featx.exploring.imagenet import confidence as confidence_of
 from featx.images.sources import as_sources
 from featx.transfer.depth_report import DepthCurve, DepthRow
-from featx.transfer.depths import check_target, depth_curve, extractor_with, paired
+from featx.transfer.depths import check_target, depth_curve, paired
 
 LARGE = 1000
 """Images from which on a data set counts as large; from there `TransferClassifier` tries fine-tuning, too."""
@@ -131,7 +131,7 @@ class Advice:
 def advise(
     images: Any,
     y: Any,
-    backbone: Any = "featx-mini",
+    extractor: Any = "featx-mini",
     *,
     large: int = LARGE,
     per_class: int = PER_CLASS,
@@ -144,8 +144,9 @@ def advise(
 
     Parameters
     ----------
-    images, y, backbone, cv, seed, choices
-        As for `featx.depth_curve`.
+    images, y, extractor, cv, seed, choices
+        As for `featx.depth_curve`. Depth and pooling are what is to be found out, so every stage is scored whatever the
+        extractor says of them.
     large, per_class
         A data set is large with this many images and, where each has one class, as many of the median class. The first
         is where `TransferClassifier` tries fine-tuning; 20 images of each of 136 classes (Omniglot) are not large.
@@ -178,8 +179,7 @@ def advise(
     >>> advice.size, advice.strategy in ("pixels", "start", "end", "all-depths")
     ('small', True)
     """
-    extractor = backbone if isinstance(backbone, FeatureExtractor) else FeatureExtractor(backbone)
-    extractor = extractor_with(extractor, **choices)
+    extractor = as_extractor(extractor, **choices).with_choices(depth="default", pooling="default")
     sources = as_sources(images, image_shape=extractor.image_shape, value_range=extractor.value_range)
     targets, head = check_target(sources, y)
     curve = depth_curve(images, y, extractor, cv=cv, seed=seed)

@@ -1,6 +1,5 @@
 """The depth curve: every stage of a backbone from one pass over the images, and a score for each."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
@@ -10,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.cache.identity import digest
-from featx.embedding.extractor import FeatureExtractor
+from featx.cache.memo import Memo
+from featx.embedding.extractor import FeatureExtractor, as_extractor
 from featx.embedding.plan import Tap
 from featx.errors import InputError
 from featx.evaluation.comparison import standard_error
@@ -26,10 +26,8 @@ from featx.transfer.depth_report import DepthCurve, DepthRow
 def depth_curve(
     images: Any,
     y: Any,
-    backbone: Any = "featx-mini",
+    extractor: Any = "featx-mini",
     *,
-    depth: str | Sequence[int | str] = "default",
-    pooling: str | Sequence[str] = "default",
     head: Any = "auto",
     cv: int = 5,
     seed: int = 0,
@@ -47,12 +45,9 @@ def depth_curve(
         Images, in any form that `FeatureExtractor.transform` takes.
     y
         Classes (n,), several labels (n, k) of 0 and 1, or numbers (n,) or (n, k).
-    backbone
-        As for `FeatureExtractor`; or an extractor, whose other choices are then taken.
-    depth
-        Stages and layers to compare, from the pixels on. ``"default"``: every stage.
-    pooling
-        One for all, or one for each. ``"default"``: ``avg+std`` for every stage, twice as many columns as it has
+    extractor
+        A `FeatureExtractor`, or what it takes for `backbone`. Its depths are compared; ``"default"`` is every stage.
+        Its pooling is one for all, or one for each; ``"default"`` is ``avg+std``, twice as many columns as a stage has
         channels. Cells of the map (``grid2``, ``std+grid2``) help where the place of things matters, at more time.
     head
         A name for `make_head` or a scikit-learn estimator. ``"auto"``: ``ridge-classifier``, or for numbers ``ridge``:
@@ -62,7 +57,8 @@ def depth_curve(
     jobs
         Folds at a time.
     choices
-        Other parameters of `FeatureExtractor`.
+        Parameters of `FeatureExtractor`, in place of what `extractor` says: ``depth_curve(X, y, "mobilenet_v2",
+        input_size=96)``.
 
     Returns
     -------
@@ -92,17 +88,17 @@ def depth_curve(
     >>> FeatureExtractor(input_size=32, cache=None, **curve.cheapest.params).transform(images).shape[0]
     60
     """
-    extractor = backbone if isinstance(backbone, FeatureExtractor) else FeatureExtractor(backbone)
-    extractor = extractor_with(extractor, **choices)
+    extractor = as_extractor(extractor, **choices)
     sources = as_sources(images, image_shape=extractor.image_shape, value_range=extractor.value_range)
     y, head = check_target(sources, y, head)
-    named = depth if not (isinstance(depth, str) and depth == "default") else _stages(extractor)
-    asked = extractor_with(
-        extractor, depth=named, pooling="avg+std" if pooling == "default" else pooling, image_shape=None
+    asked = extractor.with_choices(
+        depth=list(extractor.stages()) if _is_default(extractor.depth) else extractor.depth,
+        pooling="avg+std" if _is_default(extractor.pooling) else extractor.pooling,
+        image_shape=None,
     )
-    memo = asked._stores()[1]  # noqa: SLF001 - the extractor resolves its own choices
-    plan = asked._plan(memo)  # noqa: SLF001 - likewise
-    embeddings, seconds = _embed(asked, sources, plan.taps)
+    plan, cache = asked.plan(), asked.open_cache()
+    memo = Memo(cache.path) if cache else None
+    embeddings, seconds = _embed(asked, sources, plan.taps, memo)
     key = "cost of " + digest(" ".join([asked.engine, *(tap.recipe_id for tap in plan.taps)]).encode()).hex()
     known = (memo.recall(key) if memo else None) or {}
     if known.get("shares") is None or seconds:
@@ -154,20 +150,12 @@ def check_target(sources: Sequence[Source], y: Any, head: Any = "auto") -> tuple
     return y, head
 
 
-def extractor_with(extractor: FeatureExtractor, **choices: Any) -> FeatureExtractor:
-    """Return an extractor with other choices, and the same Keras model, which `sklearn.clone` would copy."""
-    return FeatureExtractor(**extractor.get_params(deep=False) | choices)
-
-
-def _stages(extractor: FeatureExtractor) -> list[int]:
-    """Give the numbers of the stages, told from the name of the last one's first column."""
-    last = extractor_with(extractor, depth=-1, pooling="avg").get_feature_names_out()[0]
-    number = re.search(r"_stage(\d+)_(?:avg_)?\d+$", last)
-    return list(range(1, int(number[1]) + 1)) if number else [-1]
+def _is_default(choice: Any) -> bool:
+    return isinstance(choice, str) and choice == "default"
 
 
 def _embed(
-    extractor: FeatureExtractor, sources: list[Source], taps: Sequence[Tap]
+    extractor: FeatureExtractor, sources: list[Source], taps: Sequence[Tap], memo: Memo | None
 ) -> tuple[NDArray[np.float32], float | None]:
     """Embed in two halves, so that the second is timed without what the first had to build.
 
@@ -180,7 +168,6 @@ def _embed(
     started = perf_counter()
     second = extractor.transform(sources[half:])
     seconds = (perf_counter() - started) / len(second)
-    memo = extractor._stores()[1]  # noqa: SLF001 - the extractor knows its own cache
     uses = [memo.last_use(tap.recipe_id) for tap in taps] if memo else []
     cached = any(use is None or use.found > 0.1 * use.asked for use in uses)
     return np.concatenate([first, second]), None if cached else seconds

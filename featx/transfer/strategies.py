@@ -188,11 +188,9 @@ def _taps_of(extractor: FeatureExtractor) -> dict[str, Sequence[Tap]]:
     """
 
     def taps(depth: Any, pooling: Any = extractor.pooling) -> Sequence[Tap]:
-        asked = _changed(extractor, depth=depth, pooling=pooling)
-        return asked._plan(asked._stores()[1]).taps  # noqa: SLF001 - the extractor resolves its own choices
+        return extractor.with_choices(depth=depth, pooling=pooling).plan().taps
 
-    last = taps(-1)[0].depth
-    stages = taps(list(range(1, int(last) + 1)))
+    stages = taps(list(extractor.stages()))
     layers = [tap for tap in taps("default") if isinstance(tap.depth, str)]
     quarters: Sequence[Tap] = []
     if extractor.pooling == "default":
@@ -202,12 +200,7 @@ def _taps_of(extractor: FeatureExtractor) -> dict[str, Sequence[Tap]]:
 
 
 def _at(extractor: FeatureExtractor, taps: Sequence[Tap]) -> FeatureExtractor:
-    return _changed(extractor, depth=[tap.depth for tap in taps], pooling=[tap.pooling for tap in taps])
-
-
-def _changed(extractor: FeatureExtractor, **choices: Any) -> FeatureExtractor:
-    """Return an extractor with other choices, and the same Keras model, which `clone` would copy."""
-    return FeatureExtractor(**extractor.get_params(deep=False) | choices)
+    return extractor.with_choices(depth=[tap.depth for tap in taps], pooling=[tap.pooling for tap in taps])
 
 
 def _pixels_of(extractor: FeatureExtractor) -> PixelExtractor:

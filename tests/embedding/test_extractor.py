@@ -17,6 +17,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import featx
 from featx import EmbeddingCache, FeatureExtractor, FeatxError
 from featx.cache.identity import image_id
 from featx.errors import ImageError, InputError, UnknownNameError
@@ -413,6 +414,51 @@ def test_the_cache_is_where_it_is_said_to_be(files, tmp_path):
     small(cache=None).transform(files)
     assert set(tmp_path.rglob("*")) == before
     assert EmbeddingCache().info() == []
+
+
+def test_a_plan_tells_what_is_computed(files, tmp_path):
+    """Depths, layers, widths and recipe ids are those of the vectors, and of the cache they are kept in."""
+    extractor = small(depth=[-1, "stage2_out"], pooling=["avg", "avg+std"], cache=tmp_path)
+    taps = extractor.plan().taps
+
+    assert [(tap.depth, tap.layer) for tap in taps] == [(4, "stage4_out"), ("stage2_out", "stage2_out")]
+    assert [len(tap.columns) for tap in taps] == [256, 128]
+    assert extractor.transform(files).shape[1] == extractor.plan().width == 384
+    assert {tap.recipe_id for tap in taps} == {recipe.recipe_id for recipe in EmbeddingCache(tmp_path).info()}
+
+
+@pytest.mark.parametrize("depth", ["default", 1, [3, 2], "two"])
+def test_stages_are_numbered_whatever_the_depth(tiny, depth):
+    """The network says how many it has; no name of a column is read."""
+    assert list(FeatureExtractor(tiny, depth=depth, scaling="unit", cache=None).stages()) == [1, 2, 3]
+
+
+def test_nobody_reaches_into_private_parts():
+    """What another module needs to know, of an extractor above all, can be asked: no lint of it is silenced."""
+    programs = list(Path(featx.__file__).parent.rglob("*.py"))
+
+    assert len(programs) > 60
+    assert [path.name for path in programs if "SLF001" in path.read_text()] == []
+
+
+def test_other_choices_make_another_extractor_of_the_same_model(tiny, tmp_path):
+    """Neither is the first one changed, nor the Keras model copied, nor the class forgotten."""
+
+    class Own(FeatureExtractor):
+        """An extractor of one's own."""
+
+    cache = EmbeddingCache(tmp_path)
+    extractor = Own(tiny, depth=[1, 2], scaling="unit", cache=cache)
+    before = extractor.get_params()
+    other = extractor.with_choices(depth=3, batch_size=4)
+
+    assert extractor.get_params() == before
+    assert type(other) is Own
+    assert other.get_params() == {**before, "depth": 3, "batch_size": 4}
+    assert other.backbone is tiny
+    assert other.cache is cache
+    with pytest.raises(TypeError, match="deep"):
+        extractor.with_choices(deep=3)
 
 
 def test_nothing_is_done_before_fit_or_transform():

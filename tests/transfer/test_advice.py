@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from featx import FeatureExtractor
 from featx.errors import InputError
 from featx.images import synthetic
 from featx.transfer import advise
@@ -28,6 +29,15 @@ def test_a_small_set_gets_frozen_features_and_the_command_for_its_depth(advice):
     assert advice.strategy in ("start", "end", "all-depths")
     assert f"--depth {','.join(map(str, advice.row.depth))} --pooling avg+std" in advice.command("photos")
     assert advice.row is advice.curve.cheapest
+
+
+def test_every_depth_is_measured_whatever_the_extractor_says(drawn, advice):
+    """Which depth is good is the question."""
+    given = FeatureExtractor(depth=2, pooling="max", input_size=32)
+
+    rows = advise(*drawn, given, cv=3).curve.rows
+    assert [row.params for row in rows] == [row.params for row in advice.curve.rows]
+    assert (given.depth, given.pooling) == (2, "max")
 
 
 def test_size_is_a_matter_of_images_and_of_images_per_class(drawn):

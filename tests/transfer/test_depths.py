@@ -64,6 +64,22 @@ def test_rows_are_the_stages_and_what_they_give_together(curve):
         assert row.columns == expected.shape[1]
 
 
+@pytest.mark.parametrize(
+    "told",
+    [{"extractor": FeatureExtractor(depth=[2, -1], pooling="max", cache=None, **SMALL)},
+     {"depth": [2, -1], "pooling": "max", "cache": None, **SMALL}],
+)  # fmt: skip
+def test_an_extractor_or_choices_name_the_depths(told):
+    """Both ways give the same rows; what the extractor was given is left alone."""
+    curve = depth_curve(IMAGES, LABELS, cv=2, **told)
+
+    assert [row.name for row in curve.rows] == ["2", "4", "2 + 4"]
+    assert curve.rows[-1].params == {"depth": [2, 4], "pooling": ["max", "max"]}
+    assert [row.columns for row in curve.rows] == [64, 256, 320]
+    if "extractor" in told:
+        assert told["extractor"].depth == [2, -1]
+
+
 def test_scores_are_those_of_evaluate():
     """A head of one's own, its folds and its seed give what evaluate gives on those features."""
     head = LogisticRegression(max_iter=500)
