@@ -1,18 +1,26 @@
-"""Every error featx raises on purpose.
+"""Every error and warning featx raises on purpose.
 
 * FeatxError
   x InputError (also ValueError): an argument or an input cannot be used as given
     + ImageError: images that cannot be read; ``.bad`` says which and why
     + UnknownNameError: a name that is in no table; suggests the nearest
   x WeightsError (also OSError): a network's weights are missing, damaged or of another network
+  x ExportError: a network cannot be exported to OpenVINO, or its exported graph is damaged
   x CacheError (also OSError): the cache folder cannot be used
+    + DamagedSegmentError: one file of the cache is damaged; ``.path`` and ``.reason`` say more
   x SavedModelError (also ValueError): a saved model folder is incomplete, damaged or not trusted
+* FeatxWarning (also UserWarning)
+  x CacheWarning: a part of the cache is damaged and left out
+  x EngineWarning: a network runs on a slower engine than the fastest one
+  x DuplicateWarning: images are tested on whose content is trained on
+  x SavedModelWarning: a saved model may not load, or not predict as it did
 
-Catch `FeatxError` for all of them, or the built-in class for the kind.
+Catch `FeatxError` for all errors, or the built-in class for the kind; `FeatxWarning` filters all warnings.
 """
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -103,9 +111,57 @@ class WeightsError(FeatxError, OSError):
     """A network's weights are missing, damaged, or those of another network."""
 
 
+class ExportError(FeatxError):
+    """A network cannot be exported to OpenVINO, the export gives other numbers, or its files are damaged."""
+
+
 class CacheError(FeatxError, OSError):
     """The cache folder cannot be used."""
 
 
+class DamagedSegmentError(CacheError):
+    """A segment of the cache that is not what its name says.
+
+    Parameters
+    ----------
+    path
+        The segment.
+    reason
+        What is wrong with it, such as ``is empty``.
+
+    Examples
+    --------
+    >>> print(DamagedSegmentError(Path("0f1e.h5"), "is empty"))
+    The segment 0f1e.h5 is empty.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"The segment {path} {reason}.")
+
+    def __reduce__(self) -> tuple[type["DamagedSegmentError"], tuple[Path, str]]:
+        return type(self), (self.path, self.reason)
+
+
 class SavedModelError(FeatxError, ValueError):
     """A saved model folder is incomplete, damaged or not trusted."""
+
+
+class FeatxWarning(UserWarning):
+    """Base class: filter it to filter everything featx warns of."""
+
+
+class CacheWarning(FeatxWarning):
+    """A part of the cache is damaged; it is left out, and its images count as not cached."""
+
+
+class EngineWarning(FeatxWarning):
+    """A network runs on a slower engine than the fastest one."""
+
+
+class DuplicateWarning(FeatxWarning):
+    """Images are tested on whose content is trained on, which makes a score too good."""
+
+
+class SavedModelWarning(FeatxWarning):
+    """A saved model will not load without more trust, or may not predict as it did."""

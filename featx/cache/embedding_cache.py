@@ -14,12 +14,10 @@ import numpy as np
 
 from featx.cache import upkeep
 from featx.cache.index import ascending, join, split
-from featx.cache.segment import DTYPES, DamagedSegmentError, rows_at_once
-from featx.cache.store import RECIPE_ID, CacheWarning, Store
+from featx.cache.segment import DTYPES, rows_at_once
+from featx.cache.store import RECIPE_ID, Store
 from featx.cache.upkeep import Damage, RecipeInfo, Removed
-from featx.errors import InputError, UnknownNameError
-
-__all__ = ["CacheWarning", "Damage", "EmbeddingCache", "RecipeInfo", "Removed"]
+from featx.errors import DamagedSegmentError, InputError, UnknownNameError
 
 
 class EmbeddingCache:

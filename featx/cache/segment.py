@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from featx.cache.identity import digest
-from featx.errors import CacheError
+from featx.errors import DamagedSegmentError
 
 HEADER = 1024
 """Bytes before the HDF5 superblock (a user block): one line of JSON, padded with spaces."""
@@ -36,17 +36,6 @@ _BLOCK = 1 << 21  # bytes
 _THREADS = min(4, os.cpu_count() or 1)  # more of them wait for memory
 _REST = 1 << 16  # HDF5's own structures take about 2 KiB; more than this is no segment of ours
 _OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # trouble of this process, not of the file
-
-
-class DamagedSegmentError(CacheError):
-    """A segment that is not what its name says; ``.path`` and ``.reason`` say more."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        self.path, self.reason = path, reason
-        super().__init__(f"The segment {path} {reason}.")
-
-    def __reduce__(self) -> tuple[type["DamagedSegmentError"], tuple[Path, str]]:
-        return type(self), (self.path, self.reason)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from featx.cache.index import Index
-from featx.cache.segment import SUFFIX, DamagedSegmentError, open_segment
+from featx.cache.segment import SUFFIX, open_segment
 from featx.cache.segment_writer import TEMPORARY, draft, write_segment
-from featx.errors import CacheError, FeatxError
+from featx.errors import CacheError, CacheWarning, DamagedSegmentError, FeatxError
 
 FORMAT = 1
 """Version of the folder's layout and of the segments."""
@@ -27,10 +27,6 @@ RECIPE_ID = re.compile(r"[0-9a-f]{32}")
 _ABANDONED = 3600.0  # seconds since its last byte after which the writer of a temporary file must be dead
 
 _LONGEST_JSON = 1 << 20  # bytes read of a JSON file, which may be anything
-
-
-class CacheWarning(UserWarning):
-    """A part of the cache is damaged; it is not believed, and its images count as not cached."""
 
 
 class Store:

@@ -14,8 +14,9 @@ import numpy as np
 
 from featx.cache.index import Index, join
 from featx.cache.memo import Memo, Use
-from featx.cache.segment import DTYPES, SUFFIX, DamagedSegmentError, open_segment, rows_at_once
+from featx.cache.segment import DTYPES, SUFFIX, open_segment, rows_at_once
 from featx.cache.store import Store, abandoned, listed, read_json
+from featx.errors import DamagedSegmentError
 
 DAMAGED = ".damaged"
 """Suffix that `verify(repair=True)` adds to what it sets aside."""

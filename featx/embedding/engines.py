@@ -19,8 +19,9 @@ import numpy as np
 from featx import __version__
 from featx.cache.identity import digest
 from featx.embedding.keras_engine import BLOCK_BYTES, KerasEngine, accelerated
-from featx.embedding.openvino_engine import ExportError, OpenVINOEngine, export
+from featx.embedding.openvino_engine import OpenVINOEngine, export
 from featx.embedding.plan import Plan, Tap
+from featx.errors import EngineWarning, ExportError
 from featx.networks.graph import Graph
 
 EXPORT_FROM = 1000
@@ -29,10 +30,6 @@ MobileNetV2 and 3,400 of featx-mini (docs/performance.md); later runs have it fo
 
 
 E = TypeVar("E")
-
-
-class EngineWarning(UserWarning):
-    """A network runs on another engine than the fastest one."""
 
 
 class Engine(Protocol):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from featx.embedding.batches import regrouped
-from featx.errors import FeatxError
+from featx.errors import ExportError
 
 GRAPH, WEIGHTS, CHECK = "graph.xml", "graph.bin", "sha256"
 CHUNK = 2
@@ -24,10 +24,6 @@ DEAD = 3600
 """Seconds after which an unfinished export belongs to a process that is no more."""
 TOLERANCE = 1e-5
 """How far the exported graph may be from Keras, relative to the largest number of a vector."""
-
-
-class ExportError(FeatxError):
-    """A graph cannot be exported, or the export gives other numbers."""
 
 
 class OpenVINOEngine:

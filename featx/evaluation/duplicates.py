@@ -19,10 +19,6 @@ THRESHOLD = 0.95
 _BLOCK = 1 << 24  # cosines at a time
 
 
-class DuplicateWarning(UserWarning):
-    """The same image is in a train and a test part, so that scores are too good."""
-
-
 @dataclass(frozen=True)
 class Group:
     """Images that are one image."""

@@ -121,7 +121,8 @@ def evaluate(
 def _warn_of_leaks(estimator: Any, X: Any, splits: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:
     """Warn if the same image is in the train and the test part of a fold."""
     from featx.embedding.extractor import FeatureExtractor
-    from featx.evaluation.duplicates import DuplicateWarning, leaked
+    from featx.errors import DuplicateWarning
+    from featx.evaluation.duplicates import leaked
 
     for part in (estimator, *estimator.get_params().values()):
         if isinstance(part, FeatureExtractor):

@@ -22,7 +22,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
-from featx.errors import SavedModelError, WeightsError
+from featx.errors import SavedModelError, SavedModelWarning, WeightsError
 
 FORMAT = 1
 _MANIFEST, _MODEL = "model.json", "model.skops"
@@ -85,7 +85,7 @@ def save(estimator: Any, folder: str | os.PathLike[str], *, overwrite: bool = Fa
 
     Warns
     -----
-    UserWarning
+    SavedModelWarning
         If `load` will have to be told to trust types of the estimator.
 
     Examples
@@ -115,7 +115,7 @@ def save(estimator: Any, folder: str | os.PathLike[str], *, overwrite: bool = Fa
                 f"{type(estimator).__name__} cannot be saved without pickle: {error}"
             ) from error
         if strange := sorted(set(skops.io.get_untrusted_types(data=data)) - TRUSTED):
-            warnings.warn(f"To load this model, {_trust(strange)}", stacklevel=2)
+            warnings.warn(f"To load this model, {_trust(strange)}", SavedModelWarning, stacklevel=2)
         (draft / _MODEL).write_bytes(data)
         classes = getattr(estimator, "classes_", None)
         manifest = {
@@ -157,7 +157,7 @@ def load(folder: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
 
     Warns
     -----
-    UserWarning
+    SavedModelWarning
         If the model was saved with another version of scikit-learn.
     """
     import skops.io
@@ -175,6 +175,7 @@ def load(folder: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
         warnings.warn(
             f"{str(folder)!r} was saved with scikit-learn {saved}, and this is {here}: its predictions may "
             f"differ. Install scikit-learn=={saved}, or fit and save it again.",
+            SavedModelWarning,
             stacklevel=2,
         )
     data = contents[_MODEL]

@@ -19,9 +19,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from featx.cache.embedding_cache import CacheWarning, EmbeddingCache
+from featx.cache import EmbeddingCache
 from featx.cache.memo import Memo, Use
-from featx.errors import CacheError, InputError
+from featx.errors import CacheError, CacheWarning, InputError
 
 RECIPE = "0123456789abcdef" * 2
 OTHER = "f" * 32

@@ -16,8 +16,9 @@ from hypothesis.extra.numpy import arrays
 
 import featx.cache.segment_writer
 from featx.cache.identity import digest
-from featx.cache.segment import HEADER, DamagedSegmentError, open_segment, row_check
+from featx.cache.segment import HEADER, open_segment, row_check
 from featx.cache.segment_writer import write_segment
+from featx.errors import DamagedSegmentError
 
 RECIPE = "0123456789abcdef" * 2
 SOAK = bool(os.environ.get("FEATX_SOAK"))  # `make soak`: minutes instead of seconds

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from featx import FeatureExtractor
-from featx.embedding.engines import EXPORT_FROM, EngineWarning
-from featx.embedding.openvino_engine import ExportError
+from featx.embedding.engines import EXPORT_FROM
+from featx.errors import EngineWarning, ExportError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (EXPORT_FROM, 16, 16, 3), np.uint8)
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from featx.embedding.keras_engine import KerasEngine
-from featx.embedding.openvino_engine import ExportError, OpenVINOEngine, export
+from featx.embedding.openvino_engine import OpenVINOEngine, export
 from featx.embedding.plan import Choices, resolve
+from featx.errors import ExportError
 from featx.networks import backbones
 from featx.networks.graph import flatten
 

@@ -18,8 +18,8 @@ from sklearn.pipeline import make_pipeline
 import featx.evaluation.duplicates
 from featx import FeatureExtractor, evaluate, load_folder
 from featx.cli import main
-from featx.errors import InputError
-from featx.evaluation.duplicates import DuplicateWarning, find_duplicates, leaked
+from featx.errors import DuplicateWarning, InputError
+from featx.evaluation.duplicates import find_duplicates, leaked
 from featx.images import synthetic, write_folder
 
 

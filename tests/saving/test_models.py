@@ -27,7 +27,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer
 
 from featx.embedding import FeatureExtractor
-from featx.errors import SavedModelError
+from featx.errors import SavedModelError, SavedModelWarning
 from featx.heads import make_head
 from featx.images import synthetic
 from featx.saving import load, save
@@ -347,7 +347,9 @@ def test_another_scikit_learn_is_said_once(folder):
             here = json.dumps(sklearn.__version__)[1:-1].encode()
             new.writestr(name, old.read(name).replace(here, b"1.2.3"))  # each estimator in it warns by itself
     forge(folder, data.getvalue(), versions={"scikit-learn": "1.2.3"})
-    with pytest.warns(UserWarning, match=r"scikit-learn 1\.2\.3, and this is .*its predictions") as seen:
+    with pytest.warns(
+        SavedModelWarning, match=r"scikit-learn 1\.2\.3, and this is .*its predictions"
+    ) as seen:
         load(folder)
     assert len(seen) == 1
 
@@ -355,13 +357,13 @@ def test_another_scikit_learn_is_said_once(folder):
 def test_types_of_the_users_own_load_when_named(tmp_path):
     """Save says what load will need; load takes it."""
     needed = f"{Shout.__module__}.Shout"
-    with pytest.warns(UserWarning, match=rf"To load this model, pass trusted=\['{needed}'\] to load"):
+    with pytest.warns(SavedModelWarning, match=rf"To load this model, pass trusted=\['{needed}'\] to load"):
         save(Shout().fit([[0]]), tmp_path / "m")
     assert load(tmp_path / "m", trusted=[needed]).predict([[0]]) == "!"
     with pytest.raises(SavedModelError, match="trusted=True: give a list of full type names"):
         load(tmp_path / "m", trusted=True)
     forest = RandomForestClassifier(2, random_state=0).fit([[0], [1]], [0, 1])
-    with pytest.warns(UserWarning, match=r"sklearn\.tree\._tree\.Tree"):
+    with pytest.warns(SavedModelWarning, match=r"sklearn\.tree\._tree\.Tree"):
         save(forest, tmp_path / "f")
     assert load(tmp_path / "f", trusted=["sklearn.tree._tree.Tree"]).n_classes_ == 2
 
