@@ -18,7 +18,8 @@ from featx.cache.identity import FORMAT, digest, graph_digest, recipe_id, weight
 from featx.cache.memo import Memo
 from featx.embedding.keras_engine import PREDICTING
 from featx.errors import InputError, UnknownNameError
-from featx.networks.graph import SCALINGS, Graph
+from featx.networks.catalogue import Backbone
+from featx.networks.graph import SCALINGS, Graph, Tensor
 from featx.networks.network import Network, Size, network_of
 from featx.networks.pooling import columns, parts
 
@@ -26,6 +27,9 @@ PRECISIONS = ("float32", "bfloat16")
 
 LAST_THREE = (-3, -2, -1)
 """Default depths of a network that is not in the catalogue."""
+
+USUAL_POOLING = "avg+std"
+"""Default pooling where nothing better was measured."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,7 @@ def resolve(choices: Choices, content_of: Callable[[Path], bytes], memo: Memo | 
             "scaling= is for Keras models of your own."
         )
     depths = _depths(choices.depth, network)
-    poolings = _poolings(choices.pooling, depths, network)
+    poolings = _poolings(choices.pooling, len(depths))
     graph = partial(_graph, network, choices.scaling)
     spoken = [network.size, choices.scaling, choices.resize, choices.precision, depths, poolings]
     versions = [
@@ -141,7 +145,7 @@ def resolve(choices: Choices, content_of: Callable[[Path], bytes], memo: Memo | 
     question = network.key and digest(json.dumps([versions, network.key, spoken]).encode()).hex()
     answer = memo.recall(question) if memo and question else None
     if answer is None:
-        answer = _answer(graph(choices.precision), depths, poolings, choices)
+        answer = _answer(graph(choices.precision), network.row, depths, poolings, choices)
         if memo and question:
             memo.note(question, answer)
     taps = [Tap(network.name, **{**tap, "shape": tuple(tap["shape"])}) for tap in answer["taps"]]
@@ -149,14 +153,19 @@ def resolve(choices: Choices, content_of: Callable[[Path], bytes], memo: Memo | 
 
 
 def _answer(
-    graph: Graph, depths: Sequence[int | str], poolings: Sequence[str], choices: Choices
+    graph: Graph,
+    row: Backbone | None,
+    depths: Sequence[int | str],
+    poolings: Sequence[str | None],
+    choices: Choices,
 ) -> dict[str, Any]:
     input_size = list(graph.input.shape[1:3])
     if depths == LAST_THREE and len(graph.stages) < 3:  # a network of one or two stages has no more to give
         depths, poolings = LAST_THREE[-len(graph.stages) :], poolings[-len(graph.stages) :]
     taps = []
-    for depth, pooling in zip(depths, poolings, strict=True):
+    for depth, given in zip(depths, poolings, strict=True):
         tensor = graph.at(depth)
+        pooling = given or _best_pooling(graph, row, tensor)
         part = graph.cut([tensor])
         with PREDICTING:
             weights = part.get_weights()
@@ -211,20 +220,24 @@ def _depths(given: Any, network: Network) -> tuple[int | str, ...]:
     return tuple(str(item) if isinstance(item, str) else int(item) for item in items)
 
 
-def _poolings(given: Any, depths: Sequence[int | str], network: Network) -> tuple[str, ...]:
+def _poolings(given: Any, count: int) -> tuple[str | None, ...]:
+    """Give the pooling of each depth; None for the one that was measured best there."""
     if isinstance(given, str) and given == "default":
-        row = network.row
-        if row is None or isinstance(row.pooling, str):
-            given = row.pooling if row else "avg+std"
-        else:
-            best = dict(zip(row.depth, row.pooling, strict=True))
-            given = [best.get(depth, "avg+std") for depth in depths]
-    poolings = tuple(given) if isinstance(given, tuple | list | np.ndarray) else (given,) * len(depths)
-    if len(poolings) != len(depths):
-        raise InputError(
-            f"{len(poolings)} poolings for {len(depths)} depths: give one for all, or one for each."
-        )
+        return (None,) * count
+    poolings = tuple(given) if isinstance(given, tuple | list | np.ndarray) else (given,) * count
+    if len(poolings) != count:
+        raise InputError(f"{len(poolings)} poolings for {count} depths: give one for all, or one for each.")
     return tuple("+".join(parts(pooling)) for pooling in poolings)
+
+
+def _best_pooling(graph: Graph, row: Backbone | None, tensor: Tensor) -> str:
+    """Give the default pooling of a layer, however its depth was written: 3, -2 and a name may be one layer."""
+    if row is None:
+        return USUAL_POOLING
+    if isinstance(row.pooling, str):
+        return row.pooling
+    best = {graph.at(depth).name: pooling for depth, pooling in zip(row.depth, row.pooling, strict=True)}
+    return best.get(tensor.name, USUAL_POOLING)
 
 
 def _graph(network: Network, scaling: str, precision: str) -> Graph:
