@@ -1,6 +1,8 @@
 """What the tests share: no network, no user folders, and the real data where it is at hand."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -85,3 +87,46 @@ def forwards(monkeypatch):
 
     monkeypatch.setattr(KerasEngine, "__call__", counting)
     return counts
+
+
+KILLING = """
+import os, random, sys, time
+{setup}
+random.seed(time.time_ns())
+for kill in range(int(sys.argv[1])):
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        number = 0
+        while True:
+            write(kill, number)
+            number += 1
+            os.write(writing, b".")
+    os.close(writing)
+    done = len(os.read(reading, 1))  # wait for the first, however busy the machine is
+    time.sleep(random.expovariate(1 / 0.02))  # any moment will do: the fact holds at each of them
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+    while more := os.read(reading, 65536):
+        done += len(more)
+    os.close(reading)
+    check(kill, done)
+"""
+
+
+@pytest.fixture
+def killing():
+    """Give a function that kills writers at random moments and checks what they leave.
+
+    It takes Python text that defines ``write(kill, number)``, called without end in a process that is killed once the
+    first call has returned, and ``check(kill, done)``, called after it with the number of calls that had returned.
+    """
+    if not hasattr(os, "fork"):
+        pytest.skip("processes cannot fork here")
+
+    def kill(setup, *arguments, kills=10):
+        command = [sys.executable, "-c", KILLING.replace("{setup}", setup), str(kills), *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    return kill

@@ -8,62 +8,20 @@ import io
 import json
 import mmap
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
-from uuid import uuid4
+from typing import Any
 
 import numpy as np
 
 from featx import __version__
 from featx.cache.identity import digest
 from featx.cache.segment import HEADER, SUFFIX, extents, rest_of, row_check, stored_dtype
+from featx.files import whole_file
 
 _SYNCED = 1 << 25  # bytes that are sent to the disk while the next ones are made
-
-TEMPORARY = ".tmp"
-"""Suffix of files that are being written, or were when their writer died."""
-
-
-@dataclass
-class Draft:
-    """A file that is being written, and the name it is to get."""
-
-    file: BinaryIO
-    name: str = ""
-
-
-@contextmanager
-def draft(folder: Path) -> Iterator[Draft]:
-    """Write a file that appears under its name whole and durable, or not at all.
-
-    Raises
-    ------
-    OSError
-        As the operating system gives it; nothing is left behind then.
-    """
-    temporary = folder / f"{uuid4().hex}{TEMPORARY}"
-    try:
-        with temporary.open("xb+") as file:
-            made = Draft(file)
-            yield made
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(folder / made.name)
-    except BaseException:  # an interrupt, too, must leave nothing behind
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-    with suppress(OSError):  # Windows and some network file systems cannot open or sync a folder
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def write_segment(
@@ -108,8 +66,9 @@ def write_segment(
     words = {"recipe_id": recipe_id, "created": created, "made_with": _versions(made_with or {})}
     skeleton = _skeleton(rows, dim, dtype, words)
     arrays = {"image_id": np.ascontiguousarray(ids), "row_check": np.empty(rows, "<u8")}
-    with draft(folder) as made, ThreadPoolExecutor(1) as disk:
-        file = made.file
+    # what it is called is known when all of it is written
+    with whole_file(folder / f"segment{SUFFIX}") as draft, ThreadPoolExecutor(1) as disk:
+        file = draft.file
         file.truncate(skeleton.size)
         for offset, piece in skeleton.pieces:
             file.seek(offset)
@@ -150,8 +109,8 @@ def write_segment(
         line = json.dumps(header).encode().ljust(HEADER - 1) + b"\n"
         file.seek(0)
         file.write(line)
-        made.name = digest(line).hex() + SUFFIX
-    return folder / made.name
+        draft.target = folder / f"{digest(line).hex()}{SUFFIX}"
+    return draft.target
 
 
 class _Skeleton(io.RawIOBase):

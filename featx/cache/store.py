@@ -4,10 +4,9 @@ import errno
 import json
 import os
 import re
-import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,15 @@ import numpy as np
 
 from featx.cache.index import Index
 from featx.cache.segment import SUFFIX, open_segment
-from featx.cache.segment_writer import TEMPORARY, draft, write_segment
+from featx.cache.segment_writer import write_segment
 from featx.errors import CacheError, CacheWarning, DamagedSegmentError, FeatxError
+from featx.files import make_folder, sweep, whole_file
 
 FORMAT = 1
 """Version of the folder's layout and of the segments."""
 
 RECIPE_ID = re.compile(r"[0-9a-f]{32}")
-"""Also what the stem of a segment and of a temporary file looks like."""
-
-_ABANDONED = 3600.0  # seconds since its last byte after which the writer of a temporary file must be dead
+"""Also what the stem of a segment looks like."""
 
 _LONGEST_JSON = 1 << 20  # bytes read of a JSON file, which may be anything
 
@@ -100,9 +98,8 @@ class Store:
     ) -> None:
         """Commit one segment (see `write_segment`), and the words that go with it."""
         folder = self.path / recipe_id
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in [*abandoned(self.path), *abandoned(folder)]:
-            path.unlink(missing_ok=True)
+        make_folder(folder)
+        sweep(self.path)
         _write_json(self.path / "format.json", {"format": FORMAT})
         if recipe is not None:
             _write_json(folder / "recipe.json", recipe)
@@ -173,16 +170,6 @@ def listed(folder: Path, suffix: str = "") -> list[Path]:
         return []
 
 
-def abandoned(folder: Path) -> list[Path]:
-    """Return the temporary files of dead writers; only by names that we give: the folder is the user's."""
-    found = []
-    for path in listed(folder, TEMPORARY):
-        with suppress(FileNotFoundError):  # its writer lives, and has just committed it
-            if RECIPE_ID.fullmatch(path.stem) and time.time() - path.lstat().st_mtime > _ABANDONED:
-                found.append(path)
-    return found
-
-
 def read_json(path: Path) -> dict[str, Any] | None:
     """Return the object in a file, {} if there is no file, None if it holds anything else."""
     try:
@@ -197,6 +184,5 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
     if not path.exists():
-        with draft(path.parent) as made:
-            made.file.write(json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
-            made.name = path.name
+        with whole_file(path) as draft:
+            draft.file.write(json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")

@@ -15,8 +15,9 @@ import numpy as np
 from featx.cache.index import Index, join
 from featx.cache.memo import Memo, Use
 from featx.cache.segment import DTYPES, SUFFIX, open_segment, rows_at_once
-from featx.cache.store import Store, abandoned, listed, read_json
+from featx.cache.store import Store, listed, read_json
 from featx.errors import DamagedSegmentError
+from featx.files import leftovers, remove, size_of
 
 DAMAGED = ".damaged"
 """Suffix that `verify(repair=True)` adds to what it sets aside."""
@@ -155,22 +156,22 @@ def gc(store: Store, *, max_size: int | None, older_than: float | None, dry_run:
             gone.append(file)
             total -= file.bytes if segment else 0
     for file in () if dry_run else gone:
-        file.path.unlink(missing_ok=True)
+        remove(file.path)
     return gone
 
 
 def _files(store: Store) -> Iterator[Removed]:
     now = time.time()
-    paths = dict.fromkeys(abandoned(store.path), 0.0)
+    paths = dict.fromkeys(leftovers(store.path), 0.0)
     for recipe_id in store.recipes():
         folder, use = store.path / recipe_id, Memo(store.path).last_use(recipe_id)
         paths |= dict.fromkeys(listed(folder, SUFFIX), use.when if use else 0.0)
-        paths |= dict.fromkeys([*listed(folder, DAMAGED), *abandoned(folder)], 0.0)
+        paths |= dict.fromkeys([*listed(folder, DAMAGED), *leftovers(folder)], 0.0)
     for path, used in paths.items():
         with suppress(FileNotFoundError):
             status = path.lstat()
             age = now - status.st_mtime
-            yield Removed(path, status.st_size, age, min(age, now - used))
+            yield Removed(path, size_of(path), age, min(age, now - used))
 
 
 def delete(store: Store, recipe_id: str) -> int:

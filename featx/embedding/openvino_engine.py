@@ -1,27 +1,24 @@
 """Graphs exported to OpenVINO, which runs them 1 to 5 times as fast as Keras on a CPU; kept on disk."""
 
 import shutil
-import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from time import time
 from typing import Any
 
 import numpy as np
 
 from featx.embedding.batches import regrouped
 from featx.errors import ExportError
+from featx.files import make_folder, whole_folder
 
 GRAPH, WEIGHTS, CHECK = "graph.xml", "graph.bin", "sha256"
 CHUNK = 2
 """Images in a request, the last one filled up; few enough for the processor's cache (docs/performance.md)."""
 KEEP = 1 << 30
 """Bytes that the exported graphs of one cache may take; the one used longest ago goes first."""
-DEAD = 3600
-"""Seconds after which an unfinished export belongs to a process that is no more."""
 TOLERANCE = 1e-5
 """How far the exported graph may be from Keras, relative to the largest number of a vector."""
 
@@ -107,9 +104,8 @@ def export(model: Any, folder: Path) -> None:
     """
     import openvino
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix="draft-", dir=folder.parent))
-    try:
+    make_folder(folder.parent)
+    with suppress(FileExistsError), whole_folder(folder) as draft:  # another process was first
         try:
             model.export(str(draft / "keras.xml"), format="openvino", verbose=False)
             graph = _only_outputs(openvino.Core().read_model(draft / "keras.xml"), len(model.outputs))
@@ -122,10 +118,6 @@ def export(model: Any, folder: Path) -> None:
             (draft / name).unlink()
         (draft / CHECK).write_text(_digest(draft))
         _compare(model, OpenVINOEngine(draft))
-        with suppress(OSError):  # another process was first
-            draft.rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     _make_room(folder)
 
 
@@ -209,10 +201,6 @@ def _make_room(newest: Path) -> None:
     for check in newest.parent.glob(f"*/{CHECK}"):
         with suppress(OSError):  # another process was first
             used[check.parent] = check.stat().st_mtime_ns
-    for draft in newest.parent.glob("draft-*"):  # what a process that died has left
-        with suppress(OSError):
-            if time() - draft.stat().st_mtime > DEAD:
-                shutil.rmtree(draft, ignore_errors=True)
     room = KEEP
     for folder in sorted(used, key=lambda folder: (folder == newest, used[folder]), reverse=True):
         room -= sum(file.stat().st_size for file in folder.glob("*"))

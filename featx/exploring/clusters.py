@@ -2,10 +2,7 @@
 
 import csv
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ import numpy as np
 
 from featx.errors import InputError, UnknownNameError
 from featx.exploring.contact_sheet import contact_sheet
+from featx.files import make_folder, whole_folder
 from featx.images.sources import as_sources
 
 METHODS = ("kmeans", "hdbscan")
@@ -195,9 +193,8 @@ def write_clusters(
     sources = as_sources(images)
     names = [source if isinstance(source, str) else str(row) for row, source in enumerate(sources)]
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        try:
+        make_folder(folder.parent)
+        with whole_folder(folder, replace=overwrite) as draft:
             with (draft / "clusters.csv").open("w", newline="", encoding="utf-8") as file:
                 table = csv.writer(file)
                 table.writerow(["path", "cluster", "distance", *(["label"] if labels is not None else [])])
@@ -209,13 +206,6 @@ def write_clusters(
                 name = f"cluster-{one:02}.jpg" if one >= 0 else "in-none.jpg"
                 contact_sheet(shown).save(draft / name, quality=85)
             (draft / SUMMARY).write_text(json.dumps(found.to_dict(), indent=2) + "\n")
-            draft.chmod(0o755)
-            if folder.exists():
-                shutil.rmtree(folder)
-            draft.rename(folder)
-        finally:
-            with suppress(OSError):
-                shutil.rmtree(draft)
     except OSError as error:
         raise InputError(f"{str(folder)!r} cannot be written: {error}") from error
     return folder

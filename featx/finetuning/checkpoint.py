@@ -2,7 +2,6 @@
 
 import json
 import os
-import uuid
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from featx.errors import InputError
+from featx.files import make_folder, whole_file
 
 Arrays = Sequence[np.ndarray]
 
@@ -78,16 +78,9 @@ class Checkpoint:
         arrays = {
             f"{name}-{place}": array for name, some in lists.items() for place, array in enumerate(some)
         }
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._path.with_name(f".{self._path.stem}-{uuid.uuid4().hex}.npz")
-        try:
-            with draft.open("wb") as file:
-                np.savez(file, allow_pickle=False, facts=json.dumps({**facts, "counts": counts}), **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self._path)
-        finally:
-            draft.unlink(missing_ok=True)
+        make_folder(self._path.parent)
+        with whole_file(self._path) as draft:
+            np.savez(draft.file, allow_pickle=False, facts=json.dumps({**facts, "counts": counts}), **arrays)
 
     def remove(self) -> None:
         """Forget the run: it is done."""

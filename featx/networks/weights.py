@@ -1,13 +1,12 @@
 """Where a network's weights come from: the wheel, a local file, Keras' own folder, or a download into it."""
 
-import hashlib
 import os
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from featx.errors import WeightsError
+from featx.files import file_digest, make_folder, put_in_place, scratch
 from featx.networks.catalogue import Backbone
 
 
@@ -78,21 +77,20 @@ def _checked(row: Backbone, path: Path) -> Path:
 
 
 def _digest(path: Path, like: str) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5" if len(like) == 32 else "sha256").hexdigest()
+    return file_digest(path, "md5" if len(like) == 32 else "sha256")
 
 
 def _download(row: Backbone, name: str, url: str, home: Path) -> Path:
     import keras
 
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        make_folder(home)
         # into a folder of its own, then renamed: a download that was cut short is never taken for the file
-        with TemporaryDirectory(dir=home, prefix=".featx-") as scratch, redirect_stdout(sys.stderr):
+        with scratch(home) as folder, redirect_stdout(sys.stderr):
             fetched = keras.utils.get_file(
-                name, origin=url, cache_dir=scratch, cache_subdir="", file_hash=row.digest
+                name, origin=url, cache_dir=str(folder), cache_subdir="", file_hash=row.digest
             )
-            Path(fetched).replace(home / name)
+            put_in_place(Path(fetched), home / name)
     except Exception as error:  # urllib, ssl, http, Keras and the disk each raise their own
         raise WeightsError(
             f"The weights of {row.name!r} are not on this machine and could not be downloaded ({error}). "

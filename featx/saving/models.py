@@ -8,9 +8,7 @@ import copy
 import hashlib
 import json
 import os
-import shutil
 import sys
-import uuid
 import warnings
 from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -23,6 +21,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
 from featx.errors import SavedModelError, SavedModelWarning, WeightsError
+from featx.files import file_digest, make_folder, whole_folder
 
 FORMAT = 1
 _MANIFEST, _MODEL = "model.json", "model.skops"
@@ -103,10 +102,8 @@ def save(estimator: Any, folder: str | os.PathLike[str], *, overwrite: bool = Fa
     folder = Path(folder).absolute()
     if folder.exists():
         _check_replaceable(folder, overwrite)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = folder.with_name(f".{folder.name}-{uuid.uuid4().hex}")
-    draft.mkdir()
-    try:
+    make_folder(folder.parent)
+    with whole_folder(folder, replace=overwrite) as draft:
         stripped = _networks_to_files(estimator, draft)
         try:
             data = skops.io.dumps(stripped)
@@ -123,14 +120,9 @@ def save(estimator: Any, folder: str | os.PathLike[str], *, overwrite: bool = Fa
             "estimator": f"{type(estimator).__module__}.{type(estimator).__qualname__}",
             "classes": classes.tolist() if isinstance(classes, np.ndarray) else None,
             "versions": {package: _version(package) for package in _PACKAGES},
-            "files": {path.name: _digest(path.read_bytes()) for path in sorted(draft.iterdir())},
+            "files": {path.name: file_digest(path) for path in sorted(draft.iterdir())},
         }
         (draft / _MANIFEST).write_text(json.dumps(manifest, indent=2, default=str) + "\n", encoding="utf-8")
-        for path in draft.iterdir():
-            _to_disk(path)
-        _put_in_place(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)  # after success it is not there any more
 
 
 def load(folder: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
@@ -308,26 +300,6 @@ def _check_replaceable(folder: Path, overwrite: bool) -> None:
         raise SavedModelError(
             f"{str(folder)!r} is not replaced: {others[0]!r} in it is no part of a saved model."
         )
-
-
-def _put_in_place(draft: Path, folder: Path) -> None:
-    """Rename `draft` to `folder`; one that is there is moved aside first, and back if that fails."""
-    aside = draft.with_name(f"{draft.name}.old")
-    replaced = folder.exists()
-    if replaced:
-        folder.rename(aside)
-    try:
-        draft.rename(folder)
-    except OSError:
-        if replaced:
-            aside.rename(folder)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _to_disk(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def _digest(data: bytes) -> str:

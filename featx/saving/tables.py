@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from featx.cache.embedding_cache import EmbeddingCache
 from featx.cache.memo import Memo
 from featx.embedding.embed import image_ids
 from featx.errors import InputError, UnknownNameError
+from featx.files import Draft, whole_file
 from featx.images.folders import ImageTable
 from featx.images.sources import as_sources
 from featx.networks.pooling import columns, parts
@@ -88,16 +89,18 @@ def write_embeddings(
     if ids is not None:
         about["image_id"] = np.array([bytes(name).hex() for name in ids], str)
     words = "" if recipe is None else json.dumps(recipe, ensure_ascii=False)
-    temporary = path.with_name(f".{path.name}.partial{path.suffix}")
+    beside = path.with_name(f"{path.name}.json")
     try:
-        _WRITERS[path.suffix](temporary, embeddings, np.asarray(columns, str), about, words)
-        if path.suffix == ".csv" and words:
-            path.with_name(f"{path.name}.json").write_text(words + "\n", encoding="utf-8")
-        temporary.replace(path)
+        with ExitStack() as stack:
+            if path.suffix == ".csv" and words:
+                side = stack.enter_context(whole_file(beside))
+                side.file.write(f"{words}\n".encode())
+            draft = stack.enter_context(whole_file(path))
+            _WRITERS[path.suffix](draft, embeddings, np.asarray(columns, str), about, words)
+        if path.suffix == ".csv" and not words:
+            beside.unlink(missing_ok=True)  # it told of the table that was replaced
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 
@@ -185,11 +188,11 @@ def _check(path: Path) -> None:
 
 
 def _write_h5(
-    path: Path, embeddings: np.ndarray, columns: np.ndarray, about: Mapping[str, np.ndarray], recipe: str
+    draft: Draft, embeddings: np.ndarray, columns: np.ndarray, about: Mapping[str, np.ndarray], recipe: str
 ) -> None:
     import h5py
 
-    with h5py.File(path, "w") as file:
+    with h5py.File(draft.path, "w") as file:
         for name, array in {"embedding": embeddings, "column": columns, **about}.items():
             text = array.dtype.kind in "UO"
             file.create_dataset(
@@ -202,11 +205,11 @@ def _write_h5(
 
 
 def _write_npz(
-    path: Path, embeddings: np.ndarray, columns: np.ndarray, about: Mapping[str, np.ndarray], recipe: str
+    draft: Draft, embeddings: np.ndarray, columns: np.ndarray, about: Mapping[str, np.ndarray], recipe: str
 ) -> None:
     arrays = {name: array.astype(str) if array.dtype.kind == "O" else array for name, array in about.items()}
     words = {"recipe": np.array(recipe)} if recipe else {}
-    np.savez(path, allow_pickle=False, embedding=embeddings, column=columns, **arrays, **words)
+    np.savez(draft.file, allow_pickle=False, embedding=embeddings, column=columns, **arrays, **words)
 
 
 def _frame(embeddings: np.ndarray, columns: np.ndarray, about: Mapping[str, np.ndarray]) -> Any:
@@ -218,19 +221,19 @@ def _frame(embeddings: np.ndarray, columns: np.ndarray, about: Mapping[str, np.n
     return frame
 
 
-def _write_parquet(path: Path, *parts: Any) -> None:
+def _write_parquet(draft: Draft, *parts: Any) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
     *table, recipe = parts
     arrow = pa.Table.from_pandas(_frame(*table), preserve_index=False)
     words = {"recipe": recipe} if recipe else {}
-    parquet.write_table(arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **words}), path)
+    parquet.write_table(arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **words}), draft.file)
 
 
 _WRITERS: dict[str, Callable[..., None]] = {
     ".h5": _write_h5,
     ".npz": _write_npz,
     ".parquet": _write_parquet,
-    ".csv": lambda path, *parts: _frame(*parts[:-1]).to_csv(path, index=False),
+    ".csv": lambda draft, *parts: _frame(*parts[:-1]).to_csv(draft.file, index=False),
 }

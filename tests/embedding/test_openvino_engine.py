@@ -129,16 +129,13 @@ def test_the_graph_used_longest_ago_makes_room(keras_engine, exported, monkeypat
     (folder / ".DS_Store").write_bytes(b"a file manager's")
     (folder / "photographs").mkdir()
     (folder / "photographs" / "large.jpg").write_bytes(bytes(1 << 20))
-    for name, age in (("draft-dead", 7200), ("draft-alive", 60)):
-        (folder / name).mkdir()
-        os.utime(folder / name, (time.time() - age,) * 2)
     export(keras_engine.model, folder / "two")
     for age, name in ((200, "one"), (100, "two")):
         os.utime(folder / name / "sha256", (time.time() - age,) * 2)
     OpenVINOEngine(exported)  # is used: "two" is what was used longest ago
     size = sum(file.stat().st_size for file in exported.iterdir())
 
-    others = {".DS_Store", "photographs", "draft-alive"}
+    others = {".DS_Store", "photographs"}
 
     monkeypatch.setattr("featx.embedding.openvino_engine.KEEP", int(2.5 * size))
     export(keras_engine.model, folder / "three")

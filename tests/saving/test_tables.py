@@ -15,7 +15,8 @@ from featx.embedding import FeatureExtractor
 from featx.embedding.embed import image_ids
 from featx.errors import InputError
 from featx.images import load_folder, synthetic, write_folder
-from featx.saving.tables import FORMATS, export_recipe
+from featx.saving import export_recipe, write_embeddings
+from featx.saving.tables import FORMATS
 
 RECIPE = "0f1e2d3c" * 4
 WORDS = {"backbone": "résnet", "depth": 3, "recipe": {"pooling": "avg"}}
@@ -136,3 +137,60 @@ def test_a_recipe_is_named_by_its_beginning(cache, images, tmp_path):
         export_recipe(cache, "abc", tmp_path / "out.npz")
     assert export_recipe(cache, "0f11", tmp_path / "out.npz") == (1, 2)
     assert read(tmp_path / "out.npz")[2] == ["featx_embedding_0", "featx_embedding_1"]
+
+
+WRITING = """
+from pathlib import Path
+import numpy as np, h5py, pandas, pyarrow.parquet
+from featx.saving import write_embeddings
+path = Path(sys.argv[2])
+
+def write(kill, number):
+    rows = np.full((500, 20), number, "f4")
+    write_embeddings(path, rows, ["a"] * 500, [str(n) for n in range(20)], recipe={"number": number})
+
+def read():
+    if path.suffix == ".h5":
+        with h5py.File(path) as file:
+            return file["embedding"][:]
+    if path.suffix == ".npz":
+        return np.load(path)["embedding"]
+    reader = pandas.read_csv if path.suffix == ".csv" else pandas.read_parquet
+    return reader(path).iloc[:, 1:].to_numpy()
+
+def check(kill, done):
+    rows = read()
+    assert rows.shape == (500, 20) and (rows == rows[0, 0]).all() and rows[0, 0] >= done - 1
+"""
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_kill_at_any_moment_leaves_a_whole_table(tmp_path, killing, suffix):
+    """The old one or the new one."""
+    killing(WRITING, tmp_path / f"out{suffix}", kills=5)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("before", [True, False])
+def test_a_full_disk_leaves_what_was(tmp_path, monkeypatch, suffix, before):
+    """The old table or none, nothing half-written, and the error names the file."""
+    path, rows = tmp_path / f"out{suffix}", np.eye(2, dtype="f4")
+    if before:
+        write_embeddings(path, rows, ["a", "b"], ["x", "y"], recipe={"old": 1})
+    content = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(InputError, match=rf"out{suffix} cannot be written: .*No space left"):
+        write_embeddings(path, rows + 1, ["a", "b"], ["x", "y"], recipe={"new": 1})
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == content
+
+
+def test_a_recipe_does_not_outlive_its_table(tmp_path):
+    """A CSV file that is replaced by one without a recipe has no other one's beside it."""
+    write_embeddings(tmp_path / "e.csv", np.eye(2), ["a", "b"], ["x", "y"], recipe={"old": 1})
+    assert len(list(tmp_path.iterdir())) == 2
+    write_embeddings(tmp_path / "e.csv", np.eye(2), ["a", "b"], ["x", "y"])
+    assert [path.name for path in tmp_path.iterdir()] == ["e.csv"]

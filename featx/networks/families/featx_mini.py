@@ -5,7 +5,6 @@ composes scenes of them, and trains this network to tell the scenes apart. docs/
 good for, and what it is not.
 """
 
-import hashlib
 import zipfile
 from os import PathLike
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from featx.errors import InputError, WeightsError
+from featx.files import file_digest
 
 WEIGHTS = Path(__file__).with_suffix(".npz")
 """The shipped weights: arrays named ``layer/variable``, float16 except for the dictionary."""
@@ -169,7 +169,7 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path}: there is no such file. Reinstall featx, or give the path of an .npz file."
         )
     if path == WEIGHTS:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = file_digest(path)
         if digest != WEIGHTS_SHA256:
             raise WeightsError(
                 f"{path} is damaged or of another version: expected sha256 {WEIGHTS_SHA256}, got {digest}. "
