@@ -21,6 +21,7 @@ import numpy as np
 from featx.cache import EmbeddingCache
 from featx.cache.index import Index
 from featx.cache.segment import Segment
+from featx.cache.store import shared
 
 RECIPE = "0" * 32
 
@@ -118,6 +119,7 @@ def million(folder: Path, rounds: int) -> None:
     asked, out = ids[order], np.empty_like(rows)
 
     def look() -> None:
+        shared.cache_clear()
         if not EmbeddingCache(folder / "million").gather(RECIPE, asked, out).all():
             raise AssertionError("a row is missing")
 

@@ -15,21 +15,25 @@ import numpy as np
 from featx.cache import upkeep
 from featx.cache.index import ascending, join, split
 from featx.cache.segment import DTYPES, rows_at_once
-from featx.cache.store import RECIPE_ID, Store
+from featx.cache.store import RECIPE_ID, shared
 from featx.cache.upkeep import Damage, RecipeInfo, Removed
 from featx.errors import DamagedSegmentError, InputError, UnknownNameError
+
+NOTHING = "none"
+"""The word for no cache at all."""
 
 
 class EmbeddingCache:
     """A folder of embeddings.
 
     Costs nothing to make, creates nothing on disk before the first `put`, holds no open file, and is pickled
-    as its path and dtype.
+    as its path and dtype. All caches of one folder in a process share what they have read of it.
 
     Parameters
     ----------
     path
-        The folder. Default: the environment variable ``FEATX_CACHE``, else the platform's user cache folder.
+        The folder. Default, or ``"auto"``: the one that the environment variable ``FEATX_CACHE`` names, else the
+        platform's user cache folder.
     dtype
         How vectors are stored from now on: ``float32``, or ``float16``, which takes half the room and rounds
         each number to 11 binary digits. Both are read as float32, and one folder may hold both. With float16
@@ -55,7 +59,37 @@ class EmbeddingCache:
             raise UnknownNameError("dtype", dtype, DTYPES)
         self.path = _folder(path)
         self.dtype = dtype
-        self._store = Store(self.path)
+        self._store = shared(self.path)
+
+    @classmethod
+    def at(
+        cls, cache: "str | os.PathLike[str] | EmbeddingCache | None", dtype: str = "float32"
+    ) -> "EmbeddingCache | None":
+        """Give the cache that someone means: what ``cache=`` and ``--cache`` take, everywhere in featx.
+
+        Parameters
+        ----------
+        cache
+            ``"auto"``: the folder that ``FEATX_CACHE`` names, else the platform's user cache folder. A path or a
+            cache: that one. ``"none"`` or None, also by ``FEATX_CACHE=none``: nothing is kept.
+        dtype
+            As above; a cache that is given keeps its own.
+
+        Raises
+        ------
+        InputError
+            If it is none of these.
+
+        Examples
+        --------
+        >>> EmbeddingCache.at("/tmp/photos")
+        EmbeddingCache('/tmp/photos')
+        >>> EmbeddingCache.at("none") is None
+        True
+        """
+        if cache is None or isinstance(cache, EmbeddingCache):
+            return cache
+        return None if _meant(cache) == NOTHING else cls(cache, dtype)
 
     def __repr__(self) -> str:
         dtype = "" if self.dtype == DTYPES[0] else f", dtype={self.dtype!r}"
@@ -285,9 +319,22 @@ class EmbeddingCache:
             return upkeep.delete(self._store, recipe_id)
 
 
+def _meant(cache: str | os.PathLike[str] | None) -> str:
+    if cache is not None and not isinstance(cache, str | os.PathLike):
+        raise InputError(
+            f"cache={cache!r}: give 'auto', 'none', the path of a folder, an EmbeddingCache or None."
+        )
+    given = "auto" if cache is None else os.fspath(cache)
+    return os.environ.get("FEATX_CACHE", "auto") if given == "auto" else given
+
+
 def _folder(path: str | os.PathLike[str] | None) -> Path:
-    given = os.environ.get("FEATX_CACHE") if path is None else path
-    if given:
+    given = _meant(path)
+    if given == NOTHING:
+        raise InputError(
+            "'none' keeps nothing, and a folder is needed here. Name one (./none for one of that name)."
+        )
+    if given not in ("", "auto"):
         return Path(given).expanduser().absolute()
     from platformdirs import user_cache_path
 

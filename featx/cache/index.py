@@ -26,6 +26,13 @@ class Index:
     place: np.ndarray | None
     """Places in the order of `high`; None if there is one segment, whose rows are in that order."""
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the ids take, those that the segments hold included."""
+        own = () if self.place is None else (self.high, self.low, self.place)
+        segments = sum(segment.high.nbytes + segment.low.nbytes for segment in self.segments)
+        return segments + sum(array.nbytes for array in own)
+
     @classmethod
     def of(cls, segments: Sequence[Segment]) -> "Index":
         """Index segments; the first of several that hold an image is the one that is found."""

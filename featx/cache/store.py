@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ FORMAT = 1
 RECIPE_ID = re.compile(r"[0-9a-f]{32}")
 """Also what the stem of a segment looks like."""
 
+REMEMBERED = 1 << 28
+"""Bytes of ids that a store keeps in memory; those of the recipe asked for last are always kept."""
+
 _LONGEST_JSON = 1 << 20  # bytes read of a JSON file, which may be anything
 
 
@@ -39,7 +43,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._indexes: dict[str, Index] = {}  # replaced, never changed: threads need no lock
-        self._damaged: set[Path] = set()
+        self._damaged: dict[Path, tuple[int, ...]] = {}
 
     def index(self, recipe_id: str, dim: int | None = None) -> Index:
         """Return the index of all segments that are committed now and not damaged.
@@ -56,7 +60,7 @@ class Store:
         while True:
             known = self._indexes.get(recipe_id, Index.of([]))
             have = {segment.path: segment for segment in known.segments}
-            there = [path for path in listed(folder, SUFFIX) if path not in self._damaged]
+            there = [path for path in listed(folder, SUFFIX) if not self._is_damaged(path)]
             if set(there) != set(have):
                 try:
                     known = Index.of([have.get(path) or open_segment(path, recipe_id) for path in there])
@@ -65,7 +69,6 @@ class Store:
                 except DamagedSegmentError as damage:
                     self.disbelieve(damage)
                     continue
-                self._indexes[recipe_id] = known
             odd = [segment for segment in known.segments if dim not in {None, segment.dim}]
             if odd and len(odd) == len(known.segments):
                 raise CacheError(
@@ -73,19 +76,31 @@ class Store:
                     f"A recipe fixes the length of its vectors: make its id from all that changes them."
                 )
             if not odd:
+                self._remember(recipe_id, known)
                 return known
             for segment in odd:
                 self.disbelieve(DamagedSegmentError(segment.path, f"holds vectors of {segment.dim} numbers"))
 
     def disbelieve(self, damage: DamagedSegmentError) -> None:
         """Leave a segment out from now on, and say so."""
-        self._damaged.add(damage.path)
+        self._damaged[damage.path] = _state(damage.path)
         warnings.warn(
             f"{damage} It is ignored, and its images count as not cached. "
             f"`featx cache verify --repair` puts it out of the way.",
             CacheWarning,
             stacklevel=4,
         )
+
+    def _is_damaged(self, path: Path) -> bool:
+        return path in self._damaged and self._damaged[path] == _state(path)  # else it was mended
+
+    def _remember(self, recipe_id: str, index: Index) -> None:
+        indexes = {name: one for name, one in self._indexes.items() if name != recipe_id} | {recipe_id: index}
+        total = sum(one.nbytes for one in indexes.values())
+        for name in list(indexes)[:-1]:
+            if total > REMEMBERED:
+                total -= indexes.pop(name).nbytes
+        self._indexes = indexes
 
     def write(
         self,
@@ -135,6 +150,12 @@ class Store:
             raise CacheError(f"Cannot {doing} the cache {self.path}: {reason}") from error
 
 
+@lru_cache(maxsize=8)
+def shared(path: Path) -> Store:
+    """Give the one store that this process has of a folder, so that no segment is opened and digested twice."""
+    return Store(path)
+
+
 _ELSEWHERE = "choose another folder with cache= or FEATX_CACHE."
 _FULL = (
     f"there is no room left. What was finished is kept. Free some space (`featx cache gc`), or {_ELSEWHERE}"
@@ -168,6 +189,14 @@ def listed(folder: Path, suffix: str = "") -> list[Path]:
             return sorted(folder / entry.name for entry in entries if entry.name.endswith(suffix))
     except FileNotFoundError:
         return []
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    try:
+        status = path.lstat()
+    except OSError:
+        return ()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -39,7 +39,7 @@ def advise_command(
         )
     advice = advise(
         images.paths, images.labels, backbone, large=large, per_class=per_class, cv=folds, input_size=input_size,
-        verbose=int(not quiet), cache=None if cache == "none" else cache,
+        verbose=int(not quiet), cache=cache,
     )  # fmt: skip
     if as_json:
         print_json({**advice.to_dict(), "command": advice.command(str(source))})

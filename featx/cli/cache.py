@@ -21,11 +21,10 @@ class _Folder(click.ParamType[Any]):
     name = "folder"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if value == "none":
+        cache = featx.EmbeddingCache.at(value)
+        if cache is None:
             self.fail("'none' keeps nothing, so there is nothing to look after.", param, ctx)
-        return value if isinstance(value, featx.EmbeddingCache) else featx.EmbeddingCache(
-            None if value == "auto" else value
-        )  # fmt: skip
+        return cache
 
 
 class _Amount(click.ParamType[float]):

@@ -86,7 +86,7 @@ def classify_command(
         top=top,
         weights=weights,
         input_size=input_size,
-        cache=None if cache == "none" else cache,
+        cache=cache,
     )
     if as_json:
         print_json(

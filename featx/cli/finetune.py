@@ -130,7 +130,7 @@ def _tuner(
         "validation": validation or None,
         "random_state": seed,
         "n_jobs": jobs,
-        "cache": None if cache == "none" else cache,
+        "cache": cache,
         "verbose": int(not quiet),
     }
     if regression:

@@ -83,9 +83,7 @@ def extractor_from(
     *, weights: str, cache: str, cache_dtype: str, jobs: int | None, quiet: bool, **choices: Any
 ) -> Any:
     """Make a `FeatureExtractor` from those options."""
-    kept: Any = None if cache == "none" else cache
-    if kept and cache_dtype != "float32":
-        kept = featx.EmbeddingCache(None if cache == "auto" else cache, cache_dtype)
+    kept: Any = cache if cache_dtype == "float32" else featx.EmbeddingCache.at(cache, cache_dtype)
     return featx.FeatureExtractor(
         weights=None if weights == "none" else weights,
         cache=kept,

@@ -66,7 +66,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         Workers that read and decode, see `joblib.parallel_config`. None: a thread for every core. Changes no number.
     cache
         ``"auto"``: the folder FEATX_CACHE, else the user's cache folder. A path or an `EmbeddingCache`: that one.
-        None: nothing is kept.
+        None or ``"none"``: nothing is kept.
     on_error
         ``"raise"``: after the good images are done and kept, one `ImageError` names every bad one. ``"nan"``: a bad
         image becomes a row of NaN, and ``bad_images_`` says which and why.
@@ -257,9 +257,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
 
     def open_cache(self) -> EmbeddingCache | None:
         """Open the cache that `cache` names; None where nothing is kept."""
-        if self.cache is None or isinstance(self.cache, EmbeddingCache):
-            return self.cache
-        return EmbeddingCache(None if self.cache == "auto" else self.cache)
+        return EmbeddingCache.at(self.cache)
 
     def _check(self) -> None:
         choices = (("resize", RULES), ("engine", ENGINES), ("on_error", ON_ERROR))

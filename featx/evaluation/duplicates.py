@@ -177,10 +177,8 @@ def leaked(
 
 
 def _memo(cache: str | PathLike[str] | EmbeddingCache | None) -> Memo | None:
-    if cache is None:
-        return None
-    known = cache if isinstance(cache, EmbeddingCache) else EmbeddingCache(None if cache == "auto" else cache)
-    return Memo(known.path)
+    known = EmbeddingCache.at(cache)
+    return Memo(known.path) if known else None
 
 
 def _content(ids: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from featx.cache import EmbeddingCache
+from featx.cache import EmbeddingCache, store
 from featx.cache.memo import Memo, Use
 from featx.errors import CacheError, CacheWarning, InputError
 
@@ -256,6 +256,133 @@ def test_reading_imports_neither_h5py_nor_keras():
     modules = "featx.cache.embedding_cache, featx.cache.memo"
     code = f"import sys, {modules}; print(*{{'h5py', 'keras', 'sklearn'}} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == []
+
+
+# One folder, one store in a process
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Record which segments are opened, which costs reading and digesting their ids."""
+    paths = []
+    real = store.open_segment
+    monkeypatch.setattr(
+        store, "open_segment", lambda path, recipe_id: (paths.append(path), real(path, recipe_id))[1]
+    )
+    return paths
+
+
+def test_a_cross_validation_opens_each_segment_once(opened, pixels, monkeypatch, tmp_path):
+    """However the cache is named, in each of five folds, for which scikit-learn clones the extractor."""
+    from sklearn.dummy import DummyClassifier
+    from sklearn.model_selection import cross_val_score
+    from sklearn.pipeline import make_pipeline
+
+    from featx import FeatureExtractor
+
+    monkeypatch.setenv("FEATX_CACHE", str(tmp_path / "auto"))
+    for cache in ("auto", tmp_path / "path", EmbeddingCache(tmp_path / "cache")):
+        extractor = FeatureExtractor(depth=1, pooling="avg", input_size=32, cache=cache)
+        for part in np.split(pixels, 3):
+            extractor.transform(part)
+        store.shared.cache_clear()
+        opened.clear()
+        cross_val_score(make_pipeline(extractor, DummyClassifier()), pixels, np.arange(12) % 2, cv=5)
+        assert sorted(opened) == segments(EmbeddingCache.at(cache))
+        assert len(opened) == 3
+
+
+def test_copies_of_a_cache_share_what_they_know(cache, opened):
+    """Pickled ones, which workers get for every task, and others of the same folder; not those of another one."""
+    cache.put(RECIPE, *make([1]))
+    for copy in (cache, pickle.loads(pickle.dumps(cache)), EmbeddingCache(cache.path, "float16")):
+        assert look(copy, [1]).all()
+    assert len(opened) == 1
+    other = EmbeddingCache(cache.path.with_name("other"))
+    assert not look(other, [1]).any()
+
+
+def test_a_folder_deleted_and_made_anew_is_noticed(cache):
+    """What was in it is not served any more, what is put then is."""
+    cache.put(RECIPE, *make([1]))
+    assert look(cache, [1]).all()
+    shutil.rmtree(cache.path)
+    assert not look(cache, [1]).any()
+    cache.put(RECIPE, *make([2], dim=4))
+    assert look(EmbeddingCache(cache.path), [1, 2]).tolist() == [False, True]
+
+
+def test_a_damaged_segment_that_is_mended_counts_again(cache):
+    """A backup copied over it, under the same name, is believed without a new process."""
+    cache.put(RECIPE, *make(range(10)))
+    (path,) = segments(cache)
+    sound = path.read_bytes()
+    spoil(path)
+    with pytest.warns(CacheWarning, match="do not match their checks"):
+        assert not look(cache, range(10)).any()
+    path.write_bytes(sound)
+    assert look(cache, range(10)).all()
+
+
+@LINUX
+def test_a_forked_process_sees_what_it_and_others_write(cache):
+    """It inherits what is known, and goes on from there on its own."""
+    code = """
+import os, sys
+from featx.cache import EmbeddingCache
+cache, recipe_id = EmbeddingCache(sys.argv[1]), "0123456789abcdef" * 2
+cache.put(recipe_id, *make([1]))
+child = os.fork()
+if not child:
+    cache.put(recipe_id, *make([2]))
+    os._exit(0 if cache.gather(recipe_id, make([1, 2])[0], np.zeros((2, 4), "f4")).all() else 1)
+assert os.waitpid(child, 0)[1] == 0
+assert cache.gather(recipe_id, make([1, 2])[0], np.zeros((2, 4), "f4")).all()
+"""
+    child(code, cache.path)
+
+
+def test_ids_of_many_recipes_stay_within_a_bound(cache, opened, monkeypatch):
+    """Those asked for longest ago are forgotten and read again; the one in use is always kept."""
+    recipes = [f"{number:032x}" for number in range(4)]
+    for recipe_id in recipes:
+        cache.put(recipe_id, *make(range(100)))
+        assert look(cache, range(100), recipe_id).all()
+    (size,) = {store.shared(cache.path).index(one).nbytes for one in recipes}
+    monkeypatch.setattr(store, "REMEMBERED", 2 * size)
+    opened.clear()
+    for number in (3, 2, 3, 0, 3, 2, 0):
+        assert look(cache, range(100), recipes[number]).all()
+    assert [path.parent.name for path in opened] == [recipes[number] for number in (0, 2, 0)]
+
+
+@pytest.mark.parametrize("given", ["none", None])
+def test_none_means_no_cache(given, monkeypatch, tmp_path, pixels):
+    """As a parameter and as FEATX_CACHE; nothing is written, and no folder of that name appears."""
+    from featx import FeatureExtractor
+
+    monkeypatch.chdir(tmp_path)
+    assert EmbeddingCache.at(given) is None
+    FeatureExtractor(depth=1, pooling="avg", input_size=32, cache=given).transform(pixels[:2])
+    monkeypatch.setenv("FEATX_CACHE", "none")
+    assert EmbeddingCache.at("auto") is None
+    FeatureExtractor(depth=1, pooling="avg", input_size=32).transform(pixels[:2])
+    for make_one in (lambda: EmbeddingCache("none"), EmbeddingCache):
+        with pytest.raises(InputError, match="'none' keeps nothing, and a folder is needed here"):
+            make_one()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_auto_is_the_folder_that_the_environment_names_now(monkeypatch, tmp_path):
+    """A change is heeded; other words are paths, and a cache is itself."""
+    for name in "ab":
+        monkeypatch.setenv("FEATX_CACHE", str(tmp_path / name))
+        assert EmbeddingCache.at("auto").path == EmbeddingCache().path == tmp_path / name
+    half = EmbeddingCache(tmp_path, "float16")
+    assert EmbeddingCache.at(half) is half
+    assert EmbeddingCache.at(tmp_path, "float16") == half
+    with pytest.raises(InputError, match="cache=5: give 'auto', 'none', the path of a folder"):
+        EmbeddingCache.at(5)
 
 
 # Wrong use
@@ -644,6 +771,7 @@ def test_a_damaged_segment_is_named_and_recomputed(cache, place):
     (bad,) = segments(cache)
     cache.put(RECIPE, *make(range(10, 20)))
     spoil(bad, place)
+    store.shared.cache_clear()  # as in another process
     cache = EmbeddingCache(cache.path)
     with pytest.warns(
         CacheWarning, match=f"{bad.stem}.* It is ignored, and its images count as not cached"
