@@ -11,7 +11,8 @@ import click
 
 import featx
 from featx.cli.options import as_json, print_json, print_table
-from featx.networks.catalogue import Backbone, find
+from featx.networks.backbone import Backbone
+from featx.networks.catalogue import find
 
 
 @click.command()

@@ -18,7 +18,7 @@ from featx.cache.identity import FORMAT, digest, graph_digest, recipe_id, weight
 from featx.cache.memo import Memo
 from featx.embedding.keras_engine import PREDICTING
 from featx.errors import InputError, UnknownNameError
-from featx.networks.catalogue import Backbone
+from featx.networks.backbone import Backbone
 from featx.networks.graph import SCALINGS, Graph, Tensor
 from featx.networks.network import Network, Size, network_of
 from featx.networks.pooling import columns, parts

@@ -22,7 +22,7 @@ from featx.embedding.keras_engine import ENGINES, device
 from featx.embedding.plan import Choices, resolve
 from featx.errors import FeatxError, UnknownNameError
 from featx.images.datasets import write_photographs
-from featx.networks.catalogue import Backbone
+from featx.networks.backbone import Backbone
 from featx.networks.network import Size
 
 SMALL = ("featx-mini", "mobilenet_v3_small", "mobilenet_v2", "efficientnet_b0", "resnet50")

@@ -1,9 +1,5 @@
-from .catalogue import (
-    Backbone as Backbone,
-)
-from .catalogue import (
-    backbones as backbones,
-)
+from .backbone import Backbone as Backbone
+from .catalogue import backbones as backbones
 from .cuts import (
     Depth as Depth,
 )

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from featx.errors import InputError, WeightsError
-from featx.networks.catalogue import Backbone, backbones, find
+from featx.networks.backbone import Backbone
+from featx.networks.catalogue import backbones, find
 from featx.networks.graph import Graph, flatten
 from featx.networks.weights import is_published, locate
 

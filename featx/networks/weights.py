@@ -7,7 +7,7 @@ from pathlib import Path
 
 from featx.errors import WeightsError
 from featx.files import file_digest, make_folder, put_in_place, scratch
-from featx.networks.catalogue import Backbone
+from featx.networks.backbone import Backbone
 
 
 def keras_home() -> Path:

@@ -5,9 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from featx import FeatureExtractor, backbones, load_folder
+from featx import FeatureExtractor, load_folder
 from featx.errors import InputError, WeightsError
-from featx.exploring.imagenet import _DIGESTS, classifier, classify, confidence, with_top
+from featx.exploring.imagenet import classifier, classify, confidence
 from featx.images import synthetic
 from featx.networks.catalogue import find
 
@@ -31,16 +31,10 @@ def test_files_are_those_keras_asks_for(name, monkeypatch):
     monkeypatch.setattr(keras.Model, "load_weights", lambda *_: None)
     row = find(name)
     getattr(keras.applications, row.builder)(weights="imagenet", **row.options)
-    top = with_top(row)
+    top = row.with_classifier()
 
     assert asked == [(top.weights_file(), top.weights_url(), top.digest)]
     keras.backend.clear_session()
-
-
-def test_every_network_with_a_published_digest_has_one_here():
-    """Where Keras publishes a digest without the classifier it publishes one with it, and they differ."""
-    assert {row.name for row in backbones() if row.digest} == set(_DIGESTS)
-    assert not {row.digest for row in backbones()} & set(_DIGESTS.values())
 
 
 def test_ants_and_bees_are_seen(data, imagenet):

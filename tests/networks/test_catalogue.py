@@ -6,19 +6,22 @@ import subprocess
 import sys
 import warnings
 from dataclasses import FrozenInstanceError
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from featx.errors import UnknownNameError
-from featx.networks.catalogue import Backbone, backbones, canonical, find
+from featx.networks import Backbone, backbones
+from featx.networks.catalogue import FACTS, find
 
 ROWS = [row for row in backbones() if not row.embedded]
 QUICK = {
     *("mobilenet_0.25", "mobilenet_v2_0.35", "mobilenet_v3_small", "efficientnet_b0", "efficientnet_v2_b0"),
     *("convnext_tiny", "resnet50", "resnet50_v2", "densenet121", "inception_v3", "xception"),
 }
+CHECKED = "c1b76e428600712bbb648981f9088ebd1d4b63a886fe6fae3ff4bd8cfde03d89"
 PAGE = Path(__file__).parents[2] / "docs" / "backbones.md"
 DATA = Path(os.environ.get("FEATX_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
@@ -163,10 +166,10 @@ def test_loads_published_weights(name, size):
 def test_names_are_found_however_they_are_written():
     """Case, underscores and hyphens do not matter, and Keras' names are names of the plain networks."""
     for row in backbones():
-        assert {canonical(row.name), canonical(row.name.upper().replace("_", "-"))} == {row.name}
+        assert find(row.name) is find(row.name.upper().replace("_", "-")) is row
         if not row.options:
             assert find(row.builder) is row
-    assert canonical("MobileNet-V2_1.0") == "mobilenet_v2"
+    assert find("MobileNet-V2_1.0").name == "mobilenet_v2"
 
 
 def test_unknown_name_gets_the_nearest_one():
@@ -177,7 +180,7 @@ def test_unknown_name_gets_the_nearest_one():
     with pytest.raises(UnknownNameError, match="Did you mean 'EfficientNetB7'"):
         find("EfficientNetB9")
     with pytest.raises(UnknownNameError, match="Unknown backbone ''"):
-        canonical("")
+        find("")
 
 
 def test_rows_differ_and_do_not_change():
@@ -201,6 +204,20 @@ def test_default_backbone_comes_with_featx():
     assert len(row.depth) == len(row.pooling)
 
 
+def test_a_digest_for_each_file():
+    """Where Keras publishes a digest without the classifier it publishes one with it, and they differ."""
+    pairs = [(row.digest, row.digest_with_classifier) for row in backbones()]
+
+    assert all((one is None) == (other is None) for one, other in pairs)
+    known = [digest for pair in pairs for digest in pair if digest]
+    assert len(known) == len(set(known)) == 2 * 42
+
+
+def test_no_fact_changes_by_accident():
+    """The file of facts is the one that was checked: whoever changes a fact changes this digest, too."""
+    assert sha256(FACTS.read_bytes()).hexdigest() == CHECKED
+
+
 def test_importing_the_table_imports_no_keras():
     """The table is there in milliseconds, without Keras or NumPy."""
     code = "import sys, featx; featx.backbones(); print({'keras', 'numpy', 'tensorflow'} & set(sys.modules))"
@@ -209,7 +226,7 @@ def test_importing_the_table_imports_no_keras():
 
 
 def test_page_shows_the_table():
-    """docs/backbones.md ends with the table; `python -m tests.test_catalogue` renews it."""
+    """docs/backbones.md ends with the table; `python tests/networks/test_catalogue.py` renews it."""
     assert PAGE.read_text(encoding="utf-8") == renewed(PAGE.read_text(encoding="utf-8"))
 
 
