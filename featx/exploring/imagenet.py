@@ -2,8 +2,6 @@
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
@@ -17,10 +15,13 @@ from featx.images.sources import as_sources
 from featx.networks.backbone import Backbone
 from featx.networks.catalogue import find
 from featx.networks.network import build, load_model
-from featx.networks.weights import keras_home, locate
+from featx.networks.weights import fetch, find_local, locate
 
-_NAMES = "imagenet_class_index.json"
-_NAMES_URL = f"https://storage.googleapis.com/download.tensorflow.org/data/{_NAMES}"
+_LABELS = (  # name, address and digest of the file, from Keras 3.15.1
+    "imagenet_class_index.json",
+    "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json",
+    "c2c37ea517e94d9795004a39431a14cb",
+)
 
 
 class Guess(NamedTuple):
@@ -69,7 +70,7 @@ def classify(
     featx.errors.InputError: 'featx-mini' has no classifier: it was trained without labels. ...
     """
     extractor = classifier(backbone, **choices)
-    names = _names()
+    names = _names(fetch(*_LABELS))
     chances = probabilities(images, extractor)
     best = np.argsort(-chances, axis=1, kind="stable")[:, :top]
     return [
@@ -113,9 +114,7 @@ def confidence(images: Any, extractor: FeatureExtractor, *, sample: int = 200) -
     if row.embedded:
         return None
     size = _side(extractor.input_size, row)
-    own = os.environ.get("FEATX_WEIGHTS")
-    folders = [*([Path(own)] if own else []), keras_home() / "models"]
-    if not any((folder / row.with_classifier().weights_file(size)).is_file() for folder in folders):
+    if find_local(row.with_classifier().weights_file(size)) is None:
         return None
     sources = as_sources(images, image_shape=extractor.image_shape, value_range=extractor.value_range)
     sources = sources[:: max(1, len(sources) // sample)][:sample]
@@ -174,20 +173,8 @@ def _side(size: Any, row: Backbone) -> int:
     return int(height) if height == width else row.input_size
 
 
-def _names() -> Sequence[str]:
-    """Give the names of ImageNet's classes, in the order of the networks' outputs."""
-    row = replace(
-        find("mobilenet_v2"), name=_NAMES, file=_NAMES, url=_NAMES_URL, digest=None, sizes=(), input_size=0
-    )
-    return _read_names(locate(row, "auto", 0))
-
-
 @lru_cache(maxsize=2)
-def _read_names(path: Path) -> tuple[str, ...]:
-    try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(str(index[str(place)][1]) for place in range(1000))
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise InputError(
-            f"{path} does not name ImageNet's 1,000 classes; delete it to download it again."
-        ) from error
+def _names(path: Path) -> tuple[str, ...]:
+    """Read the names of ImageNet's classes, in the order of the networks' outputs."""
+    index = json.loads(path.read_text(encoding="utf-8"))
+    return tuple(str(index[str(place)][1]) for place in range(1000))

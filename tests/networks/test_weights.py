@@ -12,7 +12,7 @@ import pytest
 
 from featx.errors import WeightsError
 from featx.networks.catalogue import find
-from featx.networks.weights import is_published, keras_home, locate
+from featx.networks.weights import fetch, find_local, is_published, keras_home, locate
 
 ROW = replace(find("resnet50"), digest=hashlib.md5(b"weights").hexdigest())
 FILE = ROW.weights_file()
@@ -105,6 +105,22 @@ def test_a_damaged_local_file_is_not_believed():
         WeightsError, match=f"expected digest {ROW.digest}, found {hashlib.md5(b'damaged').hexdigest()}"
     ):
         locate(ROW, "auto", 224)
+
+
+def test_any_published_file_is_fetched_the_same_way(mirror):
+    """From the mirror into Keras' folder, checked then and whenever it is found there."""
+    put(mirror)
+    assert find_local(FILE) is None
+
+    path = fetch(FILE, "http://127.0.0.1:9/elsewhere", ROW.digest)
+    assert path == find_local(FILE) == keras_home() / "models" / FILE
+
+    with pytest.raises(WeightsError, match="is not the published file: expected digest 0123, found"):
+        fetch(FILE, "http://127.0.0.1:9/elsewhere", "0123")
+    with pytest.raises(
+        WeightsError, match=r"labels\.json is not on this machine .* put it at .*labels\.json or"
+    ):
+        fetch("labels.json", "http://127.0.0.1:9/labels.json")
 
 
 def test_a_missing_path_is_an_error(tmp_path):
