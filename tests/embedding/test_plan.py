@@ -1,6 +1,11 @@
 """From choices to recipes: one place in a network is one recipe, however it is written."""
 
+import os
+import sys
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
+from hashlib import md5
 
 import numpy as np
 import pytest
@@ -9,6 +14,9 @@ from featx.cache.memo import Memo
 from featx.embedding import plan
 from featx.embedding.embed import file_id
 from featx.embedding.plan import Choices, resolve
+from featx.errors import WeightsError
+from featx.networks.catalogue import find
+from featx.networks.weights import keras_home
 
 
 def taps_of(memo=None, **choices):
@@ -51,3 +59,82 @@ def test_a_plan_that_was_made_before_needs_no_network(depth, tmp_path, monkeypat
     monkeypatch.setattr(plan, "_graph", lambda *_: pytest.fail("the network was built"))
 
     assert taps_of(memo, depth=depth) == first
+
+
+opened = []  # paths that Python opened while somebody watched
+watching = []
+sys.addaudithook(lambda event, facts: opened.append(str(facts[0])) if watching and event == "open" else None)
+
+
+@contextmanager
+def watched(path):
+    """Give a list of one name for each time that Python opens a file; h5py opens without Python."""
+    found = []
+    watching.append(path)
+    try:
+        yield found
+    finally:
+        watching.clear()
+        found += [one for one in opened if one == str(path)]
+        opened.clear()
+
+
+@pytest.fixture
+def published(monkeypatch):
+    """Put weights of a narrow MobileNet where Keras keeps its own, as if with a published digest."""
+    import keras
+
+    from featx.cache import memo
+
+    folder = keras_home() / "models"
+    folder.mkdir(parents=True)
+    path = folder / "narrow.weights.h5"
+    keras.applications.MobileNet((32, 32, 3), alpha=0.25, weights=None, include_top=False).save_weights(path)
+    row = replace(find("mobilenet_0.25"), file=path.name, sizes=(), digest=md5(path.read_bytes()).hexdigest())
+    monkeypatch.setattr("featx.networks.network.find", lambda _: row)
+    monkeypatch.setattr(memo, "_RACY", -1)  # so that the test need not wait for two seconds
+    return path
+
+
+def test_a_warm_run_reads_no_weights_file(published, tmp_path):
+    """What the memo knows of a file's state spares reading it, however large it is."""
+    memo = Memo(tmp_path)
+    choices = Choices("mobilenet_0.25", input_size=32, depth=2, pooling="avg")
+    plans, counts = [], []
+    for _ in range(2):
+        with watched(published) as opens:
+            plans.append(resolve(choices, partial(file_id, memo=memo), memo))
+        counts.append(len(opens))
+
+    assert plans[0].taps == plans[1].taps
+    assert counts[0] >= 1
+    assert counts[1] == 0
+
+
+def test_a_replaced_weights_file_is_noticed(published, tmp_path):
+    """Another file in its place, even of the same size and age, is read, and refused as not the published one."""
+    memo = Memo(tmp_path)
+    choices = Choices("mobilenet_0.25", input_size=32, depth=2, pooling="avg")
+    resolve(choices, partial(file_id, memo=memo), memo)
+
+    status = published.stat()
+    content = bytearray(published.read_bytes())
+    content[-1] ^= 1
+    other = published.with_name("other")
+    other.write_bytes(content)
+    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    other.replace(published)
+
+    with pytest.raises(WeightsError, match=r"narrow\.weights\.h5 is not the published file"):
+        resolve(choices, partial(file_id, memo=memo), memo)
+
+
+def test_using_a_file_on_purpose_does_not_make_it_the_published_one(published, tmp_path):
+    """What was resolved for weights=path is not taken for the published weights, whose file must be checked."""
+    memo = Memo(tmp_path)
+    published.write_bytes(published.read_bytes() + b"tuned")
+    choices = Choices("mobilenet_0.25", input_size=32, depth=2, pooling="avg", weights=str(published))
+    resolve(choices, partial(file_id, memo=memo), memo)
+
+    with pytest.raises(WeightsError, match="is not the published file"):
+        resolve(replace(choices, weights="auto"), partial(file_id, memo=memo), memo)

@@ -1,10 +1,10 @@
 """Where weights come from: every place in its order, and a message that an offline user can act on."""
 
 import functools
-import hashlib
 import shutil
 import threading
 from dataclasses import replace
+from hashlib import md5
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -12,9 +12,9 @@ import pytest
 
 from featx.errors import WeightsError
 from featx.networks.catalogue import find
-from featx.networks.weights import fetch, find_local, is_published, keras_home, locate
+from featx.networks.weights import check, fetch, find_local, is_published, keras_home, locate
 
-ROW = replace(find("resnet50"), digest=hashlib.md5(b"weights").hexdigest())
+ROW = replace(find("resnet50"), digest=md5(b"weights").hexdigest())
 FILE = ROW.weights_file()
 
 
@@ -97,26 +97,26 @@ def test_offline_the_message_says_which_file_to_put_where():
     assert "FEATX_WEIGHTS" in message
 
 
-def test_a_damaged_local_file_is_not_believed():
-    """A file in Keras' folder whose digest is not the published one is an error that names both."""
-    put(keras_home() / "models", b"damaged")
+def test_another_file_is_not_believed(tmp_path):
+    """A file whose digest is not the published one is an error that names both."""
+    check(put(tmp_path), ROW.digest)
+    check(put(tmp_path, b"damaged"), None)
 
+    found = md5(b"damaged").hexdigest()
     with pytest.raises(
-        WeightsError, match=f"expected digest {ROW.digest}, found {hashlib.md5(b'damaged').hexdigest()}"
+        WeightsError, match=f"not the published file: expected digest {ROW.digest}, found {found}"
     ):
-        locate(ROW, "auto", 224)
+        check(tmp_path / FILE, ROW.digest)
 
 
 def test_any_published_file_is_fetched_the_same_way(mirror):
-    """From the mirror into Keras' folder, checked then and whenever it is found there."""
+    """From the mirror into Keras' folder, where it is found the next time; the message says what to do without."""
     put(mirror)
     assert find_local(FILE) is None
 
     path = fetch(FILE, "http://127.0.0.1:9/elsewhere", ROW.digest)
     assert path == find_local(FILE) == keras_home() / "models" / FILE
 
-    with pytest.raises(WeightsError, match="is not the published file: expected digest 0123, found"):
-        fetch(FILE, "http://127.0.0.1:9/elsewhere", "0123")
     with pytest.raises(
         WeightsError, match=r"labels\.json is not on this machine .* put it at .*labels\.json or"
     ):
