@@ -5,7 +5,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from featx.networks.flops import multiply_adds
+from featx.networks.cost import multiply_adds
 from featx.networks.network import Size, network_of
 
 

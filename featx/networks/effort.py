@@ -2,7 +2,7 @@
 
 from math import prod
 
-from featx.networks.flops import multiply_adds
+from featx.networks.cost import multiply_adds
 from featx.networks.graph import Graph
 
 VALUE = 30

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from featx.networks.flops import multiply_adds
+from featx.networks.cost import multiply_adds
 from featx.networks.graph import flatten
 from featx.networks.network import network_of
 
