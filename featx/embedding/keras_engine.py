@@ -55,7 +55,7 @@ class KerasEngine:
     Examples
     --------
     >>> import keras
-    >>> from featx.networks.graph import flatten
+    >>> from featx.networks.flatten import flatten
     >>> network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="only")])
     >>> graph = flatten(network, input_size=(8, 8), scaling="unit")
     >>> engine = KerasEngine(graph, [(graph.at("only"), "avg"), (graph.at("only"), "max+std")], batch_size=2)

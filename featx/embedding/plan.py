@@ -19,9 +19,10 @@ from featx.cache.memo import Memo
 from featx.embedding.keras_engine import PREDICTING
 from featx.errors import InputError, UnknownNameError
 from featx.networks.backbone import Backbone
-from featx.networks.graph import SCALINGS, Graph, Tensor
+from featx.networks.graph import Graph, Tensor
 from featx.networks.network import Network, Size, network_of
 from featx.networks.pooling import columns, parts
+from featx.networks.scaling import SCALINGS
 
 PRECISIONS = ("float32", "bfloat16")
 

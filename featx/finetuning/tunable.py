@@ -129,7 +129,7 @@ def make_tunable(
     head
         Where the head starts.
     scaling
-        A name in `featx.networks.graph.SCALINGS`, or ``"auto"``.
+        A name in `featx.networks.scaling.SCALINGS`, or ``"auto"``.
     stages
         How many of the stages are tuned, the deepest ones, or ``"all"``.
     decay

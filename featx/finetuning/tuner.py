@@ -30,7 +30,7 @@ from featx.finetuning.tunable import Head, Tunable, make_tunable
 from featx.heads.targets import Target
 from featx.images.resizing import RULES
 from featx.images.sources import Source, as_sources
-from featx.networks.graph import flatten
+from featx.networks.flatten import flatten
 from featx.networks.network import network_of
 
 PRECISIONS = ("float32", "mixed")

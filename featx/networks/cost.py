@@ -32,7 +32,7 @@ def multiply_adds(graph: Graph) -> list[int | None]:
     Examples
     --------
     >>> import keras
-    >>> from featx.networks.graph import flatten
+    >>> from featx.networks.flatten import flatten
     >>> network = keras.Sequential([
     ...     keras.Input((32, 32, 3)),
     ...     keras.layers.Conv2D(8, 3, strides=2, padding="same"),

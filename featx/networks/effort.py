@@ -32,7 +32,7 @@ def shares(graph: Graph, layers: list[str]) -> list[float]:
     Examples
     --------
     >>> import keras
-    >>> from featx.networks.graph import flatten
+    >>> from featx.networks.flatten import flatten
     >>> network = keras.Sequential([
     ...     keras.Input((32, 32, 3)),
     ...     keras.layers.Conv2D(8, 3, strides=2, padding="same", name="stem"),

@@ -12,7 +12,8 @@ from typing import Any
 from featx.errors import InputError, WeightsError
 from featx.networks.backbone import Backbone
 from featx.networks.catalogue import backbones, find
-from featx.networks.graph import Graph, flatten
+from featx.networks.flatten import flatten
+from featx.networks.graph import Graph
 from featx.networks.weights import check, is_published, locate
 
 Size = tuple[int, int]
@@ -39,7 +40,7 @@ class Network:
         Parameters
         ----------
         scaling
-            A name in `featx.networks.graph.SCALINGS`; ``"auto"`` for the network's own.
+            A name in `featx.networks.scaling.SCALINGS`; ``"auto"`` for the network's own.
         precision
             ``"float32"`` or ``"bfloat16"``.
 

@@ -8,7 +8,7 @@ import pytest
 from featx import FeatureExtractor
 from featx.embedding import engines as running
 from featx.embedding.keras_engine import KerasEngine
-from featx.networks.graph import flatten
+from featx.networks.flatten import flatten
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (41, 16, 16, 3), np.uint8)
 

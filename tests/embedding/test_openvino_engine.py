@@ -12,7 +12,7 @@ from featx.embedding.openvino_engine import OpenVINOEngine, export
 from featx.embedding.plan import Choices, resolve
 from featx.errors import ExportError
 from featx.networks import backbones
-from featx.networks.graph import flatten
+from featx.networks.flatten import flatten
 
 FAMILIES = [
     "featx-mini", "mobilenet_0.25", "mobilenet_v2_0.35", "mobilenet_v3_small", "mobilenet_v3_small_minimalistic",

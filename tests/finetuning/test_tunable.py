@@ -8,7 +8,7 @@ import pytest
 from featx import FeatureExtractor
 from featx.errors import InputError
 from featx.finetuning.tunable import Head, make_tunable
-from featx.networks.graph import flatten
+from featx.networks.flatten import flatten
 from featx.networks.network import network_of
 
 POOLING = ["avg+std", "grid2", "none"]

@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 
 from featx.networks.cost import multiply_adds
-from featx.networks.graph import flatten
+from featx.networks.flatten import flatten
 from featx.networks.network import network_of
 
 # millions, with the classifier, whose multiply-adds stand beside them

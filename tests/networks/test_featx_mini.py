@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from featx.errors import InputError, WeightsError
 from featx.networks.families import featx_mini as module
 from featx.networks.families.featx_mini import WEIGHTS, WEIGHTS_SHA256, featx_mini, load_weights
-from featx.networks.graph import flatten
+from featx.networks.flatten import flatten
 
 ROOT = Path(__file__).parents[2]
 MAPS = ("stage1_out", "stage2_out", "stage3_out", "stage4_out", "patches")

@@ -7,7 +7,8 @@ from keras import layers
 
 from featx.errors import InputError, UnknownNameError
 from featx.networks import backbones
-from featx.networks.graph import SCALINGS, flatten
+from featx.networks.flatten import flatten
+from featx.networks.scaling import SCALINGS
 
 UINT8 = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
 

@@ -1,0 +1,177 @@
+"""Any Keras network laid out as a flat graph that begins with uint8 pixels."""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from featx.errors import InputError
+from featx.networks.graph import Graph, Tensor
+from featx.networks.scaling import scaled
+
+
+def flatten(network: Any, *, input_size: tuple[int, int], scaling: str, precision: str = "float32") -> Graph:
+    """Lay a network out as a flat graph that begins with uint8 pixels.
+
+    Parameters
+    ----------
+    network
+        A functional or sequential Keras model that takes one image of 3 channels, or of 1 (then fed with luminance).
+        Its layers and weights are shared, not copied, in float32.
+    input_size
+        Height and width in pixels.
+    scaling
+        A name in `featx.networks.scaling.SCALINGS`.
+    precision
+        ``"float32"``; or ``"bfloat16"``: weights stay float32, the arithmetic of each layer is bfloat16.
+
+    Returns
+    -------
+    Graph
+
+    Raises
+    ------
+    InputError
+        If the network is not functional, takes something else than images, or does not work at this size.
+    """
+    import keras
+
+    if not isinstance(network, keras.Sequential | keras.Function):
+        raise InputError(
+            f"{type(network).__name__} is no functional or sequential Keras model, so its layers cannot be seen "
+            "from outside. Rebuild it with keras.Model(inputs, outputs)."
+        )
+    if isinstance(network, keras.Sequential) and not network.built:
+        network.build((None, *input_size, 3))
+    if (
+        len(network.inputs) != 1
+        or len(network.inputs[0].shape) != 4
+        or network.inputs[0].shape[-1] not in (1, 3)
+    ):
+        shapes = [tuple(tensor.shape) for tensor in network.inputs]
+        raise InputError(
+            f"A backbone takes one image of shape (n, h, w, 3) or (n, h, w, 1); this one takes {shapes}."
+        )
+    pixels = keras.Input((*input_size, 3), dtype="uint8", name="featx_pixels")
+    start = scaled(pixels, scaling, network.inputs[0].shape[-1])
+    walk = _Walk(start, precision)
+    try:
+        outputs = walk.run(network, start, "")
+    except (ValueError, TypeError) as error:  # what Keras' layers raise for shapes they cannot take
+        raise InputError(
+            f"The network does not work on images of {input_size[0]}x{input_size[1]}: {error}"
+        ) from error
+    return Graph(pixels, scaling, _rename(walk.tensors), walk.positions[id(outputs[0])])
+
+
+class _Walk:
+    """Calls the layers of a network, nested ones too, on new tensors, and notes what it sees."""
+
+    def __init__(self, start: Any, precision: str) -> None:
+        self.precision = precision
+        self.tensors: list[Tensor] = []
+        self.positions: dict[int, int] = {}  # id of a symbol → its position; the symbols live in self.tensors
+        self.sizes: dict[int, tuple[int | None, bool]] = {id(start): (0, False)}  # (level, convolved)
+        self.copies: dict[int, Any] = {}
+
+    def run(self, network: Any, start: Any, prefix: str) -> list[Any]:
+        """Run a network on a symbolic tensor; give its outputs on the new graph."""
+        import keras
+
+        marks = [
+            keras.layers.Identity(name=f"featx_mark_{number}") for number, _ in enumerate(network.outputs)
+        ]
+        marked = keras.Model(
+            network.inputs, [mark(output) for mark, output in zip(marks, network.outputs, strict=True)]
+        )
+        found: dict[int, Any] = {}
+
+        def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+            if any(layer is mark for mark in marks):
+                found[id(layer)] = args[0]
+                return args[0]
+            if isinstance(layer, keras.Sequential | keras.Function) and len(layer.inputs) == 1:
+                inner = self.run(layer, keras.tree.flatten(args)[0], f"{prefix}{layer.name}/")
+                return inner[0] if len(inner) == 1 else inner
+            return self.call(layer, args, kwargs, prefix)
+
+        keras.models.clone_model(
+            marked,
+            input_tensors=keras.tree.map_structure(lambda _: start, marked.input),
+            clone_function=lambda layer: layer,
+            call_function=call,
+        )
+        return [found[id(mark)] for mark in marks]
+
+    def call(self, layer: Any, args: Any, kwargs: Any, prefix: str) -> Any:
+        """Call one layer and note its outputs."""
+        import keras
+
+        inputs = [
+            value for value in keras.tree.flatten((args, kwargs)) if isinstance(value, keras.KerasTensor)
+        ]
+        made_by = self._at_precision(layer)
+        outputs = made_by(*args, **kwargs)
+        if made_by is not layer and layer.weights:
+            made_by.set_weights(layer.get_weights())
+        for output in keras.tree.flatten(outputs):
+            level, convolved = self._size(layer, inputs, output)
+            self.sizes[id(output)] = level, convolved
+            self.positions[id(output)] = len(self.tensors)
+            sources = tuple(self.positions[id(value)] for value in inputs if id(value) in self.positions)
+            self.tensors.append(
+                Tensor(prefix + layer.name, made_by, output, sources, level if convolved else None)
+            )
+        return outputs
+
+    def _at_precision(self, layer: Any) -> Any:
+        import keras
+
+        if self.precision == "float32" or not isinstance(layer, keras.layers.Layer):
+            return layer
+        if id(layer) not in self.copies:
+            config = {**layer.get_config(), "dtype": f"mixed_{self.precision}"}
+            self.copies[id(layer)] = type(layer).from_config(config)
+        return self.copies[id(layer)]
+
+    def _size(self, layer: Any, inputs: list[Any], output: Any) -> tuple[int | None, bool]:
+        import keras
+
+        known = [self.sizes[id(value)] for value in inputs]
+        levels = [level for level, _ in known if level is not None]
+        convolved = any(seen for _, seen in known) or hasattr(layer, "kernel_size")
+        pooled = isinstance(layer, keras.layers.GlobalAveragePooling2D | keras.layers.GlobalMaxPooling2D)
+        if len(output.shape) != 4 or pooled or not levels:
+            return None, convolved
+        # the stride, where there is one, counts the same at any input size; 1 x 1 maps cannot become smaller
+        strides = getattr(layer, "strides", None)
+        if strides is not None:
+            smaller = max(keras.tree.flatten(strides)) > 1
+        else:
+            smaller = output.shape[1] <= 0.75 * max(
+                value.shape[1] for value in inputs if len(value.shape) == 4
+            )
+        return max(levels) + smaller, convolved
+
+
+def _rename(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Count unnamed layers from the start of the network, not of the process: ``conv2d_94`` may mean ``conv2d``."""
+    numbers: dict[str, set[int]] = defaultdict(set)
+    kinds: list[tuple[str, int] | None] = []
+    for tensor in tensors:
+        prefix, _, name = tensor.name.rpartition("/")
+        snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(tensor.layer).__name__).lower()
+        match = re.fullmatch(r"(.*?)(?:_(\d+))?", name)
+        automatic = match is not None and match[1].replace("_", "") == snake.replace("_", "")
+        kinds.append(
+            (f"{prefix}/{match[1]}".lstrip("/"), int(match[2] or 0)) if match and automatic else None
+        )
+        if kind := kinds[-1]:
+            numbers[kind[0]].add(kind[1])
+    ranks = {
+        (base, number): f"{base}_{rank}" if rank else base
+        for base, seen in numbers.items()
+        for rank, number in enumerate(sorted(seen))
+    }
+    return tuple(replace(t, name=ranks[kind]) if kind else t for t, kind in zip(tensors, kinds, strict=True))
