@@ -5,7 +5,7 @@
 
 Each FOLDER has a subfolder of images per class. The first form prints the curve of each; the second, from JPEG files
 of 500 x 375 pixels and with random weights, the time of each stage as measured and as estimated
-(`featx.networks.effort.shares`), as shares of the deepest, and what all stages in one pass take, as a multiple of the
+(`featx.networks.cost.shares`), as shares of the deepest, and what all stages in one pass take, as a multiple of the
 deepest alone.
 """
 
@@ -15,8 +15,8 @@ from time import perf_counter
 
 from featx import FeatureExtractor, depth_curve, load_folder
 from featx.images import write_photographs
-from featx.networks import depths
-from featx.networks.effort import shares
+from featx.networks import cuts
+from featx.networks.cost import shares
 
 IMAGES, ROUNDS = 256, 3
 
@@ -36,16 +36,16 @@ def seconds(backbone: str, depth: list[int], files: list[str]) -> float:
 
 
 def times(backbone: str) -> None:
-    stages = [place for place in depths(backbone) if place.stage]
+    stages = [cut for cut in cuts(backbone) if cut.stage]
     graph = FeatureExtractor(backbone, weights=None, cache=None).plan().graph("float32")
-    estimated = shares(graph, [place.layer for place in stages])
+    estimated = shares(graph, [cut.layer for cut in stages])
     with TemporaryDirectory() as folder:
         files = write_photographs(folder, IMAGES)
-        measured = [seconds(backbone, [place.stage or 0], files) for place in stages]
-        together = seconds(backbone, [place.stage or 0 for place in stages], files)
+        measured = [seconds(backbone, [cut.stage or 0], files) for cut in stages]
+        together = seconds(backbone, [cut.stage or 0 for cut in stages], files)
     print(f"\n{backbone}\n\n| stage | measured | estimated |\n|---|---|---|")
-    for place, took, share in zip(stages, measured, estimated, strict=True):
-        print(f"| {place.stage} | {took / measured[-1]:.2f} | {share:.2f} |")
+    for cut, took, share in zip(stages, measured, estimated, strict=True):
+        print(f"| {cut.stage} | {took / measured[-1]:.2f} | {share:.2f} |")
     print(f"\nAll stages in one pass: {together / measured[-1]:.2f} times the deepest alone.", flush=True)
 
 

@@ -324,9 +324,9 @@ def table(section: Section, results: list[list[dict[str, float]]]) -> None:
 
 def reached(section: Section, results: list[list[dict[str, float]]]) -> None:
     """Say which share of the limit a run from files reaches, and which share of the peak the network does."""
-    from featx.networks import depths
+    from featx.networks import cuts
 
-    cost = 2 * depths(section.limit)[-1].multiply_adds
+    cost = 2 * cuts(section.limit)[-1].multiply_adds
     rate = {one.title: rates(result) for one, result in zip(section.contestants, results, strict=True)}
     peak = rate["matrix product, float32"]
     print(f"\nThe matrix product does {spread([value / 1e9 for value in peak], 0)} GFLOP/s.")

@@ -119,39 +119,37 @@ def layers(
 
     Example: featx layers featx-mini
     """
-    from featx.networks.cuts import depths
+    from featx.networks import cuts
 
     size = (input_size, input_size) if input_size else None
-    places = depths(backbone, input_size=size)
-    shown = [place for place in places if every or place.stage]
+    found = cuts(backbone, input_size=size)
+    shown = [cut for cut in found if every or cut.stage]
     times: dict[int, float] = {}
     if measure:
         from tqdm import tqdm
 
         from featx.embedding.speed import stage_ms
 
-        stages = [place.stage for place in places if place.stage]
+        stages = [cut.stage for cut in found if cut.stage]
         with tqdm(total=len(stages), unit="stage", disable=None) as bar:
             times = stage_ms(backbone, stages, input_size=size, engine=engine, done=bar.update)
     if as_json:
-        print_json(
-            [asdict(place) | ({"ms": times.get(place.stage or 0)} if measure else {}) for place in shown]
-        )
+        print_json([asdict(cut) | ({"ms": times.get(cut.stage or 0)} if measure else {}) for cut in shown])
         return
     header = ["stage", "layer", "kind", "output", "parameters", "M multiply-adds", "share"]
-    print_table((_layer_cells(place, times) for place in shown), header + ["ms here"] * measure)
+    print_table((_layer_cells(cut, times) for cut in shown), header + ["ms here"] * measure)
 
 
-def _layer_cells(place: Any, times: dict[int, float]) -> list[Any]:
+def _layer_cells(cut: Any, times: dict[int, float]) -> list[Any]:
     return [
-        place.stage,
-        place.layer,
-        place.kind,
-        "x".join(map(str, place.shape)),
-        f"{place.parameters:,}",
-        None if place.multiply_adds is None else f"{place.multiply_adds / 1e6:,.1f}",
-        None if place.share is None else f"{place.share:.1%}",
-        *([f"{times[place.stage]:.2f}" if place.stage else None] if times else []),
+        cut.stage,
+        cut.layer,
+        cut.kind,
+        "x".join(map(str, cut.shape)),
+        f"{cut.parameters:,}",
+        None if cut.multiply_adds is None else f"{cut.multiply_adds / 1e6:,.1f}",
+        None if cut.share is None else f"{cut.share:.1%}",
+        *([f"{times[cut.stage]:.2f}" if cut.stage else None] if times else []),
     ]
 
 

@@ -1,8 +1,8 @@
 from .backbone import Backbone as Backbone
 from .catalogue import backbones as backbones
-from .cuts import (
-    Depth as Depth,
+from .cost import (
+    Cut as Cut,
 )
-from .cuts import (
-    depths as depths,
+from .cost import (
+    cuts as cuts,
 )

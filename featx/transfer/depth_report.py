@@ -29,7 +29,7 @@ class DepthRow:
     h_score: float | None
     """See `featx.evaluation.transferability.h_score`; None for numbers."""
     share: float
-    """Estimated share of the time of the deepest row, from `featx.networks.effort.shares`."""
+    """Estimated share of the time of the deepest row, from `featx.networks.cost.shares`."""
     seconds: float | None
     """For an image: that share of what was measured; None where all embeddings came from the cache."""
     behind: float = 0.0

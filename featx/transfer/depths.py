@@ -19,7 +19,7 @@ from featx.evaluation.transferability import h_score, logme, spectrum
 from featx.heads.named import make_head
 from featx.heads.targets import check_members, classes_in, labels_of, numbers_of
 from featx.images.sources import Source, as_sources
-from featx.networks.effort import shares
+from featx.networks.cost import shares
 from featx.transfer.depth_report import DepthCurve, DepthRow
 
 
