@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from featx.cache import upkeep
+from featx.cache import exports, upkeep
+from featx.cache.exports import Export
 from featx.cache.index import ascending, join, split
 from featx.cache.segment import DTYPES, rows_at_once
-from featx.cache.store import RECIPE_ID, shared
+from featx.cache.store import EXPORTS, RECIPE_ID, shared
 from featx.cache.upkeep import Damage, RecipeInfo, Removed
 from featx.errors import DamagedSegmentError, InputError, UnknownNameError
 
@@ -250,14 +251,24 @@ class EmbeddingCache:
         with self._store.explained("read"):
             return [upkeep.info(self._store, recipe_id) for recipe_id in self._store.recipes()]
 
+    @property
+    def engines(self) -> Path:
+        """The folder in which exported graphs are kept; need not exist."""
+        return self.path / EXPORTS
+
+    def exports(self) -> list[Export]:
+        """Return the exported graphs that lie beside the vectors, the one used longest ago first."""
+        with self._store.explained("read"):
+            return exports.exports(self.engines)
+
     def verify(self, *, repair: bool = False) -> list[Damage]:
-        """Read every byte of the cache and compare it with its digest.
+        """Read every byte of the vectors and of the exported graphs, and compare them with their digests.
 
         Parameters
         ----------
         repair
-            Whether to rename damaged files to ``*.damaged``, out of the cache's sight; the next run computes
-            their images again.
+            Whether to rename damaged files to ``*.damaged``, out of the cache's sight, and to remove damaged
+            graphs; the next run computes those images, and exports those networks, again.
 
         Returns
         -------
@@ -284,15 +295,16 @@ class EmbeddingCache:
     def gc(
         self, *, max_size: int | None = None, older_than: float | None = None, dry_run: bool = False
     ) -> list[Removed]:
-        """Remove the segments idle longest, and what damage and dead writers left.
+        """Remove the segments and exported graphs idle longest, and what damage and dead writers left.
 
         A segment is idle since it was written, or since a `FeatureExtractor` last asked for its recipe. The
-        memo knows the latter where it can be written; a recipe that is used keeps all its segments.
+        memo knows the latter where it can be written; a recipe that is used keeps all its segments. A graph is
+        idle since it was run last.
 
         Parameters
         ----------
         max_size
-            Bytes of segments that may stay; default: any number.
+            Bytes of segments and graphs that may stay; default: any number.
         older_than
             Seconds: remove what has been idle for longer; default: no limit.
         dry_run
@@ -301,7 +313,7 @@ class EmbeddingCache:
         Returns
         -------
         list of Removed
-            Idle longest first. An image that is needed again is computed again.
+            Idle longest first. What is needed again is computed, or exported, again.
         """
         with self._store.explained("delete from"):
             return upkeep.gc(self._store, max_size=max_size, older_than=older_than, dry_run=dry_run)

@@ -25,6 +25,9 @@ FORMAT = 1
 RECIPE_ID = re.compile(r"[0-9a-f]{32}")
 """Also what the stem of a segment looks like."""
 
+EXPORTS = "engines"
+"""The folder of exported graphs, in the cache's; see `featx.cache.exports`."""
+
 REMEMBERED = 1 << 28
 """Bytes of ids that a store keeps in memory; those of the recipe asked for last are always kept."""
 
@@ -180,7 +183,7 @@ _REASONS = {
 
 def listed(folder: Path, suffix: str = "") -> list[Path]:
     """Return the files in a folder that end so, sorted; none if there is no such folder."""
-    if folder.is_symlink() and RECIPE_ID.fullmatch(folder.name):
+    if folder.is_symlink() and (folder.name == EXPORTS or RECIPE_ID.fullmatch(folder.name)):
         raise CacheError(
             f"{folder} is a link, and might lead out of the cache. Remove it, or link the whole cache."
         )

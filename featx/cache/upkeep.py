@@ -4,7 +4,7 @@
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from featx.cache.exports import exports, flaw
 from featx.cache.index import Index, join
 from featx.cache.memo import Memo, Use
 from featx.cache.segment import DTYPES, SUFFIX, open_segment, rows_at_once
-from featx.cache.store import Store, listed, read_json
+from featx.cache.store import EXPORTS, Store, listed, read_json
 from featx.errors import DamagedSegmentError
 from featx.files import leftovers, remove, size_of
 
@@ -47,7 +48,7 @@ class RecipeInfo:
 
 @dataclass(frozen=True)
 class Damage:
-    """A file of the cache that is not what it should be."""
+    """A file of the cache, or the folder of an exported graph, that is not what it should be."""
 
     path: Path
     reason: str
@@ -55,14 +56,14 @@ class Damage:
 
 @dataclass(frozen=True)
 class Removed:
-    """A file that `gc` removed, or would remove."""
+    """A file, or the folder of an exported graph, that `gc` removed, or would remove."""
 
     path: Path
     bytes: int
     age: float
     """Seconds since it was written."""
     idle: float
-    """Seconds since its recipe was used, as far as that is known, or it was written, whichever is less."""
+    """Seconds since it or its recipe was used, as far as that is known, or it was written, whichever is less."""
 
 
 def info(store: Store, recipe_id: str) -> RecipeInfo:
@@ -89,7 +90,13 @@ def verify(store: Store, *, repair: bool) -> list[Damage]:
     for damage in damages if repair else ():
         with suppress(FileNotFoundError):  # another process repaired it first
             damage.path.rename(damage.path.with_name(damage.path.name + DAMAGED))
-    return damages
+    unsound = [
+        Damage(one.path, reason) for one in exports(store.path / EXPORTS) if (reason := flaw(one.path))
+    ]
+    unsound = [damage for damage in unsound if damage.path.exists()]  # else it was removed meanwhile
+    for damage in unsound if repair else ():
+        remove(damage.path)  # exported again in seconds
+    return damages + unsound
 
 
 def _damages(folder: Path) -> Iterator[Damage]:
@@ -144,33 +151,45 @@ def _merged(index: Index) -> tuple[np.ndarray, Iterator[np.ndarray]]:
 
 
 def gc(store: Store, *, max_size: int | None, older_than: float | None, dry_run: bool) -> list[Removed]:
-    """Remove the segments idle longest, and what damage and dead writers left."""
-    files = sorted(_files(store), key=lambda file: (-file.idle, -file.age))
-    total = sum(file.bytes for file in files if file.path.suffix == SUFFIX)
-    gone = []
-    for file in files:
-        segment = file.path.suffix == SUFFIX
+    """Remove the segments and exported graphs idle longest, and what damage and dead writers left."""
+    kept = sorted(_kept(store), key=_longest_idle)
+    total = sum(file.bytes for file in kept)
+    gone = list(_left(store))
+    for file in kept:
         large = max_size is not None and total > max_size
         old = older_than is not None and file.idle > older_than
-        if not segment or large or old:
+        if large or old:
             gone.append(file)
-            total -= file.bytes if segment else 0
+            total -= file.bytes
     for file in () if dry_run else gone:
         remove(file.path)
-    return gone
+    return sorted(gone, key=_longest_idle)
 
 
-def _files(store: Store) -> Iterator[Removed]:
-    now = time.time()
-    paths = dict.fromkeys(leftovers(store.path), 0.0)
+def _longest_idle(file: Removed) -> tuple[float, float]:
+    return -file.idle, -file.age
+
+
+def _kept(store: Store) -> Iterator[Removed]:
     for recipe_id in store.recipes():
-        folder, use = store.path / recipe_id, Memo(store.path).last_use(recipe_id)
-        paths |= dict.fromkeys(listed(folder, SUFFIX), use.when if use else 0.0)
-        paths |= dict.fromkeys([*listed(folder, DAMAGED), *leftovers(folder)], 0.0)
-    for path, used in paths.items():
+        use = Memo(store.path).last_use(recipe_id)
+        yield from _removable(listed(store.path / recipe_id, SUFFIX), use.when if use else 0.0)
+    for one in exports(store.path / EXPORTS):
+        yield from _removable([one.path], one.used)
+
+
+def _left(store: Store) -> Iterator[Removed]:
+    yield from _removable([*leftovers(store.path), *leftovers(store.path / EXPORTS)])
+    for recipe_id in store.recipes():
+        folder = store.path / recipe_id
+        yield from _removable([*listed(folder, DAMAGED), *leftovers(folder)])
+
+
+def _removable(paths: Iterable[Path], used: float = 0.0) -> Iterator[Removed]:
+    now = time.time()
+    for path in paths:
         with suppress(FileNotFoundError):
-            status = path.lstat()
-            age = now - status.st_mtime
+            age = now - path.lstat().st_mtime
             yield Removed(path, size_of(path), age, min(age, now - used))
 
 

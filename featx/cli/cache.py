@@ -73,13 +73,16 @@ def show_path(cache: Any, as_json: bool) -> None:
 @_cache
 @as_json
 def info(cache: Any, as_json: bool) -> None:
-    """Show what the cache holds, from which backbones, and how much of it the last run could use.
+    """Show what the cache holds, from which backbones, how much of it the last run could use, and exported graphs.
 
     Example: featx cache info
     """
-    recipes = cache.info()
+    recipes, exports = cache.info(), cache.exports()
     if as_json:
-        print_json({"path": str(cache.path), "recipes": [asdict(recipe) for recipe in recipes]})
+        parts = {"recipes": recipes, "exports": exports}
+        print_json(
+            {"path": str(cache.path)} | {name: list(map(asdict, part)) for name, part in parts.items()}
+        )
         return
     click.echo(str(cache.path))
     rows = []
@@ -103,12 +106,17 @@ def info(cache: Any, as_json: bool) -> None:
         "found last",
     )
     print_table(rows, header)
+    if exports:
+        total = sum(one.bytes for one in exports)
+        click.echo(f"{len(exports)} exported {'graph' if len(exports) == 1 else 'graphs'}, {total} bytes")
 
 
 @cache_group.command()
 @_cache
 @click.option(
-    "--repair", is_flag=True, help="Set damaged files aside, so that their rows are computed again."
+    "--repair",
+    is_flag=True,
+    help="Set damaged files aside and remove damaged graphs, so that they are made again.",
 )
 @as_json
 def verify(cache: Any, repair: bool, as_json: bool) -> None:
@@ -149,7 +157,7 @@ def compact(cache: Any, as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Remove nothing, only say what would go.")
 @as_json
 def gc(cache: Any, max_size: float | None, older_than: float | None, dry_run: bool, as_json: bool) -> None:
-    """Remove the vectors not used for longest, and what damage and killed writers left.
+    """Remove the vectors and exported graphs not used for longest, and what damage and killed writers left.
 
     Without a limit only the latter goes. Whatever is needed again is computed again.
 

@@ -218,7 +218,7 @@ def _compute(
     groups = _groups(ids, np.any([lack.rows for lack in lacks], axis=0))
     runner = engine_for(
         plan, [lack.tap for lack in lacks], batch_size,
-        engine=engine, images=len(groups), folder=cache.path / "engines" if cache else None,
+        engine=engine, images=len(groups), folder=cache.engines if cache else None,
     )  # fmt: skip
     parts = [groups[start : start + PART] for start in range(0, len(groups), PART)]
     wanted = (

@@ -1,7 +1,6 @@
 """Which engine runs a plan, kept for as long as the process lives."""
 
 import json
-import shutil
 import tempfile
 import threading
 import warnings
@@ -22,6 +21,7 @@ from featx.embedding.keras_engine import BLOCK_BYTES, KerasEngine, accelerated
 from featx.embedding.openvino_engine import OpenVINOEngine, export
 from featx.embedding.plan import Plan, Tap
 from featx.errors import EngineWarning, ExportError
+from featx.files import remove
 from featx.networks.graph import Graph
 
 EXPORT_FROM = 1000
@@ -138,7 +138,7 @@ def _openvino(plan: Plan, taps: Sequence[Tap], kept: Path | None) -> OpenVINOEng
     if kept and kept.is_dir():
         with suppress(ExportError):
             return OpenVINOEngine(kept, plan.precision)
-        shutil.rmtree(kept, ignore_errors=True)
+        remove(kept)
     model = _keras(plan.graph("float32"), taps, batch_size=1).model
     with suppress(OSError):  # a cache that cannot be written is no reason to be slow
         if kept:

@@ -1,24 +1,20 @@
 """Graphs exported to OpenVINO, which runs them 1 to 5 times as fast as Keras on a CPU; kept on disk."""
 
-import shutil
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from featx.cache.exports import GRAPH, make_room, open_export, seal
 from featx.embedding.batches import regrouped
 from featx.errors import ExportError
 from featx.files import make_folder, whole_folder
 
-GRAPH, WEIGHTS, CHECK = "graph.xml", "graph.bin", "sha256"
 CHUNK = 2
 """Images in a request, the last one filled up; few enough for the processor's cache (docs/performance.md)."""
-KEEP = 1 << 30
-"""Bytes that the exported graphs of one cache may take; the one used longest ago goes first."""
 TOLERANCE = 1e-5
 """How far the exported graph may be from Keras, relative to the largest number of a vector."""
 
@@ -42,11 +38,8 @@ class OpenVINOEngine:
     def __init__(self, folder: Path, precision: str = "float32") -> None:
         import openvino
 
-        _check(folder)
-        with suppress(OSError):  # a cache that may only be read
-            (folder / CHECK).touch()  # notes when it was used, for `_make_room`
         core = openvino.Core()
-        model = core.read_model(folder / GRAPH)
+        model = core.read_model(open_export(folder))
         model.reshape([CHUNK, *list(model.input().partial_shape)[1:]])
         settings = {
             "PERFORMANCE_HINT": "THROUGHPUT",
@@ -93,7 +86,7 @@ def export(model: Any, folder: Path) -> None:
     model
         From uint8 pixels (n, h, w, 3) to vectors (n, d), float32.
     folder
-        Where; the folders above it are made.
+        Where: ``<cache>/engines/<name>``, where older graphs make room for it. The folders above it are made.
 
     Raises
     ------
@@ -116,9 +109,9 @@ def export(model: Any, folder: Path) -> None:
             raise ExportError(f"{type(error).__name__}: {first}") from error
         for name in ("keras.xml", "keras.bin"):
             (draft / name).unlink()
-        (draft / CHECK).write_text(_digest(draft))
+        seal(draft)
         _compare(model, OpenVINOEngine(draft))
-    _make_room(folder)
+    make_room(folder)
 
 
 def _only_outputs(graph: Any, count: int) -> Any:
@@ -175,34 +168,3 @@ def _compare(model: Any, engine: OpenVINOEngine) -> None:
         distance = float(np.abs(vectors - expected).max() / max(np.abs(expected).max(), 1e-12))
         if not distance <= TOLERANCE:
             raise ExportError(f"its numbers differ from those of Keras by {distance:.1e}")
-
-
-def _digest(folder: Path) -> str:
-    total = sha256()
-    for name in (GRAPH, WEIGHTS):
-        with (folder / name).open("rb") as file:
-            while block := file.read(1 << 20):
-                total.update(block)
-    return total.hexdigest()
-
-
-def _check(folder: Path) -> None:
-    try:
-        kept, found = (folder / CHECK).read_text(), _digest(folder)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExportError(f"{folder} cannot be read: {error}") from error
-    if kept != found:
-        raise ExportError(f"{folder} is damaged: its SHA-256 is {found}, expected {kept[:64]}")
-
-
-def _make_room(newest: Path) -> None:
-    """Remove the exported graphs used longest ago, so that all of them fit into `KEEP`; what is not ours stays."""
-    used = {}
-    for check in newest.parent.glob(f"*/{CHECK}"):
-        with suppress(OSError):  # another process was first
-            used[check.parent] = check.stat().st_mtime_ns
-    room = KEEP
-    for folder in sorted(used, key=lambda folder: (folder == newest, used[folder]), reverse=True):
-        room -= sum(file.stat().st_size for file in folder.glob("*"))
-        if room < 0 and folder != newest:
-            shutil.rmtree(folder, ignore_errors=True)

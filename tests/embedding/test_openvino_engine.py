@@ -1,6 +1,7 @@
 """Exported graphs give Keras' numbers, in order, whatever the number of batches; damage is noticed."""
 
 import os
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +15,7 @@ from featx.errors import ExportError
 from featx.networks import backbones
 from featx.networks.flatten import flatten
 
+ONE = "1" * 32
 FAMILIES = [
     "featx-mini", "mobilenet_0.25", "mobilenet_v2_0.35", "mobilenet_v3_small", "mobilenet_v3_small_minimalistic",
     "efficientnet_b0", "efficientnet_v2_b0", "convnext_tiny", "resnet50", "resnet50_v2", "densenet121", "inception_v3",
@@ -27,16 +29,23 @@ def batches(count, size, last=2):
     return [rng.integers(0, 256, (n, size, size, 3), np.uint8) for n in sizes]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def keras_engine(tiny):
     graph = flatten(tiny, input_size=(16, 16), scaling="unit")
     return KerasEngine(graph, [(graph.at(1), "avg+std"), (graph.at(2), "grid2"), (graph.at(3), "none")], 7)
 
 
+@pytest.fixture(scope="module")
+def sound(keras_engine, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sound") / "engines" / ONE
+    export(keras_engine.model, folder)
+    return folder
+
+
 @pytest.fixture
-def exported(keras_engine, tmp_path):
-    export(keras_engine.model, tmp_path / "engines" / "one")
-    return tmp_path / "engines" / "one"
+def exported(sound, tmp_path):
+    shutil.copytree(sound, tmp_path / "engines" / ONE)
+    return tmp_path / "engines" / ONE
 
 
 def vectors_of(engine, pixels):
@@ -106,7 +115,7 @@ def test_a_flipped_bit_is_noticed(exported, name):
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
 
-    with pytest.raises(ExportError, match=r"damaged|cannot be read"):
+    with pytest.raises(ExportError, match=r"does not match its SHA-256|cannot be read"):
         OpenVINOEngine(exported)
 
 
@@ -119,7 +128,7 @@ def test_an_export_that_fails_leaves_nothing(tmp_path):
     model = keras.Model(inputs, keras.ops.max(keras.ops.cumsum(symbol, 1), (1, 2)))
 
     with pytest.raises(ExportError, match=r"\w+: "):
-        export(model, tmp_path / "engines" / "one")
+        export(model, tmp_path / "engines" / ONE)
     assert list((tmp_path / "engines").iterdir()) == []
 
 
@@ -129,21 +138,22 @@ def test_the_graph_used_longest_ago_makes_room(keras_engine, exported, monkeypat
     (folder / ".DS_Store").write_bytes(b"a file manager's")
     (folder / "photographs").mkdir()
     (folder / "photographs" / "large.jpg").write_bytes(bytes(1 << 20))
-    export(keras_engine.model, folder / "two")
-    for age, name in ((200, "one"), (100, "two")):
+    two, three, four = ("2" * 32, "3" * 32, "4" * 32)
+    shutil.copytree(exported, folder / two)
+    for age, name in ((200, ONE), (100, two)):
         os.utime(folder / name / "sha256", (time.time() - age,) * 2)
-    OpenVINOEngine(exported)  # is used: "two" is what was used longest ago
+    OpenVINOEngine(exported)  # is used: the other one is what was used longest ago
     size = sum(file.stat().st_size for file in exported.iterdir())
 
     others = {".DS_Store", "photographs"}
 
-    monkeypatch.setattr("featx.embedding.openvino_engine.KEEP", int(2.5 * size))
-    export(keras_engine.model, folder / "three")
-    assert {path.name for path in folder.iterdir()} == {"one", "three", *others}
+    monkeypatch.setattr("featx.cache.exports.KEEP", int(2.5 * size))
+    export(keras_engine.model, folder / three)
+    assert {path.name for path in folder.iterdir()} == {ONE, three, *others}
 
-    monkeypatch.setattr("featx.embedding.openvino_engine.KEEP", 1)
-    export(keras_engine.model, folder / "four")
-    assert {path.name for path in folder.iterdir()} == {"four", *others}
+    monkeypatch.setattr("featx.cache.exports.KEEP", 1)
+    export(keras_engine.model, folder / four)
+    assert {path.name for path in folder.iterdir()} == {four, *others}
 
 
 @pytest.mark.parametrize(("activation", "pads"), [("relu", 0), ("linear", 1)])

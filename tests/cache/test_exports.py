@@ -1,0 +1,155 @@
+"""Exported graphs beside the vectors: upkeep sees them, and touches nothing else in their folder."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from featx.cache import EmbeddingCache
+from featx.cache.exports import exports, make_room, open_export, seal
+from featx.cli import main
+from featx.errors import CacheError, ExportError
+
+RECIPE = "0123456789abcdef" * 2
+NAMES = ["a" * 32, "b" * 32, "c" * 32]
+BYTES = 1000 + 10 + 2 * 64 + len("  graph.bin\n  graph.xml\n")
+
+
+@pytest.fixture
+def cache(tmp_path):
+    """Return a cache with three exported graphs, used 3, 2 and 1 days ago, and things of others beside them."""
+    cache = EmbeddingCache(tmp_path / "cache")
+    for days, name in zip((3, 2, 1), NAMES, strict=True):
+        folder = cache.engines / name
+        folder.mkdir(parents=True)
+        (folder / "graph.bin").write_bytes(bytes(1000))
+        (folder / "graph.xml").write_bytes(b"<net/>    ")
+        seal(folder)
+        for path in (folder / "sha256", folder):
+            os.utime(path, (time.time() - days * 86_400,) * 2)
+    (cache.engines / "photographs").mkdir()
+    (cache.engines / "notes").write_text("the user's")
+    (cache.engines / ("d" * 32)).write_text("a file")
+    return cache
+
+
+def left(cache):
+    """Return which of the three graphs are there, and check that nothing of others is gone."""
+    names = {path.name for path in cache.engines.iterdir()}
+    assert names >= {"photographs", "notes", "d" * 32}
+    return sorted(names - {"photographs", "notes", "d" * 32})
+
+
+def test_they_are_listed_with_size_and_last_use(cache):
+    """The one used longest ago first; using one makes it the last."""
+    found = cache.exports()
+    assert [one.path.name for one in found] == NAMES
+    assert {one.bytes for one in found} == {BYTES}
+    assert [round((time.time() - one.used) / 86_400) for one in found] == [3, 2, 1]
+    assert open_export(cache.engines / NAMES[0]) == cache.engines / NAMES[0] / "graph.xml"
+    assert [one.path.name for one in cache.exports()] == [NAMES[1], NAMES[2], NAMES[0]]
+    assert EmbeddingCache(cache.path.with_name("other")).exports() == []
+
+
+@pytest.mark.parametrize("name", ["graph.bin", "graph.xml", "sha256"])
+@pytest.mark.parametrize("how", ["changed", "gone"])
+def test_verify_names_a_damaged_graph_and_removes_it(cache, name, how):
+    """By its digest, and it is never opened; `repair` removes it, since it is exported again in seconds."""
+    path = cache.engines / NAMES[1] / name
+    path.unlink() if how == "gone" else path.write_bytes(path.read_bytes()[:-1] + b"!")
+    with pytest.raises(
+        ExportError, match=f"The exported graph .*{NAMES[1]} (does not match its SHA-256|cannot)"
+    ):
+        open_export(path.parent)
+    (damage,) = cache.verify()
+    assert damage.path == path.parent
+    assert damage.reason.startswith("does not match" if how == "changed" else "cannot be read")
+    assert left(cache) == NAMES
+    assert cache.verify(repair=True) == [damage]
+    assert left(cache) == [NAMES[0], NAMES[2]]
+    assert cache.verify() == []
+
+
+def test_gc_removes_what_was_not_used_for_long(cache):
+    """Graphs and vectors by the same rule: the longest idle first, down to the size, or by age."""
+    cache.put(RECIPE, np.zeros((1, 16), "u1"), np.zeros((1, 300), "f4"))
+    (segment,) = cache.path.glob("*/*.h5")
+    os.utime(segment, (time.time() - 2.5 * 86_400,) * 2)
+    size = segment.stat().st_size
+
+    dry = cache.gc(max_size=2 * BYTES, dry_run=True)
+    assert [(file.path, file.bytes) for file in dry] == [(cache.engines / NAMES[0], BYTES), (segment, size)]
+    assert [round(file.idle / 86_400, 1) for file in dry] == [3.0, 2.5]
+    assert left(cache) == NAMES
+    assert [file.path for file in cache.gc(max_size=2 * BYTES + size)] == [cache.engines / NAMES[0]]
+    assert segment.exists()
+    assert [file.path.name for file in cache.gc(older_than=1.5 * 86_400)] == [segment.name, NAMES[1]]
+    assert left(cache) == [NAMES[2]]
+    assert cache.gc() == []
+
+
+def test_gc_removes_what_a_killed_export_left(cache):
+    """Once it is an hour old."""
+    draft = cache.engines / f".featx-{'e' * 32}.tmp"
+    draft.mkdir()
+    (draft / "graph.bin").write_bytes(bytes(50))
+    assert cache.gc() == []
+    for path in (draft / "graph.bin", draft):
+        os.utime(path, (time.time() - 4000,) * 2)
+    assert [(file.path, file.bytes) for file in cache.gc()] == [(draft, 50)]
+    assert left(cache) == NAMES
+
+
+def test_the_newest_graph_is_never_what_makes_room(cache, monkeypatch):
+    """Even if it alone is too large."""
+    monkeypatch.setattr("featx.cache.exports.KEEP", 2 * BYTES)
+    make_room(cache.engines / NAMES[0])
+    assert left(cache) == [NAMES[0], NAMES[2]]
+    monkeypatch.setattr("featx.cache.exports.KEEP", 1)
+    make_room(cache.engines / NAMES[0])
+    assert left(cache) == [NAMES[0]]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_link_is_not_followed(cache, tmp_path):
+    """A cache from a stranger cannot make upkeep delete elsewhere."""
+    other = EmbeddingCache(tmp_path / "other")
+    other.path.mkdir()
+    other.engines.symlink_to(cache.engines)
+    for action in (other.exports, other.verify, lambda: other.gc(max_size=0)):
+        with pytest.raises(CacheError, match="is a link, and might lead out of the cache"):
+            action()
+    other.engines.unlink()
+    other.engines.mkdir()
+    (other.engines / NAMES[0]).symlink_to(cache.engines / NAMES[0])
+    assert other.exports() == other.gc(max_size=0) == []
+    assert left(cache) == NAMES
+
+
+def test_the_commands_show_them(cache):
+    """`featx cache info` counts them, `verify` names damage, `gc` removes them."""
+    run = lambda *words: CliRunner().invoke(main, ["cache", *words, "--cache", str(cache.path)])  # noqa: E731
+    assert f"3 exported graphs, {3 * BYTES} bytes" in run("info").output
+    assert [one["bytes"] for one in json.loads(run("info", "--json").output)["exports"]] == [BYTES] * 3
+    (cache.engines / NAMES[0] / "graph.bin").write_bytes(b"damaged")
+    assert f"{cache.engines / NAMES[0]}: does not match its SHA-256" in run("verify").output
+    assert run("verify", "--repair").exit_code == 1
+    assert run("verify").output == "nothing is damaged\n"
+    assert "2 files removed" in run("gc", "--older-than", "1h").output
+    assert "exported" not in run("info").output
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="uses sha256sum")
+def test_anyone_can_check_the_digests(cache):
+    """The file of digests is what sha256sum writes and reads."""
+    folder = cache.engines / NAMES[0]
+    done = subprocess.run(
+        ["sha256sum", "-c", "sha256"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines() == ["graph.bin: OK", "graph.xml: OK"]
+    assert [one.path.name for one in exports(cache.engines)] == NAMES
