@@ -102,7 +102,6 @@ def export(model: Any, folder: Path) -> None:
         try:
             model.export(str(draft / "keras.xml"), format="openvino", verbose=False)
             graph = _only_outputs(openvino.Core().read_model(draft / "keras.xml"), len(model.outputs))
-            _pad_in_pools(graph)
             openvino.save_model(graph, draft / GRAPH, compress_to_fp16=False)
         except Exception as error:  # each backend of Keras and each converter raises its own
             first, *_ = str(error).splitlines() or [""]
@@ -126,30 +125,6 @@ def _only_outputs(graph: Any, count: int) -> Any:
     import openvino
 
     return openvino.Model([result.input_value(0) for result in results], graph.get_parameters(), "featx")
-
-
-def _pad_in_pools(graph: Any) -> None:
-    """Let a MaxPool after a ReLU pad by itself, as in ResNet and DenseNet: OpenVINO runs a Pad by reference code."""
-    from openvino import opset8
-
-    for pool in graph.get_ops():
-        if pool.get_type_name() != "MaxPool":
-            continue
-        pad = pool.input_value(0).get_node()
-        if pad.get_type_name() != "Pad" or pad.get_attributes()["pad_mode"] != "constant":
-            continue
-        relu, *amounts = (source.get_node() for source in pad.input_values())
-        if relu.get_type_name() != "Relu" or any(node.get_type_name() != "Constant" for node in amounts):
-            continue
-        begin, end, *value = (node.get_data() for node in amounts)
-        if begin[:2].any() or end[:2].any() or any(value):  # of images or channels, or not with zeros
-            continue
-        how = pool.get_attributes()
-        own = opset8.max_pool(
-            relu, how["strides"], how["dilations"], begin[2:].tolist(), end[2:].tolist(), how["kernel"],
-            how["rounding_type"],
-        )  # fmt: skip
-        pool.output(0).replace(own.output(0))
 
 
 def _compare(model: Any, engine: OpenVINOEngine) -> None:

@@ -156,23 +156,6 @@ def test_the_graph_used_longest_ago_makes_room(keras_engine, exported, monkeypat
     assert {path.name for path in folder.iterdir()} == {four, *others}
 
 
-@pytest.mark.parametrize(("activation", "pads"), [("relu", 0), ("linear", 1)])
-def test_a_pool_pads_by_itself_where_zeros_are_no_more_than_nothing(tmp_path, activation, pads):
-    """After a ReLU the export needs no Pad; elsewhere zeros would win over what is negative, and it stays."""
-    import keras
-    import openvino
-
-    inputs = keras.Input((9, 9, 3), dtype="uint8")
-    x = keras.layers.Conv2D(4, 3, activation=activation)(keras.ops.cast(inputs, "float32"))
-    x = keras.layers.MaxPooling2D(3, 2)(keras.layers.ZeroPadding2D(((1, 0), (0, 1)))(x))
-    export(
-        keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x)), tmp_path / "graph"
-    )  # compares the numbers
-
-    graph = openvino.Core().read_model(tmp_path / "graph" / "graph.xml")
-    assert [node.get_type_name() for node in graph.get_ops()].count("Pad") == pads
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_agrees_with_keras(name, tmp_path):
