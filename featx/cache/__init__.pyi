@@ -1,1 +1,5 @@
 from .embedding_cache import EmbeddingCache as EmbeddingCache
+from .exports import Export as Export
+from .upkeep import Damage as Damage
+from .upkeep import RecipeInfo as RecipeInfo
+from .upkeep import Removed as Removed

@@ -5,8 +5,7 @@ own, which appears whole and durable or not at all. `docs/cache-format.md` state
 """
 
 import os
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,13 @@ import numpy as np
 
 from featx.cache import exports, upkeep
 from featx.cache.exports import Export
+from featx.cache.folder import NOTHING, folder_of, meant
 from featx.cache.index import ascending, join, split
-from featx.cache.segment import DTYPES, rows_at_once
+from featx.cache.segment import DTYPES
+from featx.cache.segment_writer import in_order
 from featx.cache.store import EXPORTS, RECIPE_ID, shared
 from featx.cache.upkeep import Damage, RecipeInfo, Removed
 from featx.errors import DamagedSegmentError, InputError, UnknownNameError
-
-NOTHING = "none"
-"""The word for no cache at all."""
 
 
 class EmbeddingCache:
@@ -58,7 +56,7 @@ class EmbeddingCache:
     def __init__(self, path: str | os.PathLike[str] | None = None, dtype: str = "float32") -> None:
         if dtype not in DTYPES:
             raise UnknownNameError("dtype", dtype, DTYPES)
-        self.path = _folder(path)
+        self.path = folder_of(path)
         self.dtype = dtype
         self._store = shared(self.path)
 
@@ -90,7 +88,7 @@ class EmbeddingCache:
         """
         if cache is None or isinstance(cache, EmbeddingCache):
             return cache
-        return None if _meant(cache) == NOTHING else cls(cache, dtype)
+        return None if meant(cache) == NOTHING else cls(cache, dtype)
 
     def __repr__(self) -> str:
         dtype = "" if self.dtype == DTYPES[0] else f", dtype={self.dtype!r}"
@@ -205,7 +203,7 @@ class EmbeddingCache:
         if self.dtype == "float16" and max(rows.max(), -rows.min()) <= np.finfo("f2").max:
             rows = rows.astype("f2")
         order = ascending(*split(ids))
-        blocks = _blocks(rows, order)
+        blocks = in_order(rows, order)
         with self._store.explained("write to"):
             self._store.index(recipe_id, dim)
             self._store.write(
@@ -331,28 +329,6 @@ class EmbeddingCache:
             return upkeep.delete(self._store, recipe_id)
 
 
-def _meant(cache: str | os.PathLike[str] | None) -> str:
-    if cache is not None and not isinstance(cache, str | os.PathLike):
-        raise InputError(
-            f"cache={cache!r}: give 'auto', 'none', the path of a folder, an EmbeddingCache or None."
-        )
-    given = "auto" if cache is None else os.fspath(cache)
-    return os.environ.get("FEATX_CACHE", "auto") if given == "auto" else given
-
-
-def _folder(path: str | os.PathLike[str] | None) -> Path:
-    given = _meant(path)
-    if given == NOTHING:
-        raise InputError(
-            "'none' keeps nothing, and a folder is needed here. Name one (./none for one of that name)."
-        )
-    if given not in ("", "auto"):
-        return Path(given).expanduser().absolute()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("featx", appauthor=False)
-
-
 def _checked(recipe_id: str, image_ids: np.ndarray | None = None) -> np.ndarray:
     if not isinstance(recipe_id, str) or not RECIPE_ID.fullmatch(recipe_id):
         raise InputError(f"Expected a recipe id of 32 lowercase hexadecimal digits, got {recipe_id!r}.")
@@ -364,25 +340,3 @@ def _checked(recipe_id: str, image_ids: np.ndarray | None = None) -> np.ndarray:
 
 def _shape(value: object) -> str:
     return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
-
-
-def _blocks(rows: np.ndarray, order: np.ndarray) -> Iterator[np.ndarray]:
-    """Give the rows in that order, block by block; the next one is copied while this one is written."""
-    step = 2 * rows_at_once(rows.shape[1], str(rows.dtype))  # so that changing threads costs little
-    starts = range(0, len(order), step)
-    scratch = np.empty((2, min(step, len(order)), rows.shape[1]), rows.dtype)  # fresh memory is slow
-
-    def block(start: int) -> np.ndarray:
-        some = order[start : start + step]
-        out = scratch[start // step % 2, : len(some)]
-        return np.take(rows, some, axis=0, out=out, mode="clip")
-
-    if len(starts) == 1:
-        yield block(0)
-        return
-    with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(block, 0)
-        for start in starts:
-            ready = coming.result()
-            coming = ahead.submit(block, start + step)  # after the last one: an empty one
-            yield ready

@@ -8,7 +8,7 @@ import io
 import json
 import mmap
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy as np
 
 from featx import __version__
 from featx.cache.identity import digest
-from featx.cache.segment import HEADER, SUFFIX, extents, rest_of, row_check, stored_dtype
+from featx.cache.segment import HEADER, SUFFIX, extents, rest_of, row_check, rows_at_once, stored_dtype
 from featx.files import whole_file
 
 _SYNCED = 1 << 25  # bytes that are sent to the disk while the next ones are made
@@ -111,6 +111,28 @@ def write_segment(
         file.write(line)
         draft.target = folder / f"{digest(line).hex()}{SUFFIX}"
     return draft.target
+
+
+def in_order(rows: np.ndarray, order: np.ndarray) -> Iterator[np.ndarray]:
+    """Give the rows in that order, block by block; the next one is copied while this one is written."""
+    step = 2 * rows_at_once(rows.shape[1], str(rows.dtype))  # so that changing threads costs little
+    starts = range(0, len(order), step)
+    scratch = np.empty((2, min(step, len(order)), rows.shape[1]), rows.dtype)  # fresh memory is slow
+
+    def block(start: int) -> np.ndarray:
+        some = order[start : start + step]
+        out = scratch[start // step % 2, : len(some)]
+        return np.take(rows, some, axis=0, out=out, mode="clip")
+
+    if len(starts) == 1:
+        yield block(0)
+        return
+    with ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(block, 0)
+        for start in starts:
+            ready = coming.result()
+            coming = ahead.submit(block, start + step)  # after the last one: an empty one
+            yield ready
 
 
 class _Skeleton(io.RawIOBase):
