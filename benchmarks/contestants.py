@@ -142,8 +142,7 @@ def featx_forward(engine: str, **choices: Any) -> Run:
 
 def decode(size: int = 224) -> Run:
     """Featx's reading, decoding and resizing alone, on all cores."""
-    from featx.embedding.embed import PART
-    from featx.images.loading import spread
+    from featx.images.loading import PART, spread
     from featx.images.resizing import to_size
     from featx.images.sources import content
 

@@ -1,9 +1,8 @@
 """From images to embeddings: name each by its content, look it up, compute what is missing, keep it."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from time import monotonic, time
 
@@ -16,12 +15,9 @@ from featx.cache.memo import Memo, Stat, Use, stat_of
 from featx.embedding.engines import engine_for
 from featx.embedding.plan import Plan, Tap
 from featx.errors import BadImage, InputError
-from featx.images.loading import spread
-from featx.images.resizing import to_size
+from featx.images.loading import bad_image, in_parts, load, spread
 from featx.images.sources import Source, content
 
-PART = 8
-"""Images that a worker decodes at a time: few, so that all of them have work until the end."""
 SEGMENT_BYTES = 32 << 20
 """Computed vectors are written to the cache when they fill this much memory,"""
 SEGMENT_SECONDS = 30.0
@@ -80,13 +76,12 @@ def embed(
     if cache and memo:
         memo.note_uses(uses)
     if lacks:
-        load = partial(_load, size=plan.input_size, rule=resize_rule)
         reasons |= _compute(
-            sources, ids, states, lacks,
-            plan=plan, load=load, batch_size=batch_size, n_jobs=n_jobs, engine=engine, cache=cache, progress=progress,
+            sources, ids, states, lacks, plan=plan, rule=resize_rule,
+            batch_size=batch_size, n_jobs=n_jobs, engine=engine, cache=cache, progress=progress,
         )  # fmt: skip
     embeddings[list(reasons)] = np.nan
-    return embeddings, [BadImage(row, _name(sources[row], row), reasons[row]) for row in sorted(reasons)]
+    return embeddings, [bad_image(row, sources[row], reasons[row]) for row in sorted(reasons)]
 
 
 _Wanted = tuple[Source, bytes, Stat | None]
@@ -134,10 +129,6 @@ def file_id(path: Path, memo: Memo | None) -> bytes:
     return bytes(ids[0])
 
 
-def _name(source: Source, row: int) -> str:
-    return source if isinstance(source, str) else f"image {row}"
-
-
 def _identify(
     sources: Sequence[Source], memo: Memo | None, n_jobs: int | None
 ) -> tuple[np.ndarray, dict[int, str], dict[int, Stat]]:
@@ -183,21 +174,14 @@ def _identify_some(sources: Sequence[Source]) -> list[tuple[bytes | str, Stat | 
     return results
 
 
-def _load(wanted: Sequence[_Wanted], size: tuple[int, int], rule: str) -> tuple[np.ndarray, list[str | None]]:
-    """Decode images to (m, h, w, 3) uint8; for those that cannot be read, the reason."""
-    pixels = np.zeros((len(wanted), *size, 3), np.uint8)
-    reasons: list[str | None] = [None] * len(wanted)
-    for place, (source, name, state) in enumerate(wanted):
-        try:
-            data = content(source)
-            pixels[place] = to_size(data, size, rule)
-            # a vector must not be kept under the name of what its file was before
-            same = state is not None and not state.racy and stat_of(str(source)) == state
-            if not same and image_id(data) != name:
-                reasons[place] = "it changed while it was being read; run again"
-        except InputError as error:
-            reasons[place] = str(error)
-    return pixels, reasons
+def _unchanged(wanted: _Wanted) -> bytes | np.ndarray:
+    """Read an image that was named before; a vector must not be kept under the name of what its file was then."""
+    source, name, state = wanted
+    data = content(source)
+    same = state is not None and not state.racy and stat_of(str(source)) == state
+    if not same and image_id(data) != name:
+        raise InputError("it changed while it was being read; run again")
+    return data
 
 
 def _compute(
@@ -207,7 +191,7 @@ def _compute(
     lacks: list[_Lack],
     *,
     plan: Plan,
-    load: Callable[[Sequence[_Wanted]], tuple[np.ndarray, list[str | None]]],
+    rule: str,
     batch_size: int,
     n_jobs: int | None,
     engine: str,
@@ -220,18 +204,19 @@ def _compute(
         plan, [lack.tap for lack in lacks], batch_size,
         engine=engine, images=len(groups), folder=cache.engines if cache else None,
     )  # fmt: skip
-    parts = [groups[start : start + PART] for start in range(0, len(groups), PART)]
+    parts = list(in_parts(groups))
     wanted = (
         [(sources[row], ids[row].tobytes(), states.get(int(row))) for row, *_ in part] for part in parts
     )
+    loaded = load(wanted, plan.input_size, rule, n_jobs=n_jobs, read=_unchanged)
     bad: dict[int, str] = {}
     under_way: deque[np.ndarray] = deque()
 
     def decoded() -> Iterator[np.ndarray]:
-        for part, (pixels, reasons) in zip(parts, spread(load, wanted, n_jobs), strict=True):
-            good = [place for place, reason in enumerate(reasons) if reason is None]
-            for rows, reason in zip(part, reasons, strict=True):
-                bad.update((int(row), reason) for row in rows if reason is not None)
+        for part, (pixels, reasons) in zip(parts, loaded, strict=True):
+            good = [place for place in range(len(part)) if place not in reasons]
+            for place, reason in reasons.items():
+                bad.update((int(row), reason) for row in part[place])
             bar.update(len(part) - len(good))
             under_way.extend(part[place] for place in good)
             yield pixels if len(good) == len(part) else pixels[good]

@@ -1,7 +1,6 @@
 """Small raw pixels as features: the baseline that a network's features have to beat."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -10,9 +9,9 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
 from featx.errors import BadImage, ImageError, InputError, UnknownNameError
-from featx.images.loading import spread
-from featx.images.resizing import RULES, to_size
-from featx.images.sources import Source, as_sources, content
+from featx.images.loading import bad_image, in_parts, load
+from featx.images.resizing import RULES
+from featx.images.sources import Source, as_sources
 
 
 class PixelExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
@@ -105,14 +104,15 @@ class PixelExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] # s
         self._check()
         sources = self._sources(X, reset=False)
         rows = np.full((len(sources), self.size**2 * 3), np.nan, np.float32)
-        bad = []
-        read = partial(_pixels, size=(self.size, self.size), rule=self.resize)
-        for row, pixels in enumerate(spread(read, sources, self.n_jobs)):
-            if isinstance(pixels, str):
-                source = sources[row]
-                bad.append(BadImage(row, source if isinstance(source, str) else f"image {row}", pixels))
-            else:
-                rows[row] = pixels.ravel()
+        bad: list[BadImage] = []
+        start = 0
+        for pixels, reasons in load(
+            in_parts(sources), (self.size, self.size), self.resize, n_jobs=self.n_jobs
+        ):
+            rows[start : start + len(pixels)] = pixels.reshape(len(pixels), -1)
+            bad += [bad_image(start + at, sources[start + at], reason) for at, reason in reasons.items()]
+            start += len(pixels)
+        rows[[image.row for image in bad]] = np.nan
         if bad and self.on_error == "raise":
             raise ImageError(bad)
         if self.on_error == "nan":
@@ -164,11 +164,3 @@ class PixelExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] # s
         tags.input_tags.two_d_array = self.image_shape is not None
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _pixels(source: Source, size: tuple[int, int], rule: str) -> np.ndarray | str:
-    """Decode one image to (h, w, 3) uint8; for one that cannot be read, the reason."""
-    try:
-        return to_size(content(source), size, rule)
-    except InputError as error:
-        return str(error)

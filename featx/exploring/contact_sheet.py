@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from featx.errors import InputError
-from featx.images.resizing import to_size
-from featx.images.sources import Source, content
+from featx.images.loading import in_parts, load
+from featx.images.sources import Source
 
 GAP = 4
 
@@ -39,11 +38,11 @@ def contact_sheet(sources: Sequence[Source], *, columns: int = 8, tile: int = 96
     rows = -(-len(sources) // columns)
     step = tile + GAP
     sheet = np.full((rows * step + GAP, columns * step + GAP, 3), 255, np.uint8)
-    for place, source in enumerate(sources):
-        top, left = GAP + place // columns * step, GAP + place % columns * step
-        try:
-            pixels = to_size(content(source), (tile, tile), "pad")
-        except InputError:
-            pixels = np.full((tile, tile, 3), 128, np.uint8)
-        sheet[top : top + tile, left : left + tile] = pixels
+    number = 0
+    for tiles, bad in load(in_parts(sources), (tile, tile), "pad"):
+        tiles[list(bad)] = 128
+        for pixels in tiles:
+            top, left = (GAP + step * place for place in divmod(number, columns))
+            sheet[top : top + tile, left : left + tile] = pixels
+            number += 1
     return Image.fromarray(sheet)

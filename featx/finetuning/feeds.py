@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from featx.errors import BadImage, ImageError, InputError
+from featx.errors import BadImage, ImageError
 from featx.finetuning.augment import Augmenter
-from featx.images.loading import spread
-from featx.images.resizing import to_size
-from featx.images.sources import Source, content
+from featx.images.loading import bad_image, load
+from featx.images.sources import Source
 
 IN_MEMORY = 2 << 30
 """Bytes of decoded images, or of what a fixed part of the network makes of them, that are kept in memory."""
@@ -49,8 +48,8 @@ class Images:
         n_jobs: int | None,
         limit: int = IN_MEMORY,
     ) -> None:
-        self._sources, self._n_jobs = sources, n_jobs
-        self._load = partial(_load, size=size, rule=rule)
+        self._sources = sources
+        self._load = partial(load, size=size, rule=rule, n_jobs=n_jobs)
         self._pixels: np.ndarray | None = None
         if len(sources) * size[0] * size[1] * 3 <= limit:
             rows = np.arange(len(sources))
@@ -61,27 +60,14 @@ class Images:
         if self._pixels is not None:
             yield from (self._pixels[rows] for rows in batches)
             return
-        wanted = ([(int(row), self._sources[row]) for row in rows] for rows in batches)
+        parts = ([self._sources[row] for row in rows] for rows in batches)
         bad: list[BadImage] = []
-        for pixels, reasons in spread(self._load, wanted, self._n_jobs):
-            bad += reasons
+        for rows, (pixels, reasons) in zip(batches, self._load(parts), strict=True):
+            bad += [bad_image(rows[at], self._sources[rows[at]], reason) for at, reason in reasons.items()]
             if not bad:
                 yield pixels
         if bad:
             raise ImageError(bad)
-
-
-def _load(
-    wanted: Sequence[tuple[int, Source]], size: tuple[int, int], rule: str
-) -> tuple[np.ndarray, list[BadImage]]:
-    pixels = np.zeros((len(wanted), *size, 3), np.uint8)
-    bad = []
-    for place, (row, source) in enumerate(wanted):
-        try:
-            pixels[place] = to_size(content(source), size, rule)
-        except InputError as error:
-            bad.append(BadImage(row, source if isinstance(source, str) else f"image {row}", str(error)))
-    return pixels, bad
 
 
 class PixelFeed:

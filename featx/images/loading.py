@@ -1,10 +1,19 @@
-"""Spread calls over joblib, whatever backend its user has configured: threads, processes, Dask, Ray."""
+"""Images read and resized in parallel, on whatever joblib backend the user has configured; bad ones by name."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
+import numpy as np
 from joblib import Parallel, cpu_count, delayed, effective_n_jobs
+
+from featx.errors import BadImage, InputError
+from featx.images.resizing import to_size
+from featx.images.sources import Source, content
+
+PART = 8
+"""Images that a worker reads at a time: few, so that all of them have work until the end."""
 
 AHEAD = 8
 """Items for each worker whose results may wait. Fewer would leave workers idle, since the last ones end together."""
@@ -44,3 +53,66 @@ def spread(
     ) as workers:
         while some := list(islice(items, count)):
             yield from workers(delayed(call)(item) for item in some)
+
+
+def load(
+    parts: Iterable[Sequence[Item]],
+    size: tuple[int, int],
+    rule: str = "squash",
+    *,
+    n_jobs: int | None = None,
+    read: Callable[[Item], bytes | np.ndarray] = content,  # type: ignore[assignment] # where items are sources
+) -> Iterator[tuple[np.ndarray, Mapping[int, str]]]:
+    """Read images and bring them to one size, part by part and in parallel.
+
+    Parameters
+    ----------
+    parts
+        Sources, several at a time, such as `in_parts` or the batches of a training give them.
+    size
+        Height and width in pixels.
+    rule
+        A name in `featx.images.resizing.RULES`.
+    n_jobs
+        Workers, as for `spread`.
+    read
+        Gives what is to be decoded of an item, for items that are more than a source; raises `InputError` for one
+        that cannot be read.
+
+    Yields
+    ------
+    pixels : array of shape (m, h, w, 3), uint8
+        The images of a part; black where one cannot be read.
+    reasons : mapping of int to str
+        Why not, by its position in the part.
+
+    Examples
+    --------
+    >>> for pixels, reasons in load([[np.zeros((9, 9), "uint8"), b"no image"]], (4, 4)):
+    ...     print(pixels.shape, reasons)
+    (2, 4, 4, 3) {1: 'not an image that Pillow can read (JPEG, PNG, WebP, GIF, BMP, TIFF)'}
+    """
+    return spread(partial(_load_part, size=size, rule=rule, read=read), parts, n_jobs)
+
+
+def in_parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Cut items into parts of `PART`."""
+    return (items[start : start + PART] for start in range(0, len(items), PART))
+
+
+def bad_image(row: int, source: Source, reason: str) -> BadImage:
+    """Name an image that cannot be read: by its path, or by its row where it came without one."""
+    return BadImage(int(row), source if isinstance(source, str) else f"image {row}", reason)
+
+
+def _load_part(
+    part: Sequence[Item], size: tuple[int, int], rule: str, read: Callable[[Item], bytes | np.ndarray]
+) -> tuple[np.ndarray, Mapping[int, str]]:
+    pixels = np.zeros((len(part), *size, 3), np.uint8)
+    reasons = {}
+    for position, item in enumerate(part):
+        try:
+            pixels[position] = to_size(read(item), size, rule)
+        except InputError as error:
+            reasons[position] = str(error)
+    return pixels, reasons

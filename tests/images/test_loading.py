@@ -7,9 +7,9 @@ import pytest
 from joblib import parallel_config
 
 from featx import FeatureExtractor, load_folder
-from featx.embedding.embed import PART
 from featx.images import synthetic, write_folder
-from featx.images.loading import AHEAD, spread
+from featx.images.loading import AHEAD, PART, bad_image, in_parts, load, spread
+from featx.images.resizing import to_size
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, 3, -1, None])
@@ -67,3 +67,23 @@ def test_a_dask_cluster_embeds_what_threads_embed(tmp_path):
         assert os.getpid() not in set(spread(_process, range(4)))
         found = FeatureExtractor(input_size=32, cache=None).transform(images)
     np.testing.assert_array_equal(found, expected)
+
+
+def test_every_image_of_a_part_is_read_and_a_bad_one_has_its_reason(pixels, files):
+    """Parts come in their order, of one size; what cannot be read is black, with why, and stops nobody else."""
+    sources = [*files[:3], "nowhere.png", b"no image", pixels[5], *files[6:]]
+    parts = list(load(in_parts(sources), (10, 12), "pad", n_jobs=2))
+
+    assert [part.shape for part, _ in parts] == [(8, 10, 12, 3), (len(sources) - 8, 10, 12, 3)]
+    for position, image in ((0, pixels[0]), (5, pixels[5]), (7, pixels[7])):
+        np.testing.assert_array_equal(parts[0][0][position], to_size(image, (10, 12), "pad"))
+    assert not parts[0][0][[3, 4]].any()
+    assert set(parts[0][1]) == {3, 4}
+    assert parts[0][1][3] == "there is no such file"
+    assert parts[1][1] == {}
+
+
+def test_a_bad_image_is_named_by_its_path_or_its_row():
+    """Whatever loop met it."""
+    assert bad_image(np.int64(3), "a.jpg", "why") == (3, "a.jpg", "why")
+    assert bad_image(3, b"...", "why").name == "image 3"
