@@ -142,17 +142,10 @@ def featx_forward(engine: str, **choices: Any) -> Run:
 
 def decode(size: int = 224) -> Run:
     """Featx's reading, decoding and resizing alone, on all cores."""
-    from featx.images.loading import PART, spread
-    from featx.images.resizing import to_size
-    from featx.images.sources import content
-
-    def load(part: list[str]) -> None:
-        for path in part:
-            to_size(content(path), (size, size))
+    from featx.images.loading import in_parts, load
 
     def run(files: list[str]) -> tuple[float, int]:
-        parts = [files[start : start + PART] for start in range(0, len(files), PART)]
-        for _ in spread(load, parts, None):
+        for _ in load(in_parts(files), (size, size)):
             pass
         return len(files), 0
 

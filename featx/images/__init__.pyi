@@ -19,7 +19,5 @@ from .folders import (
 from .folders import (
     load_folder as load_folder,
 )
-from .folders import (
-    load_table as load_table,
-)
 from .sources import as_sources as as_sources
+from .tables import load_table as load_table

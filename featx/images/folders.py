@@ -1,12 +1,11 @@
-"""Labelled images listed from a folder or a table, in an order that is the same everywhere."""
+"""Labelled images listed from a folder that has one subfolder per class, in an order that is the same everywhere."""
 
 import os
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -14,23 +13,6 @@ from featx.errors import InputError
 
 EXTENSIONS = frozenset({".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """How the names of image files end, in any case. What a file truly is, is seen when it is read."""
-
-IMAGE_COLUMNS = frozenset(
-    {
-        "file",
-        "filename",
-        "filepath",
-        "fname",
-        "image",
-        "imagefile",
-        "imagename",
-        "imagepath",
-        "img",
-        "imgpath",
-        "path",
-    }
-)
-"""Column names taken for the images' when none is given; case, spaces, ``_`` and ``-`` do not matter."""
 
 _LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 _SPLITS = frozenset({"train", "training", "val", "valid", "validation", "dev", "test", "testing"})
@@ -123,76 +105,9 @@ def load_folder(path: str | os.PathLike[str]) -> ImageTable:
         )
     if inside and len(found) > len(inside):
         ignored["images beside the class folders"] = len(found) - len(inside)
-    paths = _objects(str(top.joinpath(*parts)) for parts in inside or found)
+    paths = objects(str(top.joinpath(*parts)) for parts in inside or found)
     labels = np.array([parts[0] for parts in inside]) if inside else None
     return ImageTable(paths, labels, tuple(classes), dict(sorted(ignored.items())))
-
-
-def load_table(
-    table: Any,
-    *,
-    image: str | None = None,
-    label: str | Sequence[str] | None = None,
-    root: str | os.PathLike[str] | None = None,
-    missing: Literal["raise", "keep"] = "raise",
-) -> ImageTable:
-    """List the images of a table that has one row per image.
-
-    Parameters
-    ----------
-    table
-        The path of a ``.csv``, ``.tsv`` or ``.parquet`` file, or a pandas, polars or Arrow frame.
-    image
-        The column of the paths. Default: the only one whose name is in `IMAGE_COLUMNS`. In Parquet and in
-        frames it may hold encoded files (bytes) instead.
-    label
-        The column of the labels, or a list of columns for several labels per image. Default: no labels.
-    root
-        The folder that relative paths start from. Default: the folder of the table, or the working folder for
-        a frame.
-    missing
-        Files that are not there: ``"raise"``, or ``"keep"`` and let the extractor's `on_error` decide.
-
-    Returns
-    -------
-    ImageTable
-        In the order of the table.
-
-    Raises
-    ------
-    InputError
-        If the table cannot be read, a column is not in it or cannot be told, a path or a label is empty, or
-        files are missing.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> frame = pd.DataFrame({"path": ["a.jpg", "b.jpg"], "price": [1.5, 2.0]})
-    >>> load_table(frame, label="price", root="shop", missing="keep")
-    ImageTable(2 images, labels are numbers)
-    """
-    frame, column, name = _frame(table, image)
-    several = label is not None and not isinstance(label, str)
-    wanted = list(label or ()) if several else [label] * (label is not None)
-    for given in [column, *wanted]:
-        if given not in frame.columns:
-            raise InputError(f"{name} has no column {given!r}. It has {_quoted(frame.columns)}.")
-        if empty := np.flatnonzero(frame[given].isna()).tolist():
-            raise InputError(
-                f"Column {given!r} of {name} is empty in row {_some(empty)} (the first row is 0)."
-            )
-    if root is None:
-        root = Path(table).parent if isinstance(table, str | os.PathLike) else Path()
-    paths = _objects(_place(cell, root) for cell in frame[column])
-    if missing == "raise":
-        _check_files(paths, f"column {column!r} of {name}")
-    if not wanted:
-        return ImageTable(paths, None, (), {})
-    columns = [np.array(frame[given].tolist()) for given in wanted]
-    if several:
-        return ImageTable(paths, np.column_stack(columns), tuple(wanted), {})
-    classes = () if columns[0].dtype.kind == "f" else tuple(np.unique(columns[0]).tolist())
-    return ImageTable(paths, columns[0], classes, {})
 
 
 def _walk(
@@ -222,95 +137,12 @@ def _is_litter(name: str) -> bool:
     return name.startswith(".") or name.lower() in _LITTER
 
 
-def _frame(table: Any, image: str | None) -> tuple[Any, str, str]:
-    """Give the pandas frame of a table, the column of its images, and what to call the table."""
-    import pandas as pd
-
-    if not isinstance(table, str | os.PathLike):
-        frame = table.to_pandas() if hasattr(table, "to_pandas") else table
-        if not isinstance(frame, pd.DataFrame):
-            raise InputError(
-                f"A {type(table).__name__} is no table: give a path or a pandas, polars or Arrow frame."
-            )
-        return frame, image or _image_column(frame.columns, "the frame"), "the frame"
-    name, ending = repr(os.fspath(table)), Path(table).suffix.lower()
-    if ending not in {".csv", ".tsv", ".parquet"}:
-        raise InputError(
-            f"{name} is none of .csv, .tsv and .parquet. Read it with pandas, and pass the frame."
-        )
-    if ending == ".parquet":
-        frame = _read(table, name)
-        return frame, image or _image_column(frame.columns, name), name
-    column = image or _image_column(_read(table, name, nrows=0).columns, name)
-    # Paths stay text though they look like numbers (0012). Only an empty cell is empty: NA may be a class.
-    rules = {"dtype": {column: str}, "keep_default_na": False, "na_values": [""], "low_memory": False}
-    return _read(table, name, **rules), column, name
-
-
-def _read(table: str | os.PathLike[str], name: str, **rules: Any) -> Any:
-    """Read a table's file into a pandas frame."""
-    import pandas as pd
-
-    ending = Path(table).suffix.lower()
-    try:
-        if ending == ".parquet":
-            return pd.read_parquet(table)
-        frame = pd.read_csv(table, sep="," if ending == ".csv" else "\t", **rules)
-    except FileNotFoundError as error:
-        raise InputError(f"{name} is not there.") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{name} cannot be read as {ending}: {error}") from error
-    if not isinstance(frame.index, pd.RangeIndex):  # what pandas makes of the fields left over
-        raise InputError(f"The rows of {name} have more fields than its header has names.")
-    return frame
-
-
-def _image_column(columns: Iterable[Any], name: str) -> str:
-    """Tell the column of the images by its name."""
-    likely = [column for column in columns if re.sub(r"[\W_]", "", str(column)).lower() in IMAGE_COLUMNS]
-    if len(likely) != 1:
-        which = f"{_quoted(likely)} may all be" if likely else f"None of {_quoted(columns)} is known to be"
-        raise InputError(f"{which} the column of the images of {name}. Say which with image=.")
-    return str(likely[0])
-
-
-def _place(cell: Any, root: str | os.PathLike[str]) -> str | bytes:
-    """Turn a table's cell into a path or the bytes of a file."""
-    if isinstance(cell, dict):  # as Hugging Face's datasets store images in Parquet
-        cell = cell.get("bytes") or cell.get("path")
-    return cell if isinstance(cell, bytes) else str(Path(root, str(cell)))
-
-
-def _check_files(paths: np.ndarray, where: str) -> None:
-    """Refuse a table that names files which are not there."""
-    gone = [Path(path) for path in paths if isinstance(path, str) and not Path(path).is_file()]
-    if not gone:
-        return
-    beside = gone[0].parent
-    near = sorted(str(folder) for folder in beside.glob("*/") if (folder / gone[0].name).is_file())
-    guess = f"Did you mean root={near[0]!r}?" if near else "Pass root= for the folder that they start from."
-    raise InputError(
-        f"{len(gone)} of {len(paths)} files in {where} are not there: {_some(map(str, gone))}. {guess} "
-        'Or pass missing="keep" to list them nevertheless.'
-    )
-
-
-def _objects(paths: Iterable[str | bytes]) -> np.ndarray:
+def objects(paths: Iterable[str | bytes]) -> np.ndarray:
     """Put paths into an array of objects."""
     listed = list(paths)
     array = np.empty(len(listed), dtype=object)
     array[:] = listed
     return array
-
-
-def _some(things: Iterable[object]) -> str:
-    """Name the first ten, and count the rest."""
-    listed = list(map(str, things))
-    return ", ".join(listed[:10]) + (f" and {len(listed) - 10} more" if len(listed) > 10 else "")
-
-
-def _quoted(names: Iterable[object]) -> str:
-    return ", ".join(map(repr, names))
 
 
 def _count(number: int, noun: str, plural: str = "s") -> str:

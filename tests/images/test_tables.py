@@ -1,0 +1,199 @@
+"""Tables: one listing from every kind of them, in their order, and no row is left out in silence."""
+
+import os
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from featx.errors import InputError
+from featx.images.decoding import decode
+from featx.images.sources import as_sources, content
+from featx.images.tables import IMAGE_COLUMNS, load_table
+
+
+def names(table, folder):
+    """Give the paths of a table, relative to a folder."""
+    return [os.path.relpath(path, folder) for path in table.paths]
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """Write three images, deep in a folder, and a table of them."""
+    (tmp_path / "images").mkdir()
+    for name in ("0001.png", "0002.png", "0003.png"):
+        (tmp_path / "images" / name).touch()
+    frame = pd.DataFrame(
+        {
+            "File Name": ["images/0002.png", "images/0001.png", "images/0003.png"],
+            "kind": ["shoe", "NA", "shoe"],
+            "price": [1.5, 2.0, 0.0],
+            "stars": [5, 3, 4],
+            "new": [True, False, True],
+        }
+    )
+    frame.to_csv(tmp_path / "shop.csv", index=False)
+    frame.to_csv(tmp_path / "shop.tsv", index=False, sep="\t")
+    frame.to_parquet(tmp_path / "shop.parquet")
+    return tmp_path, frame
+
+
+@pytest.mark.parametrize("how", ["csv", "tsv", "parquet", "pandas", "polars", "arrow", "path object"])
+def test_every_kind_of_table_gives_the_same_listing(how, shop):
+    """The rows keep their order, paths start from the table's folder, and labels keep their kinds."""
+    folder, frame = shop
+    table, root = {
+        "pandas": (frame, folder),
+        "polars": (pl.DataFrame(frame.to_dict("list")), folder),
+        "arrow": (pa.Table.from_pandas(frame), folder),
+        "path object": (folder / "shop.csv", None),
+    }.get(how, (f"{folder}/shop.{how}", None))
+    kinds = load_table(table, label="kind", root=root)
+    assert names(kinds, folder) == ["images/0002.png", "images/0001.png", "images/0003.png"]
+    assert (kinds.labels.tolist(), kinds.classes) == (["shoe", "NA", "shoe"], ("NA", "shoe"))
+    prices = load_table(table, label="price", root=root)
+    assert (prices.labels.tolist(), prices.classes) == ([1.5, 2.0, 0.0], ())
+    stars = load_table(table, label="stars", root=root)
+    assert (stars.labels.tolist(), stars.classes) == ([5, 3, 4], (3, 4, 5))
+    several = load_table(table, label=["stars", "new"], root=root)
+    assert (several.labels.tolist(), several.classes) == ([[5, 1], [3, 0], [4, 1]], ("stars", "new"))
+    alone = load_table(table, label=["stars"], root=root)
+    assert (alone.labels.shape, alone.labels.dtype.kind) == ((3, 1), "i")
+    assert load_table(table, root=root).labels is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ({"label": "kind"}, "ImageTable(3 images, 2 classes: 'NA' 1, 'shoe' 2)"),
+        ({"label": "price"}, "ImageTable(3 images, labels are numbers)"),
+        ({"label": ["stars", "new"]}, "ImageTable(3 images, 2 labels each: stars, new)"),
+        ({}, "ImageTable(3 images, no labels)"),
+    ],
+)
+def test_a_listing_says_what_it_holds(arguments, shown, shop):
+    """The repr tells how many images there are, and of what."""
+    assert repr(load_table(shop[0] / "shop.csv", **arguments)) == shown
+
+
+def test_names_that_look_like_numbers_stay_names(tmp_path):
+    """A column of 0012 and 0007 is no column of 12 and 7."""
+    for name in ("0012", "0007"):
+        (tmp_path / name).touch()
+    (tmp_path / "t.csv").write_text("image,label\n0012,a\n0007,b\n")
+    assert names(load_table(tmp_path / "t.csv"), tmp_path) == ["0012", "0007"]
+
+
+def test_absolute_paths_and_root(shop, monkeypatch):
+    """An absolute path stays; a relative root starts from the working folder, as any path does."""
+    folder, frame = shop
+    monkeypatch.chdir(folder)
+    bare = frame.assign(**{"File Name": ["0002.png", str(folder / "images" / "0001.png"), "0003.png"]})
+    table = load_table(bare, root="images")
+    assert table.paths.tolist() == ["images/0002.png", str(folder / "images/0001.png"), "images/0003.png"]
+
+
+def test_images_inside_a_parquet_file_are_read(tmp_path, pixels, files):
+    """A column of bytes, or of structs of bytes as Hugging Face writes it, holds the images themselves."""
+    encoded = [content(path) for path in files]
+    structs = [{"bytes": file, "path": None} for file in encoded]
+    for column in (encoded, structs):
+        pd.DataFrame({"image": column, "label": range(12)}).to_parquet(tmp_path / "t.parquet")
+        table = load_table(tmp_path / "t.parquet", label="label")
+        np.testing.assert_array_equal([decode(content(source)) for source in as_sources(table.paths)], pixels)
+
+
+@pytest.mark.parametrize(
+    "column", ["file", "FileName", "image_path", "Image Path", "img", "IMG-PATH", "path"]
+)
+def test_the_column_of_the_images_is_known_by_its_name(column):
+    """Common names are understood, however they are written."""
+    assert load_table(pd.DataFrame({"id": [1], column: ["a.png"]}), missing="keep").paths.tolist() == [
+        "a.png"
+    ]
+
+
+def test_known_names_are_written_plainly():
+    """A name in the list could not be found if it had a capital or a space."""
+    assert {name for name in IMAGE_COLUMNS if not name.isalpha() or not name.islower()} == set()
+
+
+@pytest.mark.parametrize(
+    ("frame", "arguments", "reason"),
+    [
+        ({"x": [1], "y": [2]}, {}, "None of 'x', 'y' is known to be the column of the images .* image="),
+        ({"path": ["a"], "img": ["a"]}, {}, "'path', 'img' may all be the column of the images"),
+        ({"path": ["a"]}, {"image": "file"}, "the frame has no column 'file'. It has 'path'"),
+        ({"path": ["a"]}, {"label": ["kind"]}, "the frame has no column 'kind'. It has 'path'"),
+        ({"path": ["a", None]}, {}, r"Column 'path' of the frame is empty in row 1 \(the first"),
+        ({"path": list("abc"), "y": [None, 1, None]}, {"label": "y"}, "'y' of .* empty in row 0, 2"),
+        ({"path": ["a", "b"]}, {}, "2 of 2 files in column 'path' .* are not there: a, b. Pass root="),
+        ({"path": list(map(str, range(99)))}, {}, "99 of 99 .*: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 89 more"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_table_that_cannot_be_used_is_refused(frame, arguments, reason, tmp_path, monkeypatch):
+    """The message names the columns, rows or files."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=reason):
+        load_table(pd.DataFrame(frame), **arguments)
+
+
+def test_a_wrong_root_is_guessed_at(shop):
+    """When the files lie one folder deeper, the message says where."""
+    folder, frame = shop
+    bare = frame.assign(**{"File Name": ["0002.png", "0001.png", "0003.png"]})
+    with pytest.raises(InputError, match=r"Did you mean root='.*images'"):
+        load_table(bare, root=folder)
+
+
+def test_missing_files_may_be_kept(shop):
+    """With missing="keep" their rows stay, so that labels stay aligned."""
+    folder, _ = shop
+    (folder / "images" / "0001.png").unlink()
+    with pytest.raises(InputError, match=r"1 of 3 files .* are not there: .*0001.png"):
+        load_table(folder / "shop.csv")
+    assert len(load_table(folder / "shop.csv", label="kind", missing="keep")) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("t.xlsx", b"", "'.*t.xlsx' is none of .csv, .tsv and .parquet. Read it with pandas"),
+        ("t.csv", None, "'.*t.csv' is not there"),
+        ("t.csv", b"", "'.*t.csv' cannot be read as .csv: No columns"),
+        ("t.csv", b"file\n\xff\xfe.png\n", "cannot be read as .csv: .*utf-8"),
+        (
+            "t.csv",
+            b"file,y\na.png,1,2\nb.png,1,2\n",
+            "The rows of '.*t.csv' have more fields than its header",
+        ),
+        ("t.parquet", b"PAR1 rubbish", "cannot be read as .parquet"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused(name, text, reason, tmp_path):
+    """The message says what was tried."""
+    if text is not None:
+        (tmp_path / name).write_bytes(text)
+    with pytest.raises(InputError, match=reason):
+        load_table(tmp_path / name)
+
+
+def test_other_objects_are_no_table():
+    """A dict is not guessed at."""
+    with pytest.raises(
+        InputError, match="A dict is no table: give a path or a pandas, polars or Arrow frame"
+    ):
+        load_table({"path": ["a.png"]})
+
+
+def test_real_tables_are_listed(data):
+    """364 blood pictures with counts and presence."""
+    blood = data / "images" / "bccd_blood"
+    with pytest.raises(InputError, match=r"364 of 364 files .* Did you mean root='.*images'"):
+        load_table(blood / "labels.csv")
+    presence = ["has_RBC", "has_WBC", "has_Platelets"]
+    table = load_table(blood / "labels.csv", root=blood / "images", label=presence)
+    assert (table.labels.shape, table.classes, table.labels[:, 2].sum()) == ((364, 3), tuple(presence), 201)
