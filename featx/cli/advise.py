@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from featx.cli.options import as_json, images_from, print_json, table
-from featx.errors import InputError
 
 
 @click.command("advise")
@@ -32,11 +31,7 @@ def advise_command(
     """
     from featx.transfer.advice import advise
 
-    images = images_from(source, image=image, label=label, root=root)
-    if images.labels is None:
-        raise InputError(
-            f"{source} has no labels. Give a folder with one folder per class, or --label COLUMN."
-        )
+    images = images_from(source, image=image, label=label, root=root, labelled=True)
     advice = advise(
         images.paths, images.labels, backbone, large=large, per_class=per_class, cv=folds, input_size=input_size,
         verbose=int(not quiet), cache=cache,

@@ -217,11 +217,7 @@ def fit(
     from sklearn.pipeline import make_pipeline
     from sklearn.utils.multiclass import type_of_target
 
-    images = images_from(source, image=image, label=label, root=root)
-    if images.labels is None:
-        raise InputError(
-            f"{source} has no labels. Give a folder with one folder per class, or --label COLUMN."
-        )
+    images = images_from(source, image=image, label=label, root=root, labelled=True)
     extractor = extractor_from(**choices)
     extractor.transform(images.paths)  # one pass with a progress bar; everything below reads the cache
     usual = "ridge" if type_of_target(images.labels).startswith("continuous") else "logistic"

@@ -67,9 +67,9 @@ def bench(
         print_json({"machine": machine(), "precision": precision, "speeds": figures})
         sys.exit(ended)
     print_table((_cells(table[speed.backbone], speed) for speed in speeds), _HEADER)
-    click.echo(f"\n{'precision':<14}{precision}")
-    for what, value in machine().items():
-        click.echo(f"{what.replace('_', ' '):<14}{_text(value)}")
+    click.echo()
+    about = {"precision": precision, **machine()}
+    print_table([what.replace("_", " "), _text(value)] for what, value in about.items())
     for speed in speeds:
         if speed.problem:
             click.echo(f"{speed.backbone} on {speed.engine}: {speed.problem}", err=True)

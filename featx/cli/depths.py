@@ -32,11 +32,7 @@ def depths_command(
     """
     from featx.transfer.depths import depth_curve
 
-    images = images_from(source, image=image, label=label, root=root)
-    if images.labels is None:
-        raise InputError(
-            f"{source} has no labels. Give a folder with one folder per class, or --label COLUMN."
-        )
+    images = images_from(source, image=image, label=label, root=root, labelled=True)
     curve = depth_curve(images.paths, images.labels, extractor_from(**choices), head=head, cv=folds)
     if plot:
         picture = curve.plot().figure

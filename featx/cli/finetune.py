@@ -83,11 +83,7 @@ def finetune_command(
         raise InputError(
             f"{str(output)!r} exists. Give another name, or --overwrite to replace a saved model."
         )
-    images = images_from(source, image=image, label=label, root=root)
-    if images.labels is None:
-        raise InputError(
-            f"{source} has no labels. Give a folder with one folder per class, or --label COLUMN."
-        )
+    images = images_from(source, image=image, label=label, root=root, labelled=True)
     tuner = _tuner(regression=type_of_target(images.labels).startswith("continuous"), **choices)
     tuner.fit(images.paths, images.labels)
     featx.save(tuner, output, overwrite=overwrite)

@@ -1,25 +1,42 @@
 """What the commands share: options, how a source of images is named, how results are printed."""
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import click
+from tabulate import tabulate
 
 import featx
+from featx.errors import InputError
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
 
-def images_from(source: Path, *, image: str | None, label: Iterable[str], root: Path | None) -> Any:
-    """List the images of a folder or table; the others are for a table, as `featx.load_table` takes them."""
+def images_from(
+    source: Path, *, image: str | None, label: Iterable[str], root: Path | None, labelled: bool = False
+) -> Any:
+    """List the images of a folder, or of a table with the columns that `featx.load_table` takes.
+
+    Raises
+    ------
+    InputError
+        If `labelled`, and they have no labels.
+    """
     if source.is_dir():
-        return featx.load_folder(source)
-    labels = list(label)
-    return featx.load_table(
-        source, image=image, label=(labels[0] if len(labels) == 1 else labels) or None, root=root
-    )
+        images = featx.load_folder(source)
+    else:
+        labels = list(label)
+        images = featx.load_table(
+            source, image=image, label=(labels[0] if len(labels) == 1 else labels) or None, root=root
+        )
+    if labelled and images.labels is None:
+        raise InputError(
+            f"{source} has no labels. Give a folder with one folder per class, or --label COLUMN."
+        )
+    return images
 
 
 def columns(command: Callable[..., None]) -> Callable[..., None]:
@@ -103,9 +120,13 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
-def print_table(rows: Iterable[Iterable[Any]], header: Iterable[str]) -> None:
-    """Print columns of equal width."""
-    cells = [list(header), *([("" if cell is None else str(cell)) for cell in row] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    for row in cells:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+def print_table(rows: Iterable[Iterable[Any]], header: Iterable[str] = ()) -> None:
+    """Print rows in columns, numbers on the right; a cell that is None is empty."""
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    sides = [
+        "right" if all(map(_NUMBER.fullmatch, column)) else "left" for column in zip(*cells, strict=True)
+    ]
+    click.echo(tabulate(cells, tuple(header), "plain", colalign=sides or None, disable_numparse=True))
+
+
+_NUMBER = re.compile(r"-?[\d.,]+%?|failed|")

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tabulate import tabulate
 
 from featx.errors import InputError
 from featx.evaluation.report import Report
@@ -106,19 +107,13 @@ class DepthCurve:
     def __str__(self) -> str:
         metric = self.best.report.metric
         head = ["depth", "columns", metric, "95 %", "LogME", "H-score", "time", "ms/image"]
-        lines = [head, *([*_cells(row), _marks(row, self)] for row in self.rows)]
-        widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-        table = "\n".join(
-            "  ".join(cell.rjust(width) if column else cell.ljust(width)
-                      for column, (cell, width) in enumerate(zip(line, widths, strict=False)))
-            + (f"  {line[len(head)]}" if len(line) > len(head) else "")
-            for line in lines
-        )  # fmt: skip
+        lines = [[*_cells(row), _marks(row, self)] for row in self.rows]
+        sides = ["left", *["right"] * (len(head) - 1), "left"]
+        table = tabulate(lines, [*head, ""], "plain", colalign=sides, disable_numparse=True)
         best = self.best.report
         size = "x".join(map(str, self.input_size))
         first = f"{self.backbone} at {size}, {best.images} images, {len(best.scores)} folds, guessing {best.guess:.3f}"
-        lean = [line.rstrip() for line in table.splitlines()]
-        return "\n".join([first, "", *lean, "", self.verdict])
+        return f"{first}\n\n{table}\n\n{self.verdict}"
 
     @property
     def verdict(self) -> str:
