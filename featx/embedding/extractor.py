@@ -6,9 +6,6 @@ from os import PathLike
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags
-from sklearn.utils.validation import validate_data
 
 from featx.cache.embedding_cache import EmbeddingCache
 from featx.cache.memo import Memo
@@ -16,13 +13,13 @@ from featx.embedding.embed import embed, file_id
 from featx.embedding.keras_engine import ENGINES
 from featx.embedding.plan import Choices, Plan, is_count, resolve
 from featx.errors import ImageError, InputError, UnknownNameError
+from featx.images.inputs import ImageTransformer
 from featx.images.resizing import RULES
-from featx.images.sources import Source, as_sources
 
 ON_ERROR = ("raise", "nan")
 
 
-class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
+class FeatureExtractor(ImageTransformer):
     """Turn images into the embeddings of a pretrained CNN, cut at any depth.
 
     Nothing is learned from the data, so `fit` only checks the input. Each image goes through the network once: its
@@ -130,20 +127,6 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         self.cache = cache
         self.on_error = on_error
         self.verbose = verbose
-
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
-        """Check the input; there is nothing to learn.
-
-        Parameters
-        ----------
-        X
-            Images, see `transform`.
-        y
-            Ignored.
-        """
-        self._check()
-        self._sources(X, reset=True)
-        return self
 
     def transform(self, X: Any) -> np.ndarray:
         """Embed images.
@@ -267,11 +250,6 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         if not is_count(self.batch_size):
             raise InputError(f"batch_size={self.batch_size!r}: give a whole number of images, 1 or more.")
 
-    def _sources(self, X: Any, *, reset: bool) -> list[Source]:
-        if self.image_shape is not None:
-            X = validate_data(self, X, reset=reset, dtype="numeric")
-        return as_sources(X, image_shape=self.image_shape, value_range=self.value_range)
-
     def _stores(self) -> tuple[EmbeddingCache | None, Memo | None]:
         cache = self.open_cache()
         return cache, Memo(cache.path) if cache else None
@@ -288,15 +266,6 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
             precision=self.precision,
         )
         return resolve(choices, partial(file_id, memo=memo), memo)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.input_tags.string = True
-        tags.input_tags.three_d_array = True
-        tags.input_tags.two_d_array = self.image_shape is not None
-        tags.transformer_tags.preserves_dtype = []
-        return tags
 
 
 def as_extractor(given: Any, **choices: Any) -> FeatureExtractor:

@@ -1,20 +1,18 @@
 """Small raw pixels as features: the baseline that a network's features have to beat."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags
-from sklearn.utils.validation import validate_data
 
 from featx.errors import BadImage, ImageError, InputError, UnknownNameError
+from featx.images.inputs import ImageTransformer
 from featx.images.loading import bad_image, in_parts, load
 from featx.images.resizing import RULES
-from featx.images.sources import Source, as_sources
+from featx.images.sources import Source
 
 
-class PixelExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
+class PixelExtractor(ImageTransformer):
     """Turn images into their own pixels, at a small size.
 
     Nothing is learned from the data, and nothing is cached: it is quicker to decode an image than to look it up.
@@ -66,20 +64,6 @@ class PixelExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] # s
         self.value_range = value_range
         self.on_error = on_error
         self.n_jobs = n_jobs
-
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
-        """Check the input; there is nothing to learn.
-
-        Parameters
-        ----------
-        X
-            Images, see `transform`.
-        y
-            Ignored.
-        """
-        self._check()
-        self._sources(X, reset=True)
-        return self
 
     def transform(self, X: Any) -> np.ndarray:
         """Give each image's pixels as one row: from top to bottom, from left to right, red, green, blue.
@@ -150,17 +134,3 @@ class PixelExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc] # s
                 raise UnknownNameError(name, getattr(self, name), known)
         if isinstance(self.size, bool) or not isinstance(self.size, int | np.integer) or self.size < 1:
             raise InputError(f"size={self.size!r}: give a whole number of pixels, 1 or more.")
-
-    def _sources(self, X: Any, *, reset: bool) -> list[Source]:
-        if self.image_shape is not None:
-            X = validate_data(self, X, reset=reset, dtype="numeric")
-        return as_sources(X, image_shape=self.image_shape, value_range=self.value_range)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.input_tags.string = True
-        tags.input_tags.three_d_array = True
-        tags.input_tags.two_d_array = self.image_shape is not None
-        tags.transformer_tags.preserves_dtype = []
-        return tags
