@@ -50,7 +50,9 @@ def main() -> None:
         split = train_test_split(paths, labels, test_size=0.2, stratify=labels, random_state=0)
         train_x, test_x, train_y, test_y = split
 
-    choices = {"input_size": given.input_size, "cache": None}
+    extractor = FeatureExtractor(
+        given.backbone, weights=given.weights, input_size=given.input_size, cache=None
+    )
     training = {
         "epochs": given.epochs,
         "augment": None if given.augment == "none" else given.augment,
@@ -62,13 +64,9 @@ def main() -> None:
         training["learning_rate"] = given.learning_rate
     stages = "all" if given.stages is None else given.stages
     ways: dict[str, Callable[[], Any]] = {
-        "frozen": lambda: make_pipeline(
-            FeatureExtractor(given.backbone, weights=given.weights, **choices), make_head("logistic")
-        ),
-        "tuned": lambda: FineTuner(
-            given.backbone, weights=given.weights, stages=stages, decay=given.decay, **choices, **training
-        ),
-        "scratch": lambda: make_strategy("scratch", given.backbone, **choices, **training),
+        "frozen": lambda: make_pipeline(extractor, make_head("logistic")),
+        "tuned": lambda: FineTuner(extractor, stages=stages, decay=given.decay, **training),
+        "scratch": lambda: make_strategy("scratch", extractor, **training),
     }
     print(
         f"{len(train_x)} images to train on, {len(test_x)} to test; {given.backbone}, {given.input_size} pixels\n"

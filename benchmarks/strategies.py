@@ -82,27 +82,22 @@ def histogram(pixels: np.ndarray) -> np.ndarray:
 
 def make(row: str, options: argparse.Namespace, *, regression: bool) -> object:
     """Give the estimator of a row."""
+    extractor = FeatureExtractor(options.backbone, cache=options.cache)
     if row == "auto":
         kind = TransferRegressor if regression else TransferClassifier
-        return kind(options.backbone, finetune=False, cache=options.cache)
+        return kind(extractor, finetune=False)
     if row in ("finetune", "scratch"):
         kind = FineTunerRegressor if regression else FineTuner
-        weights = {"weights": None} if row == "scratch" else {}
-        return kind(
-            options.backbone, cache=options.cache, max_seconds=options.seconds, random_state=0, **weights
-        )
+        tuned = extractor.with_choices(weights=None) if row == "scratch" else extractor
+        return kind(tuned, max_seconds=options.seconds, random_state=0)
     if row in FROZEN:
-        return make_strategy(
-            row, options.backbone, regression=regression, head=options.head, cache=options.cache
-        )
+        return make_strategy(row, extractor, regression=regression, head=options.head)
     if row == "colours":
         features = Pipeline([("pixels", PixelExtractor(32)), ("histogram", FunctionTransformer(histogram))])
     else:
         stages, _, pooling = row.removeprefix("stage ").partition(" ")
         depth = [int(stage) for stage in stages.split("+")]
-        features = FeatureExtractor(
-            options.backbone, depth=depth, pooling=pooling or "avg+std", cache=options.cache
-        )
+        features = extractor.with_choices(depth=depth, pooling=pooling or "avg+std")
     return Pipeline([("features", features), *model_steps("end", regression=regression, head=options.head)])
 
 

@@ -35,14 +35,13 @@ train_x, test_x, train_y, test_y = train_test_split(
 )
 
 # what has to be beaten: the same network, frozen
-frozen = make_pipeline(FeatureExtractor(BACKBONE, depth=DEPTH, input_size=INPUT_SIZE), make_head("logistic"))
+extractor = FeatureExtractor(BACKBONE, depth=DEPTH, input_size=INPUT_SIZE)
+frozen = make_pipeline(extractor, make_head("logistic"))
 print(f"frozen  {frozen.fit(train_x, train_y).score(test_x, test_y):.3f}")
 
 # it starts from there; the epoch is chosen by images held out of the training part
 tuner = FineTuner(
-    BACKBONE,
-    depth=DEPTH,
-    input_size=INPUT_SIZE,
+    extractor,
     stages=STAGES,
     epochs=EPOCHS,
     augment=AUGMENT,

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 import featx
-from featx.cli.options import Depth, as_json, images_from, print_json, table
+from featx.cli.options import Depth, as_json, extractor_from, images_from, print_json, table
 from featx.errors import InputError
 
 
@@ -105,7 +105,6 @@ def finetune_command(
 def _tuner(
     *,
     regression: bool,
-    weights: str,
     learning_rate: float | None,
     augment: str,
     label_smoothing: float,
@@ -119,17 +118,22 @@ def _tuner(
 ) -> Any:
     if regression and (balanced or label_smoothing):
         raise InputError("--balanced and --label-smoothing are for classes, but the labels are numbers.")
+    named = ("backbone", "depth", "pooling", "weights", "scaling", "input_size", "resize")
+    extractor = extractor_from(
+        **{name: choices.pop(name) for name in named},
+        jobs=jobs,
+        cache=cache,
+        cache_dtype="float32",
+        quiet=quiet,
+    )
     choices |= {
-        "weights": None if weights == "none" else weights,
         "learning_rate": "auto" if learning_rate is None else learning_rate,
         "augment": None if augment == "none" else augment,
         "validation": validation or None,
         "random_state": seed,
-        "n_jobs": jobs,
-        "cache": cache,
         "verbose": int(not quiet),
     }
     if regression:
-        return featx.FineTunerRegressor(**choices)
+        return featx.FineTunerRegressor(extractor, **choices)
     weighting = "balanced" if balanced else None
-    return featx.FineTuner(**choices, label_smoothing=label_smoothing, class_weight=weighting)
+    return featx.FineTuner(extractor, **choices, label_smoothing=label_smoothing, class_weight=weighting)

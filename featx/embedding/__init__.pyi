@@ -1,3 +1,4 @@
+from .composition import as_extractor as as_extractor
 from .extractor import FeatureExtractor as FeatureExtractor
 from .pixels import PixelExtractor as PixelExtractor
 from .plan import (

@@ -266,17 +266,3 @@ class FeatureExtractor(ImageTransformer):
             precision=self.precision,
         )
         return resolve(choices, partial(file_id, memo=memo), memo)
-
-
-def as_extractor(given: Any, **choices: Any) -> FeatureExtractor:
-    """Take an extractor as it is, and a backbone as one with default choices; then change some.
-
-    Parameters
-    ----------
-    given
-        A `FeatureExtractor`, or what it takes for `backbone`.
-    choices
-        Parameters of `FeatureExtractor`. `given` itself is not changed.
-    """
-    extractor = given if isinstance(given, FeatureExtractor) else FeatureExtractor(given)
-    return extractor.with_choices(**choices) if choices else extractor

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from featx.embedding.extractor import FeatureExtractor, as_extractor
+from featx.embedding.composition import as_extractor
+from featx.embedding.extractor import FeatureExtractor
 from featx.errors import InputError
 from featx.images.sources import as_sources
 from featx.networks.backbone import Backbone

@@ -4,7 +4,7 @@ A linear head first, then fine-tuning, changes a pretrained network less than a 
 al., ICLR 2022.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
@@ -13,7 +13,6 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Tags
 
-from featx.cache.embedding_cache import EmbeddingCache
 from featx.finetuning.tuner import Tuner
 from featx.heads.logistic import LogisticHead
 from featx.heads.named import make_head
@@ -23,42 +22,43 @@ from featx.heads.targets import Target, check_members, classes_in, labels_of, nu
 class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn has no types
     """Fine-tune a pretrained CNN as a classifier of images.
 
-    A linear head is fitted to frozen embeddings, those of `FeatureExtractor` with the same choices; then the last
-    stages of the network and the head are trained on together, each stage at a rate of its own. A part of the images is
-    held out; the epoch that does best on them is kept. Where that is epoch 0, before any training, the frozen pipeline
-    comes out, its head fitted to all images.
+    A linear head is fitted to the extractor's frozen embeddings. Then the head and the network's last stages are
+    trained together, each stage at its own rate. Some images are held out, and the epoch that does best on them is
+    kept. If that is epoch 0, before any training, the frozen pipeline comes out, its head fitted to all images.
 
-    Binary targets get a sigmoid, several classes a softmax, several labels for each image a sigmoid each, with the
+    Two classes get a sigmoid, more a softmax, several labels for each image a sigmoid each; the loss is the
     cross-entropy.
 
     Parameters
     ----------
-    backbone, depth, pooling, weights, scaling, input_size, resize, image_shape, value_range
-        As for `FeatureExtractor`. With ``weights=None`` the network is trained from scratch: its BatchNorm layers
-        learn and the head starts from zeros; ``decay=1, patience=None`` suit that.
+    extractor
+        What is tuned, and how images come into it: a `FeatureExtractor`, or what it takes for `backbone` (a name, a
+        ``.keras`` file, a Keras model). The head reads its depths. With its ``weights=None`` the network is trained
+        from scratch: BatchNorm learns too, and the head starts from zeros; ``decay=1, patience=None`` suit that. Its
+        `precision` is taken as ``float32``, whatever it says, and its `on_error` as ``raise``.
     stages
-        How many of the network's last stages are tuned, up to the deepest one in `depth`, or ``"all"``. With 0 only the
-        head is.
+        How many of the network's last stages are tuned, counted from the deepest that the head reads. ``"all"``: every
+        one. 0: only the head.
     head
         ``"auto"``: the head starts as `LogisticHead` on frozen embeddings. None: it starts from zeros.
     epochs
         How often each image is seen, at most.
     batch_size
-        Images in a step.
+        Images in a training step.
     learning_rate
-        Of the head, at its highest. ``"auto"``: 1e-3 for AdamW, 3e-3 for SGD.
+        The head's rate at its highest. ``"auto"``: 1e-3 for AdamW, 3e-3 for SGD.
     decay
-        The last stage has `decay` times the head's rate, the one before it `decay` ** 2 times, and so on.
+        The last stage learns at `decay` times the head's rate, the one before it at `decay` ** 2 times, and so on.
     optimizer
         ``"adamw"``, whose steps shrink with the gradient where that is below 1e-4, or ``"sgd"``.
     weight_decay
-        Share of a weight that a step at rate 1 takes away. Not of biases.
+        Share of each weight that a step at rate 1 takes away; biases do not decay.
     momentum
-        Of SGD.
+        The momentum of SGD.
     warmup
-        Share of the training during which the rate rises; then it falls in a half cosine to 0.
+        Share of the training during which the rate rises. After it the rate falls to 0 along a half cosine.
     label_smoothing
-        Share of an even guess that is mixed into the targets.
+        Share of a uniform guess that is mixed into the targets.
     dropout
         Share of the embedding's columns that each step leaves out.
     augment
@@ -71,23 +71,19 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
     class_weight
         None, ``"balanced"`` or a weight for each label, as in scikit-learn.
     validation
-        Share of the images that is held out, of each class in proportion. None: all are trained on, and the last epoch
-        is kept.
+        Share of the images that is held out, the same of each class. None: all are trained on, and the last epoch is
+        kept.
     patience
-        Ends the training after so many epochs without a better one. None: never.
+        How many epochs without a better one end the training. None: none do.
     precision
         ``"float32"``, or ``"mixed"``: the network's arithmetic is bfloat16 while it is trained.
     checkpoint
-        A folder: after each epoch the state is kept there, and a `fit` with the same choices, images and labels goes on
-        from it after a kill. None: nothing is kept.
+        A folder where the state is kept after each epoch. After a kill, `fit` with the same choices, images and labels
+        continues from there. None: nothing is kept.
     max_seconds
-        Ends the training in about this time, counted from the start of `fit`, with the rates down at 0 by then.
-    cache
-        Where frozen embeddings are kept, as for `FeatureExtractor`.
+        Ends the training after about this time, counted from the start of `fit`; the rates are at 0 by then.
     random_state
-        Fixes which images are held out, their order, and how they are changed.
-    n_jobs
-        Workers that read and decode, as for `FeatureExtractor`.
+        Fixes which images are held out, the order of the others, and how they are changed.
     verbose
         1: a progress bar on stderr.
 
@@ -110,13 +106,15 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
     best_epoch_ : int
         The epoch that was kept.
     n_features_in_ : int
-        Columns seen in `fit`. Only with `image_shape`.
+        Columns seen in `fit`. Only where the extractor has an `image_shape`.
 
     Examples
     --------
+    >>> from featx.embedding import FeatureExtractor
     >>> from featx.images import synthetic
     >>> images, labels = synthetic(n=60, classes=3, size=32, seed=0)
-    >>> tuner = FineTuner("featx-mini", depth=3, input_size=32, epochs=2, random_state=0, cache=None)
+    >>> extractor = FeatureExtractor("featx-mini", depth=3, input_size=32, cache=None)
+    >>> tuner = FineTuner(extractor, epochs=2, random_state=0)
     >>> bool(tuner.fit(images[:40], labels[:40]).score(images[40:], labels[40:]) > 0.8)
     True
     >>> tuner.target_.activation, len(tuner.backbone_.outputs)
@@ -125,16 +123,8 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
 
     def __init__(
         self,
-        backbone: Any = "featx-mini",
+        extractor: Any = "featx-mini",
         *,
-        depth: int | str | Sequence[int | str] = "default",
-        pooling: str | Sequence[str] = "default",
-        weights: str | PathLike[str] | None = "auto",
-        scaling: str = "auto",
-        input_size: int | tuple[int, int] | None = None,
-        resize: str = "squash",
-        image_shape: tuple[int, ...] | None = None,
-        value_range: tuple[float, float] = (0, 255),
         stages: int | str = "all",
         head: str | None = "auto",
         epochs: int = 20,
@@ -155,21 +145,11 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
         precision: str = "float32",
         checkpoint: str | PathLike[str] | None = None,
         max_seconds: float | None = None,
-        cache: str | PathLike[str] | EmbeddingCache | None = "auto",
         random_state: int | np.random.RandomState | None = None,
-        n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
         super().__init__(
-            backbone,
-            depth=depth,
-            pooling=pooling,
-            weights=weights,
-            scaling=scaling,
-            input_size=input_size,
-            resize=resize,
-            image_shape=image_shape,
-            value_range=value_range,
+            extractor,
             stages=stages,
             head=head,
             epochs=epochs,
@@ -188,9 +168,7 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
             precision=precision,
             checkpoint=checkpoint,
             max_seconds=max_seconds,
-            cache=cache,
             random_state=random_state,
-            n_jobs=n_jobs,
             verbose=verbose,
         )
         self.label_smoothing = label_smoothing
@@ -244,10 +222,12 @@ class FineTunerRegressor(RegressorMixin, Tuner):  # type: ignore[misc] # scikit-
 
     Examples
     --------
+    >>> from featx.embedding import FeatureExtractor
     >>> from featx.images import synthetic
     >>> images, _ = synthetic(n=40, classes=3, size=32, seed=0)
     >>> brightness = [float(image.mean()) for image in images]
-    >>> tuner = FineTunerRegressor("featx-mini", depth=2, input_size=32, epochs=1, random_state=0, cache=None)
+    >>> extractor = FeatureExtractor("featx-mini", depth=2, input_size=32, cache=None)
+    >>> tuner = FineTunerRegressor(extractor, epochs=1, random_state=0)
     >>> tuner.fit(images, brightness).predict(images[:3]).shape
     (3,)
     """

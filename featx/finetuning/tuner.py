@@ -1,7 +1,6 @@
 """What both fine-tuners do: a linear head on frozen features, then network and head trained on together."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import fields, replace
 from functools import partial
 from os import PathLike
@@ -11,14 +10,14 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.utils import Tags, check_consistent_length, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from tqdm import tqdm
 
-from featx.cache.embedding_cache import EmbeddingCache
 from featx.cache.identity import digest
+from featx.embedding.composition import OnExtractor, as_extractor
 from featx.embedding.embed import file_id, image_ids
 from featx.embedding.extractor import FeatureExtractor
-from featx.embedding.plan import Choices, Plan, resolve
+from featx.embedding.plan import Plan
 from featx.errors import UnknownNameError
 from featx.evaluation.folds import hold_out
 from featx.finetuning.augment import Augmenter
@@ -28,15 +27,16 @@ from featx.finetuning.loop import Training, pack, scores_of
 from featx.finetuning.optimizer import Settings, check_count, check_number
 from featx.finetuning.tunable import Head, Tunable, make_tunable
 from featx.heads.targets import Target
-from featx.images.resizing import RULES
-from featx.images.sources import Source, as_sources
+from featx.images.sources import Source
 from featx.networks.flatten import flatten
 from featx.networks.network import network_of
 
 PRECISIONS = ("float32", "mixed")
+OF_NO_OUTCOME = ("extractor", "checkpoint", "max_seconds", "verbose")
+"""Parameters that do not name a run: recipes and images stand for the first; no other changes what is learned."""
 
 
-class Tuner(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
+class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     """What `FineTuner` and `FineTunerRegressor` share; they document it."""
 
     label_smoothing: float = 0.0
@@ -44,16 +44,8 @@ class Tuner(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
 
     def __init__(
         self,
-        backbone: Any = "featx-mini",
+        extractor: Any = "featx-mini",
         *,
-        depth: int | str | Sequence[int | str] = "default",
-        pooling: str | Sequence[str] = "default",
-        weights: str | PathLike[str] | None = "auto",
-        scaling: str = "auto",
-        input_size: int | tuple[int, int] | None = None,
-        resize: str = "squash",
-        image_shape: tuple[int, ...] | None = None,
-        value_range: tuple[float, float] = (0, 255),
         stages: int | str = "all",
         head: str | None = "auto",
         epochs: int = 20,
@@ -72,20 +64,10 @@ class Tuner(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         precision: str = "float32",
         checkpoint: str | PathLike[str] | None = None,
         max_seconds: float | None = None,
-        cache: str | PathLike[str] | EmbeddingCache | None = "auto",
         random_state: int | np.random.RandomState | None = None,
-        n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
-        self.backbone = backbone
-        self.depth = depth
-        self.pooling = pooling
-        self.weights = weights
-        self.scaling = scaling
-        self.input_size = input_size
-        self.resize = resize
-        self.image_shape = image_shape
-        self.value_range = value_range
+        self.extractor = extractor
         self.stages = stages
         self.head = head
         self.epochs = epochs
@@ -104,9 +86,7 @@ class Tuner(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         self.precision = precision
         self.checkpoint = checkpoint
         self.max_seconds = max_seconds
-        self.cache = cache
         self.random_state = random_state
-        self.n_jobs = n_jobs
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any) -> Self:
@@ -136,19 +116,26 @@ class Tuner(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         if y is not None:
             check_consistent_length(sources, y)
         y, target = self._read(y)
-        plan = self._plan()
-        checkpoint = Checkpoint(self.checkpoint, self._run_id(plan, sources, y)) if self.checkpoint else None
+        extractor = self._base()
+        plan = extractor.plan()
+        checkpoint = (
+            Checkpoint(self.checkpoint, self._run_id(extractor, plan, sources, y))
+            if self.checkpoint
+            else None
+        )
         saved = checkpoint.read() if checkpoint else None
         seed = saved[0]["seed"] if saved else int(check_random_state(self.random_state).randint(2**31 - 1))
         train, held = np.arange(len(y)), np.arange(0)
         if self.validation is not None:
             train, held = hold_out(y, self.validation, regression=is_regressor(self), seed=seed)
 
-        images = Images(sources, plan.input_size, self.resize, self.n_jobs)
-        start = Head(*saved[1]["head"]) if saved else self._start(plan, sources, y, target, train)
-        tunable = self._tunable(plan, start)
+        images = Images(sources, plan.input_size, extractor.resize, extractor.n_jobs)
+        start = (
+            Head(*saved[1]["head"]) if saved else self._start(extractor, plan, sources, y, target, rows=train)
+        )
+        tunable = self._tunable(extractor, plan, start)
         model, changed, plain = self._feeds(tunable, images, len(y))
-        if self.weights is None:
+        if extractor.weights is None:
             tunable.settle(model, next(plain([train[: self.batch_size]])))
         encoded = target.encode(y)
 
@@ -179,7 +166,7 @@ class Tuner(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         if self.best_epoch_ == 0 and len(
             held
         ):  # the network is as it was: its head may as well learn from all images
-            start = self._start(plan, sources, y, target, np.arange(len(y)))
+            start = self._start(extractor, plan, sources, y, target, rows=np.arange(len(y)))
         self._keep(tunable, start if self.best_epoch_ == 0 else tunable.head(), plan, target)
         if checkpoint:
             checkpoint.remove()
@@ -198,20 +185,20 @@ class Tuner(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         return model, plain if self.augment is None else PixelFeed(images, Augmenter(self.augment)), plain
 
     def _start(
-        self, plan: Plan, sources: list[Source], y: np.ndarray, target: Target, train: np.ndarray
+        self,
+        extractor: FeatureExtractor,
+        plan: Plan,
+        sources: list[Source],
+        y: np.ndarray,
+        target: Target,
+        *,
+        rows: np.ndarray,
     ) -> Head:
         """Give the head that training starts from, in the units that the network learns in."""
-        if self.head is None or self.weights is None:
+        if self.head is None or extractor.weights is None:
             return Head.zeros(target.columns, plan.width)
-        embeddings = self._extractor(
-            self.backbone,
-            self.depth,
-            self.pooling,
-            weights=self.weights,
-            scaling=self.scaling,
-            cache=self.cache,
-        ).transform(sources)[train]
-        coef, intercept = self._probe(embeddings, target.as_scores(y[train]))
+        embeddings = extractor.transform(sources)[rows]
+        coef, intercept = self._probe(embeddings, target.as_scores(y[rows]))
         coef, intercept = (np.asarray(part.T / target.spread).T for part in (coef, intercept - target.centre))
         mean, deviation = embeddings.mean(axis=0, dtype=np.float64), embeddings.std(axis=0, dtype=np.float64)
         # a column that hardly moves now may move much in a tuned network
@@ -230,7 +217,10 @@ class Tuner(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     def _scores(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "backbone_")
         sources = self._sources(X, reset=False)
-        extractor = self._extractor(self.backbone_, self.depth_, self.pooling_, scaling="none", cache=None)
+        extractor = self._base().with_choices(
+            backbone=self.backbone_, depth=self.depth_, pooling=self.pooling_, weights="auto", scaling="none",
+            cache=None,
+        )  # fmt: skip
         return np.asarray(extractor.transform(sources) @ self.coef_.T + self.intercept_)
 
     def predict(self, X: Any) -> np.ndarray:
@@ -261,73 +251,48 @@ class Tuner(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         """Give what `score` gives."""
         raise NotImplementedError
 
-    def _extractor(self, backbone: Any, depth: Any, pooling: Any, **choices: Any) -> FeatureExtractor:
-        return FeatureExtractor(
-            backbone,
-            depth=depth,
-            pooling=pooling,
-            input_size=self.input_size,
-            resize=self.resize,
-            batch_size=self.batch_size,
-            n_jobs=self.n_jobs,
-            verbose=self.verbose,
-            **choices,
+    def _base(self) -> FeatureExtractor:
+        """Give the extractor as it is tuned: it takes images that are listed, and has float32 weights."""
+        given = as_extractor(self.extractor)
+        return given.with_choices(
+            image_shape=None, precision="float32", on_error="raise", verbose=max(self.verbose, given.verbose)
         )
 
-    def _sources(self, X: Any, *, reset: bool) -> list[Source]:
-        if self.image_shape is not None:
-            X = validate_data(self, X, reset=reset, dtype="numeric")
-        return as_sources(X, image_shape=self.image_shape, value_range=self.value_range)
-
-    def _plan(self) -> Plan:
-        choices = Choices(
-            backbone=self.backbone,
-            depth=self.depth,
-            pooling=self.pooling,
-            weights=self.weights,
-            scaling=self.scaling,
-            input_size=self.input_size,
-            resize=self.resize,
-        )
-        return resolve(choices, partial(file_id, memo=None))
-
-    def _tunable(self, plan: Plan, start: Head) -> Tunable:
-        network = network_of(self.backbone, self.weights, plan.input_size, partial(file_id, memo=None))
+    def _tunable(self, extractor: FeatureExtractor, plan: Plan, start: Head) -> Tunable:
+        content_of = partial(file_id, memo=None)
         return make_tunable(
-            network,
+            network_of(extractor.backbone, extractor.weights, plan.input_size, content_of),
             [(tap.layer, tap.pooling) for tap in plan.taps],
             start,
-            scaling=self.scaling,
+            scaling=extractor.scaling,
             stages=self.stages,
             decay=self.decay,
             dropout=self.dropout,
             precision=self.precision,
-            keep_statistics=self.weights is not None,
+            keep_statistics=extractor.weights is not None,
         )
 
     def _settings(self) -> Settings:
         return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
 
-    def _run_id(self, plan: Plan, sources: list[Source], y: np.ndarray) -> str:
+    def _run_id(self, extractor: FeatureExtractor, plan: Plan, sources: list[Source], y: np.ndarray) -> str:
         """Name a run by what decides its outcome: a checkpoint of another one is not taken up."""
-        told = self.get_params(deep=False)
-        for name in ("backbone", "weights", "checkpoint", "cache", "n_jobs", "verbose", "max_seconds"):
-            del told[
-                name
-            ]  # the recipes stand for the first two; the others decide nothing, or only when to stop
+        own = {
+            name: value for name, value in self.get_params(deep=False).items() if name not in OF_NO_OUTCOME
+        }
         if not isinstance(self.augment, str):
             layers = self.augment if isinstance(self.augment, list | tuple) else [self.augment]
-            told["augment"] = [type(layer).__name__ for layer in layers]
+            own["augment"] = [type(layer).__name__ for layer in layers]
         if not isinstance(self.random_state, int | np.integer):
-            told["random_state"] = None
+            own["random_state"] = None
         recipes = [tap.recipe_id for tap in plan.taps]
-        images = digest(image_ids(sources, n_jobs=self.n_jobs).tobytes()).hex()
-        return digest(json.dumps([told, recipes, images, y.tolist()], default=str).encode()).hex()
+        images = digest(image_ids(sources, n_jobs=extractor.n_jobs).tobytes()).hex()
+        told = [own, extractor.weights is None, recipes, images, y.tolist()]
+        return digest(json.dumps(told, default=str).encode()).hex()
 
     def _check(self) -> None:
-        for name, known in (("precision", PRECISIONS), ("resize", RULES)):
-            if getattr(self, name) not in known:
-                raise UnknownNameError(name, getattr(self, name), known)
+        if self.precision not in PRECISIONS:
+            raise UnknownNameError("precision", self.precision, PRECISIONS)
         if self.head not in ("auto", None):
             raise UnknownNameError("head", self.head, ("auto",), "Give 'auto', or None to start from zeros.")
         if self.stages not in ("all", 0):
@@ -340,8 +305,5 @@ class Tuner(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.three_d_array = True
-        tags.input_tags.two_d_array = self.image_shape is not None
         tags.non_deterministic = self.random_state is None
         return tags

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.embedding.extractor import as_extractor
+from featx.embedding.composition import as_extractor
 from featx.embedding.pixels import PixelExtractor
 from featx.evaluation.folds import make_folds
 from featx.evaluation.report import Report, evaluate

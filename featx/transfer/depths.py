@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from featx.cache.identity import digest
 from featx.cache.memo import Memo
-from featx.embedding.extractor import FeatureExtractor, as_extractor
+from featx.embedding.composition import as_extractor
+from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.plan import Tap
 from featx.errors import InputError
 from featx.evaluation.comparison import standard_error

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,9 +11,9 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags, check_consistent_length
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from featx.cache.embedding_cache import EmbeddingCache
+from featx.embedding.composition import OnExtractor, as_extractor
 from featx.embedding.extractor import FeatureExtractor
 from featx.errors import InputError, UnknownNameError
 from featx.evaluation.comparison import compare, least_p, merits, standard_error
@@ -23,60 +22,45 @@ from featx.heads.targets import labels_of, numbers_of
 from featx.images.sources import as_sources
 from featx.transfer.strategies import STRATEGIES, frozen_features, make_strategy, model_steps
 
+DEFAULT = "featx-mini"
+"""The extractor of a `FineTuner` that was given none."""
+
 
 def _has(method: str) -> Callable[[Any], bool]:
     """Whether the fitted estimator has a method; before fitting nobody knows, so yes."""
     return lambda self: hasattr(getattr(self, "estimator_", None), method) or not hasattr(self, "estimator_")
 
 
-class _Transfer(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
+class _Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     """What both estimators share."""
 
     _regression: ClassVar[bool]
 
     def __init__(
         self,
-        backbone: Any = "featx-mini",
+        extractor: Any = "featx-mini",
         *,
         strategy: str = "auto",
         finetune: bool | str = "auto",
         head: Any = "auto",
-        pooling: str = "default",
-        weights: str | PathLike[str] | None = "auto",
-        scaling: str = "auto",
-        input_size: int | tuple[int, int] | None = None,
-        resize: str = "squash",
-        image_shape: tuple[int, ...] | None = None,
-        value_range: tuple[float, float] = (0, 255),
         cv: Any = 5,
         finetune_from: int = 1000,
         holdout: float = 0.25,
         alpha: float = 0.1,
         tuner: Any = None,
-        batch_size: int = 32,
-        cache: str | PathLike[str] | EmbeddingCache | None = "auto",
         random_state: int | None = 0,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
-        self.backbone = backbone
+        self.extractor = extractor
         self.strategy = strategy
         self.finetune = finetune
         self.head = head
-        self.pooling = pooling
-        self.weights = weights
-        self.scaling = scaling
-        self.input_size = input_size
-        self.resize = resize
-        self.image_shape = image_shape
-        self.value_range = value_range
         self.cv = cv
         self.finetune_from = finetune_from
         self.holdout = holdout
         self.alpha = alpha
         self.tuner = tuner
-        self.batch_size = batch_size
-        self.cache = cache
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -107,7 +91,8 @@ class _Transfer(BaseEstimator):  # type: ignore[misc] # scikit-learn has no type
             raise InputError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
         X = self._images(X, reset=True)
         y = self._target(y)
-        check_consistent_length(as_sources(X, image_shape=self.image_shape, value_range=self.value_range), y)
+        how = self._base()
+        check_consistent_length(as_sources(X, image_shape=how.image_shape, value_range=how.value_range), y)
         self.scores_: dict[str, tuple[float, float]] = {}
         self.comparison_: dict[str, Any] | None = None
         if self.strategy == "auto":
@@ -122,7 +107,7 @@ class _Transfer(BaseEstimator):  # type: ignore[misc] # scikit-learn has no type
 
     def _choose(self, X: Any, y: NDArray[Any]) -> None:
         """Compare the frozen strategies, fit the best, and fine-tune where that may pay."""
-        features = frozen_features(FeatureExtractor(self.backbone, **self._choices()), X)
+        features = frozen_features(self._base(), X)
         folds = make_folds(
             y, self.cv, regression=self._regression, seed=self.random_state,
             hint="name a strategy, such as strategy='end', so that nothing is compared",
@@ -175,24 +160,26 @@ class _Transfer(BaseEstimator):  # type: ignore[misc] # scikit-learn has no type
 
     def _make(self, name: str) -> Any:
         """Return the unfitted estimator of a strategy."""
-        if STRATEGIES[name].trains and self.tuner is not None:
-            return clone(self.tuner).set_params(**({"weights": None} if name == "scratch" else {}))
-        trained = {"random_state": self.random_state, "max_seconds": 900}
-        own = trained if STRATEGIES[name].trains else {"head": self.head}
-        return make_strategy(name, self.backbone, regression=self._regression, **self._choices(), **own)
+        extractor = self._base()
+        if not STRATEGIES[name].trains:
+            return make_strategy(name, extractor, regression=self._regression, head=self.head)
+        if self.tuner is None:
+            return make_strategy(
+                name, extractor, regression=self._regression, random_state=self.random_state, max_seconds=900,
+                verbose=self.verbose,
+            )  # fmt: skip
+        tuner = clone(self.tuner)
+        if tuner.get_params(deep=False).get("extractor") == DEFAULT:
+            tuner.set_params(extractor=extractor)
+        return tuner.set_params(extractor__weights=None) if name == "scratch" else tuner
 
     def _model(self, name: str, *, quick: bool = False) -> Pipeline:
         return Pipeline(model_steps(name, regression=self._regression, head=self.head, quick=quick))
 
-    def _choices(self) -> dict[str, Any]:
-        shared = (
-            "pooling", "weights", "scaling", "input_size", "resize", "image_shape", "value_range", "batch_size",
-            "cache", "n_jobs", "verbose",
-        )  # fmt: skip
-        return {name: getattr(self, name) for name in shared}
-
-    def _images(self, X: Any, *, reset: bool) -> Any:
-        return X if self.image_shape is None else validate_data(self, X, reset=reset, dtype="numeric")
+    def _base(self) -> FeatureExtractor:
+        """Give the extractor as the strategies take it: images that cannot be read are errors."""
+        given = as_extractor(self.extractor)
+        return given.with_choices(on_error="raise", verbose=max(self.verbose, given.verbose))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict a target for each image, (n,), or (n, k) where `y` had k columns.
@@ -207,9 +194,6 @@ class _Transfer(BaseEstimator):  # type: ignore[misc] # scikit-learn has no type
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.three_d_array = True
-        tags.input_tags.two_d_array = self.image_shape is not None
         tags.target_tags.required = True
         return tags
 
@@ -223,8 +207,10 @@ class TransferClassifier(ClassifierMixin, _Transfer):  # type: ignore[misc] # sc
 
     Parameters
     ----------
-    backbone, pooling, weights, scaling, input_size, resize, image_shape, value_range, batch_size, cache, n_jobs
-        As for `FeatureExtractor`. `n_jobs` also says how many folds are fitted at a time.
+    extractor
+        Which network, and how images come into it: a `FeatureExtractor`, or what it takes for `backbone`. The frozen
+        strategies choose depths of their own and take its `pooling`, one for all depths; fine-tuning takes its depth,
+        too. Its `on_error` is taken as ``raise``.
     strategy
         A name of `featx.transfer.strategies.STRATEGIES`: ``pixels``, ``start``, ``end``, ``all-depths``, ``finetune``,
         ``scratch``. ``"auto"``: the one that measures best.
@@ -243,10 +229,12 @@ class TransferClassifier(ClassifierMixin, _Transfer):  # type: ignore[misc] # sc
     alpha
         How probable a difference as large may be by chance, for fine-tuning to be kept.
     tuner
-        A `FineTuner` that says how to fine-tune. None: one with the parameters above and its own defaults, which
-        stops after 15 minutes.
+        A `FineTuner` that says how to fine-tune. Left at its default extractor it tunes the one above. None: a
+        `FineTuner` of that extractor that stops after 15 minutes.
     random_state
         Decides which image falls into which fold, and what is random in fine-tuning.
+    n_jobs
+        How many folds are fitted at a time.
     verbose
         1: progress bars, and `report_`, on stderr.
 
@@ -268,7 +256,7 @@ class TransferClassifier(ClassifierMixin, _Transfer):  # type: ignore[misc] # sc
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted; for multi-label targets the numbers of their columns.
     n_features_in_ : int
-        Columns seen in `fit`. Only with `image_shape`.
+        Columns seen in `fit`. Only where the extractor has an `image_shape`.
 
     Notes
     -----
@@ -278,9 +266,11 @@ class TransferClassifier(ClassifierMixin, _Transfer):  # type: ignore[misc] # sc
 
     Examples
     --------
+    >>> from featx.embedding import FeatureExtractor
     >>> from featx.images import synthetic
     >>> images, labels = synthetic(n=60, classes=3, size=32, seed=0)
-    >>> model = TransferClassifier(input_size=32, cache=None, cv=2).fit(images[:40], labels[:40])
+    >>> extractor = FeatureExtractor("featx-mini", input_size=32, cache=None)
+    >>> model = TransferClassifier(extractor, cv=2).fit(images[:40], labels[:40])
     >>> sorted(model.scores_), model.comparison_
     (['all-depths', 'end', 'pixels', 'start'], None)
     >>> bool(model.score(images[40:], labels[40:]) > 0.8)

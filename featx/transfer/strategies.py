@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from featx.embedding.composition import as_extractor
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.pixels import PixelExtractor
 from featx.embedding.plan import Tap
-from featx.errors import UnknownNameError
+from featx.errors import InputError, UnknownNameError
 from featx.heads.named import make_head
 from featx.heads.selector import RelevanceSelector
 
@@ -74,7 +75,7 @@ FROZEN = tuple(name for name, strategy in STRATEGIES.items() if not strategy.tra
 
 
 def make_strategy(
-    name: str, backbone: Any = "featx-mini", *, regression: bool = False, head: Any = "auto", **choices: Any
+    name: str, extractor: Any = "featx-mini", *, regression: bool = False, head: Any = "auto", **choices: Any
 ) -> Any:
     """Return a new, unfitted estimator over images that carries out a strategy.
 
@@ -82,17 +83,17 @@ def make_strategy(
     ----------
     name
         A name of `STRATEGIES`.
-    backbone
-        As for `FeatureExtractor`. For ``start`` and ``all-depths`` it is asked for its stages, which builds it the
-        first time.
+    extractor
+        A `FeatureExtractor`, or what it takes for `backbone`. The strategies that train no network choose depths of
+        their own, whatever it says, and ``pixels`` only reads images as it does. The first time, the network is built
+        to count its stages.
     regression
         Whether the targets are numbers, not classes.
     head
         A name for `make_head`, or a scikit-learn estimator. ``"auto"``: ``logistic``, or for numbers ``ridge``.
-        The strategies that train a network have a head of their own.
+        ``finetune`` and ``scratch`` have a head of their own.
     choices
-        Other parameters of `FeatureExtractor` (but for `depth`), or of `FineTuner`. ``pixels`` heeds of them what a
-        `PixelExtractor` has.
+        For ``finetune`` and ``scratch``: parameters of `FineTuner`.
 
     Returns
     -------
@@ -104,16 +105,24 @@ def make_strategy(
     ------
     UnknownNameError
         If there is no such strategy.
+    InputError
+        If the extractor has a pooling for each of its own depths.
+    TypeError
+        If there is no such choice.
 
     Examples
     --------
+    >>> from featx.embedding import FeatureExtractor
     >>> from featx.images import synthetic
     >>> images, labels = synthetic(n=60, classes=3, size=32, seed=0)
-    >>> model = make_strategy("end", input_size=32, cache=None).fit(images[:40], labels[:40])
+    >>> extractor = FeatureExtractor("featx-mini", input_size=32, cache=None)
+    >>> model = make_strategy("end", extractor).fit(images[:40], labels[:40])
     >>> bool(model.score(images[40:], labels[40:]) > 0.8)
     True
-    >>> make_strategy("all-depths", input_size=32, cache=None)["features"].depth
+    >>> make_strategy("all-depths", extractor)["features"].depth
     ['patches', 1, 2, 3, 4, 1, 4]
+    >>> make_strategy("finetune", extractor, epochs=5)
+    FineTuner(epochs=5, extractor=FeatureExtractor(cache=None, input_size=32))
     """
     if name not in STRATEGIES:
         raise UnknownNameError("strategy", name, STRATEGIES)
@@ -121,9 +130,15 @@ def make_strategy(
         from featx.finetuning.estimators import FineTuner, FineTunerRegressor
 
         if name == "scratch":
-            choices = SCRATCH | choices | {"weights": None}
-        return (FineTunerRegressor if regression else FineTuner)(backbone, **choices)
-    extractor = FeatureExtractor(backbone, **choices)
+            extractor, choices = as_extractor(extractor, weights=None), SCRATCH | choices
+        return (FineTunerRegressor if regression else FineTuner)(extractor, **choices)
+    if choices:
+        told = ", ".join(f"{choice}={value!r}" for choice, value in choices.items())
+        raise TypeError(
+            f"make_strategy({name!r}) got {told}: it trains no network, so there is no tuner to choose this for. "
+            f"How images become features is said by the extractor, as in FeatureExtractor({told})."
+        )
+    extractor = as_extractor(extractor)
     features = _pixels_of(extractor) if name == "pixels" else _at(extractor, _taps_of(extractor)[name])
     return Pipeline([("features", features), *model_steps(name, regression=regression, head=head)])
 
@@ -186,6 +201,11 @@ def _taps_of(extractor: FeatureExtractor) -> dict[str, Sequence[Tap]]:
     ``featx-mini``, and with the default pooling the four quarters of each map: where something is counts, too, and
     the selection drops what does not.
     """
+    if not isinstance(extractor.pooling, str):
+        raise InputError(
+            f"pooling={extractor.pooling!r}: the strategies choose depths of their own, so give one pooling for all of "
+            "them, or 'default'."
+        )
 
     def taps(depth: Any, pooling: Any = extractor.pooling) -> Sequence[Tap]:
         return extractor.with_choices(depth=depth, pooling=pooling).plan().taps

@@ -34,7 +34,7 @@ running._engines.clear()
 assert np.array_equal(extractor.transform(images), embeddings), "blocks"
 labels = np.random.default_rng(0).permutation(labels)  # the frozen network cannot know them
 tuner = FineTuner(
-    depth=2, input_size=32, epochs=8, learning_rate=1e-2, augment=None, validation=None, random_state=0, cache=None
+    extractor, epochs=8, learning_rate=1e-2, augment=None, validation=None, random_state=0
 ).fit(images, labels)
 losses = [epoch["loss"] for epoch in tuner.history_[1:]]
 assert losses[-1] < 0.9 * losses[0], losses

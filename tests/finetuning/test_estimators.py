@@ -25,23 +25,31 @@ from featx.errors import ImageError, InputError, UnknownNameError
 from featx.finetuning.checkpoint import Checkpoint
 from featx.images import synthetic
 
-SMALL = {
-    "input_size": 32,
-    "depth": [1, 2],
-    "pooling": "avg",
-    "epochs": 2,
-    "random_state": 0,
-    "cache": None,
+SMALL = {"depth": [1, 2], "pooling": "avg", "input_size": 32, "cache": None}
+SHORT = {"epochs": 2, "random_state": 0, "augment": None}
+OF_THE_EXTRACTOR = {
+    "backbone",
+    "depth",
+    "pooling",
+    "weights",
+    "scaling",
+    "input_size",
+    "resize",
+    "image_shape",
+    "value_range",
+    "cache",
 }
 
 
-def quick(**choices):
-    """Make a fine-tuner that is quick: the embedded backbone, 32 pixels, no augmentation."""
-    return FineTuner(**{**SMALL, "augment": None, **choices})
+def quick(kind=FineTuner, **choices):
+    """Make a fine-tuner that is quick: the embedded backbone at 32 pixels; choices go where they belong."""
+    own = {**SMALL, **SHORT, **choices}
+    extractor = FeatureExtractor(**{name: own.pop(name) for name in OF_THE_EXTRACTOR & set(own)})
+    return kind(extractor, **own)
 
 
 def regressor(**choices):
-    return FineTunerRegressor(**{**SMALL, "augment": None, **choices})
+    return quick(FineTunerRegressor, **choices)
 
 
 @pytest.fixture(scope="module")
@@ -364,9 +372,9 @@ def test_it_is_cloned_with_layers_of_ones_own(tiny):
     """A network and augmentation layers given as objects are parameters like others."""
     from keras import layers
 
-    tuner = clone(FineTuner(tiny, scaling="unit", augment=[layers.RandomFlip()]))
+    tuner = clone(FineTuner(FeatureExtractor(tiny, scaling="unit"), augment=[layers.RandomFlip()]))
 
-    assert tuner.backbone.name == "tiny"
+    assert tuner.extractor.backbone.name == "tiny"
     assert not hasattr(tuner, "backbone_")
 
 
@@ -438,21 +446,21 @@ def test_every_bad_image_is_named(pixels, files, tmp_path):
 
 STORY = """
 import sys
-from featx import FineTuner
+from featx import FeatureExtractor, FineTuner
 from featx.images import synthetic
 images, labels = synthetic(n=48, classes=3, size=32, seed=0)
-FineTuner(**{choices!r}, checkpoint=sys.argv[1]).fit(images, labels)
+FineTuner(FeatureExtractor(**{small!r}), **{choices!r}, checkpoint=sys.argv[1]).fit(images, labels)
 """
 
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_was(shapes, tmp_path):
     """After a SIGKILL the next fit begins behind the last epoch, and ends as if nothing had happened."""
-    choices = {**SMALL, "augment": "default", "epochs": 40, "patience": None, "validation": 0.25}
+    choices = {**SHORT, "augment": "default", "epochs": 40, "patience": None, "validation": 0.25}
     folder = tmp_path / "checkpoints"
     environment = {**os.environ, "PYTHONPATH": str(Path(featx.__file__).parent.parent)}
     process = subprocess.Popen(
-        [sys.executable, "-c", STORY.format(choices=choices), str(folder)], env=environment
+        [sys.executable, "-c", STORY.format(small=SMALL, choices=choices), str(folder)], env=environment
     )
     kept = []
     while len(kept) < 4:
@@ -466,8 +474,8 @@ def test_a_killed_run_goes_on_where_it_was(shapes, tmp_path):
     kept = Checkpoint(folder, path.stem).read()[0]["history"]
     assert 4 <= len(kept) < 41
 
-    resumed = FineTuner(**choices, checkpoint=folder).fit(*shapes)
-    straight = FineTuner(**choices).fit(*shapes)
+    resumed = quick(**choices, checkpoint=folder).fit(*shapes)
+    straight = quick(**choices).fit(*shapes)
 
     assert json.dumps(resumed.history_[: len(kept)]) == json.dumps(kept)
     assert [epoch["epoch"] for epoch in resumed.history_] == list(range(41))
@@ -488,14 +496,60 @@ def test_a_checkpoint_of_another_run_is_left_alone(noisy, tmp_path):
     assert [path.stem for path in tmp_path.iterdir()] == ["0" * 32]
 
 
-TABLE = {
-    "pooling": "none",
-    "scaling": "unit",
-    "image_shape": (1, -1),
-    "augment": None,
-    "cache": None,
-    "random_state": 0,
+COUNTS_FOR_NOTHING = {"engine", "batch_size", "n_jobs", "cache", "on_error", "verbose", "precision"}
+OTHERWISE = {
+    "backbone": "mobilenet_0.25",
+    "depth": [2, 1],
+    "pooling": "max",
+    "weights": None,
+    "scaling": "tf",
+    "input_size": 48,
+    "resize": "pad",
+    "image_shape": (16, 64, 3),
+    "value_range": (0, 128),
+    "precision": "bfloat16",
+    "engine": "keras",
+    "batch_size": 7,
+    "n_jobs": 1,
+    "cache": "elsewhere",
+    "on_error": "nan",
+    "verbose": 1,
 }
+
+
+@pytest.mark.parametrize("name", FeatureExtractor().get_params())
+def test_a_run_is_named_after_every_choice_of_the_extractor_that_counts(tiny, name):
+    """Another network, depth or way of reading images is another run; speed and the place of the cache are not."""
+    images = np.random.default_rng(0).integers(0, 128, (4, 32 * 32 * 3)).astype(float)
+    own = {"weights": None, "depth": 1} if name in ("backbone", "weights") else {"depth": [1, 2]}
+    own |= (
+        {"backbone": tiny, "scaling": "unit", "input_size": 16} if name == "scaling" else {"input_size": 32}
+    )
+    own |= {"pooling": "avg", "cache": None, "image_shape": (32, 32, 3)}
+    first = {**own, "weights": "auto"} if name == "weights" else own
+
+    def run(choices):
+        tuner = FineTuner(FeatureExtractor(**choices))
+        base = tuner._base()
+        return tuner._run_id(base, base.plan(), tuner._sources(images, reset=True), np.arange(4))
+
+    changed = run({**own, name: OTHERWISE[name]})
+
+    assert set(OTHERWISE) == set(FeatureExtractor().get_params())
+    assert (changed == run(first)) == (name in COUNTS_FOR_NOTHING)
+
+
+def test_tuning_is_in_float32_whatever_the_extractor_computes_in(shapes):
+    """The head starts from the embeddings of the network that is trained, whose weights are float32."""
+    choices = {"learning_rate": 0.0, "validation": None, "epochs": 1}
+    rounded = quick(**choices)
+    rounded.extractor.set_params(precision="bfloat16")
+
+    np.testing.assert_array_equal(rounded.fit(*shapes).coef_, quick(**choices).fit(*shapes).coef_)
+    assert rounded.extractor.precision == "bfloat16"
+
+
+TABLE = {"depth": "default", "pooling": "none", "scaling": "unit", "input_size": None, "image_shape": (1, -1)}
 
 
 def minute(weights=None):
@@ -522,7 +576,7 @@ GREY = "values of -5 to 5 in a range of 2 million are all one grey; test_tables_
 @pytest.mark.slow
 @parametrize_with_checks(
     [
-        kind(minute(), **TABLE, value_range=(-1e6, 1e6), validation=None, epochs=1)
+        quick(kind, backbone=minute(), **TABLE, value_range=(-1e6, 1e6), validation=None, epochs=1)
         for kind in (FineTuner, FineTunerRegressor)
     ],
     expected_failed_checks=lambda _: {"check_classifiers_train": GREY, "check_regressors_train": GREY},
@@ -537,5 +591,5 @@ def test_tables_are_learned():
     """The checks of the battery that ask for a score, with a range that lets the network see the numbers."""
     choices = {**TABLE, "value_range": (-12, 12), "epochs": 30, "learning_rate": 0.01}
 
-    check_classifiers_train("FineTuner", FineTuner(minute(), **choices))
-    check_regressors_train("FineTunerRegressor", FineTunerRegressor(minute(), **choices))
+    check_classifiers_train("FineTuner", quick(backbone=minute(), **choices))
+    check_regressors_train("FineTunerRegressor", regressor(backbone=minute(), **choices))

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import featx
-from featx import FineTuner
+from featx import FeatureExtractor, FineTuner
 from featx.embedding import PixelExtractor
 from featx.errors import ImageError, InputError, UnknownNameError
 from featx.heads import make_head
@@ -23,8 +23,12 @@ from featx.images import synthetic
 from featx.transfer import TransferClassifier, TransferRegressor
 from featx.transfer.strategies import FROZEN
 
-SMALL = {"input_size": 32, "cv": 2}
-TABLES = {"image_shape": (1, -1), "value_range": (-150, 150), "cache": None, **SMALL}
+EXTRACTOR = FeatureExtractor(input_size=32)
+SMALL = {"extractor": EXTRACTOR, "cv": 2}
+TABLES = {
+    "extractor": EXTRACTOR.with_choices(image_shape=(1, -1), value_range=(-150, 150), cache=None),
+    "cv": 2,
+}
 ROUNDING = {
     "check_methods_subset_invariance": "features are float32, whose products differ in their last digits with the "
     "number of rows; the check asks for more. test_a_subset_gets_the_same_answers asks for the digits that there are."
@@ -116,20 +120,18 @@ def test_it_says_what_it_did(shapes, capsys):
 
 def test_images_go_through_the_network_once(shapes, forwards):
     """All strategies share one pass, also without a cache."""
-    TransferClassifier(finetune=False, cache=None, **SMALL).fit(shapes[0][:30], shapes[1][:30])
+    TransferClassifier(EXTRACTOR.with_choices(cache=None), cv=2).fit(shapes[0][:30], shapes[1][:30])
 
     assert sum(forwards) == 30
 
 
 def test_pixels_win_where_the_network_is_blind(shapes):
-    """Numbers that pixels tell better than a network are predicted from pixels."""
+    """The brightness of the upper half is a sum of pixels: no network tells it as well, and pixels are taken."""
     images, _ = shapes
-    corner = images[:, 24:, :8].mean(axis=(1, 2, 3)) + 100 * (images[:, 0, 0, 0] > 40)
-    model = TransferRegressor(cv=5, input_size=32).fit(
-        images, images[:, :16].mean(axis=(1, 2, 3)) + 0 * corner
-    )
+    model = TransferRegressor(EXTRACTOR, cv=5).fit(images, images[:, :16].mean(axis=(1, 2, 3)))
 
     assert model.strategy_ == "pixels"
+    assert model.scores_["pixels"][0] > model.scores_["end"][0] + model.scores_["end"][1]
 
 
 @pytest.mark.parametrize(
@@ -273,7 +275,7 @@ def test_rows_of_a_table_are_images_with_a_shape(shapes):
     """With image_shape the columns are counted, and named ones are remembered."""
     images, labels = shapes[0][:30], shapes[1][:30]
     table = pd.DataFrame(images.reshape(30, -1)).add_prefix("pixel")
-    model = TransferClassifier(image_shape=(32, 32, 3), **SMALL).fit(table, labels)
+    model = TransferClassifier(EXTRACTOR.with_choices(image_shape=(32, 32, 3)), cv=2).fit(table, labels)
 
     assert model.n_features_in_ == 3072
     assert model.feature_names_in_[0] == "pixel0"
@@ -353,7 +355,7 @@ def test_it_is_saved_without_pickle(shapes, strategy, tmp_path):
 def test_a_model_of_ones_own(tiny, pixels):
     """A Keras model is a backbone like any other."""
     labels = np.arange(12) % 2
-    model = TransferClassifier(tiny, scaling="unit", cv=2).fit(pixels, labels)
+    model = TransferClassifier(FeatureExtractor(tiny, scaling="unit"), cv=2).fit(pixels, labels)
 
     assert model.predict(pixels).shape == (12,)
 
@@ -428,31 +430,52 @@ def test_wrong_choices_are_refused(shapes, choices, message):
 def test_a_network_is_trained_by_name(shapes, name, tmp_path):
     """With the tuner's settings; what is saved and loaded predicts the same."""
     images, labels = shapes
-    tuner = FineTuner(epochs=1, input_size=32, cache=None, random_state=0)
+    tuner = FineTuner(epochs=1, random_state=0)
     model = TransferClassifier(strategy=name, tuner=tuner, **SMALL).fit(images[:30], labels[:30])
 
     assert isinstance(model.estimator_, FineTuner)
-    assert (model.estimator_.weights is None) == (name == "scratch")
+    assert model.estimator_.extractor.input_size == 32
+    assert (model.estimator_.extractor.weights is None) == (name == "scratch")
+    assert (tuner.extractor, EXTRACTOR.weights) == ("featx-mini", "auto")  # what was given is left alone
     assert model.predict_proba(images).shape == (90, 3)
     featx.save(model, tmp_path / "model")
     np.testing.assert_array_equal(featx.load(tmp_path / "model").predict(images), model.predict(images))
 
 
-def test_without_a_tuner_fine_tuning_takes_the_choices_of_the_estimator():
-    """The same backbone, pixels and seed, and an end after a quarter of an hour."""
-    made = TransferClassifier("mobilenet_v2", input_size=96, random_state=3, image_shape=(96, 96, 3))._make(
-        "finetune"
-    )
+def test_without_a_tuner_fine_tuning_takes_the_extractor():
+    """The same backbone and pixels, the seed of the estimator, and an end after a quarter of an hour."""
+    extractor = FeatureExtractor("mobilenet_v2", input_size=96, image_shape=(96, 96, 3))
+    made = TransferClassifier(extractor, random_state=3)._make("finetune")
 
-    assert (made.backbone, made.input_size, made.random_state) == ("mobilenet_v2", 96, 3)
-    assert (made.image_shape, made.max_seconds) == ((96, 96, 3), 900)
+    assert made.extractor.get_params() == extractor.get_params()
+    assert (made.random_state, made.max_seconds) == (3, 900)
+
+
+@pytest.mark.parametrize(
+    ("tuner", "backbone"),
+    [(FineTuner(epochs=3), "mobilenet_v2"), (FineTuner("resnet50", epochs=3), "resnet50"),
+     (FineTuner(FeatureExtractor("featx-mini"), epochs=3), "featx-mini")],
+)  # fmt: skip
+def test_a_tuner_tunes_the_extractor_unless_it_has_its_own(tuner, backbone):
+    """A tuner that says only how to train trains the network that the strategies read, not its own default."""
+    made = TransferClassifier("mobilenet_v2", tuner=tuner)._make("finetune")
+
+    assert featx.embedding.as_extractor(made.extractor).backbone == backbone
+    assert made.epochs == 3
+
+
+def test_a_pooling_for_each_depth_is_refused(shapes):
+    """The strategies have depths of their own, for which nobody said how they are pooled."""
+    extractor = FeatureExtractor(depth=[2, 3], pooling=["avg", "max"])
+    with pytest.raises(InputError, match=r"pooling=\['avg', 'max'\]: .* give one pooling for all of them"):
+        TransferClassifier(extractor).fit(*shapes)
 
 
 @pytest.mark.slow
 def test_ants_and_bees(data, imagenet):
     """On photographs like those of the pretraining, the end beats the start and the pixels, and is found."""
     train, test = (featx.load_folder(data / "images" / "hymenoptera" / part) for part in ("train", "val"))
-    model = TransferClassifier("mobilenet_v2").fit(train.paths, train.labels)
+    model = TransferClassifier(FeatureExtractor("mobilenet_v2")).fit(train.paths, train.labels)
 
     assert model.strategy_ in ("end", "all-depths")
     assert model.scores_["end"][0] > model.scores_["start"][0] > model.scores_["pixels"][0]

@@ -12,7 +12,7 @@ from featx.errors import UnknownNameError
 from featx.images import synthetic
 from featx.transfer.strategies import FROZEN, STRATEGIES, frozen_features, make_strategy
 
-SMALL = {"input_size": 32}
+SMALL = FeatureExtractor(input_size=32)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def shapes():
 def test_each_frozen_strategy_classifies(name, shapes):
     """By its name, from images to labels; better than guessing, and with a network far better."""
     images, labels = shapes
-    model = make_strategy(name, **SMALL).fit(images[:60], labels[:60])
+    model = make_strategy(name, SMALL).fit(images[:60], labels[:60])
 
     assert is_classifier(model)
     assert list(model.classes_) == sorted(set(labels))
@@ -37,19 +37,21 @@ def test_each_frozen_strategy_predicts_numbers(name, shapes):
     """With regression=True the head is ridge regression, and whole numbers are no classes."""
     images, _ = shapes
     brightness = images.mean(axis=(1, 2, 3)).round()
-    model = make_strategy(name, regression=True, **SMALL).fit(images[:60], brightness[:60])
+    model = make_strategy(name, SMALL, regression=True).fit(images[:60], brightness[:60])
 
     assert is_regressor(model)
     assert model.score(images[60:], brightness[60:]) > 0.4
 
 
 def test_those_that_train_are_fine_tuners():
-    """With the backbone's weights, or with random ones; other choices are passed on."""
-    tuner, scratch = (make_strategy(name, "mobilenet_v2", input_size=96) for name in ("finetune", "scratch"))
+    """With the backbone's weights, or with random ones; choices are those of the tuner."""
+    extractor = FeatureExtractor("mobilenet_v2", input_size=96)
+    tuner, scratch = (make_strategy(name, extractor, epochs=7) for name in ("finetune", "scratch"))
 
     assert isinstance(tuner, FineTuner)
-    assert (tuner.backbone, tuner.weights, tuner.input_size) == ("mobilenet_v2", "auto", 96)
-    assert scratch.weights is None
+    assert tuner.extractor is extractor
+    assert (tuner.epochs, scratch.epochs, scratch.patience) == (7, 7, None)
+    assert scratch.extractor.get_params() == {**extractor.get_params(), "weights": None}
     assert isinstance(make_strategy("finetune", regression=True), FineTunerRegressor)
     assert [name for name, strategy in STRATEGIES.items() if strategy.trains] == ["finetune", "scratch"]
 
@@ -57,7 +59,7 @@ def test_those_that_train_are_fine_tuners():
 def test_depths_are_those_of_the_backbone(tiny):
     """The stages are counted in the network itself, and negative numbers are spelt out."""
     at = {
-        name: make_strategy(name, tiny, scaling="unit", cache=None)["features"].depth
+        name: make_strategy(name, FeatureExtractor(tiny, scaling="unit", cache=None))["features"].depth
         for name in ("start", "end", "all-depths")
     }
 
@@ -66,7 +68,7 @@ def test_depths_are_those_of_the_backbone(tiny):
 
 def test_a_pooling_that_is_asked_for_is_the_only_one():
     """Quarters of maps belong to the default pooling, the patches of featx-mini to its default depth."""
-    features = make_strategy("all-depths", pooling="avg", **SMALL)["features"]
+    features = make_strategy("all-depths", SMALL.with_choices(pooling="avg"))["features"]
 
     assert features.pooling == ["avg"] * 5
     assert features.depth == ["patches", 1, 2, 3, 4]
@@ -77,7 +79,8 @@ def test_a_network_of_one_stage_has_no_other(tiny):
     import keras
 
     one = keras.Model(tiny.inputs, tiny.get_layer("one").output)
-    depths = {name: make_strategy(name, one, scaling="unit")["features"].depth for name in ("start", "end")}
+    extractor = FeatureExtractor(one, scaling="unit")
+    depths = {name: make_strategy(name, extractor)["features"].depth for name in ("start", "end")}
 
     assert depths == {"start": [1], "end": [1]}
 
@@ -85,12 +88,13 @@ def test_a_network_of_one_stage_has_no_other(tiny):
 def test_one_pass_gives_what_each_strategy_computes(shapes, forwards):
     """The features of all strategies, from one pass, are those of each alone, without a cache."""
     images = shapes[0][:12]
-    together = frozen_features(FeatureExtractor(cache=None, **SMALL), images)
+    extractor = SMALL.with_choices(cache=None)
+    together = frozen_features(extractor, images)
     assert sum(forwards) == 12
 
     assert list(together) == list(FROZEN)
     for name, (transformer, columns) in together.items():
-        alone = make_strategy(name, cache=None, **SMALL)["features"]
+        alone = make_strategy(name, extractor)["features"]
         np.testing.assert_allclose(columns, alone.transform(images), rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(columns, transformer.transform(images), rtol=1e-5, atol=1e-6)
 
@@ -105,7 +109,7 @@ def test_a_keras_model_is_shared_not_copied(tiny, pixels):
 def test_the_head_can_be_named_or_given():
     """An estimator is cloned, so that two models never share it."""
     given = LogisticRegression(C=3.0)
-    model = make_strategy("end", head=given, **SMALL)
+    model = make_strategy("end", SMALL, head=given)
 
     assert model["head"].C == 3.0
     assert model["head"] is not given
@@ -115,7 +119,7 @@ def test_the_head_can_be_named_or_given():
 
 def test_its_steps_can_be_searched(shapes):
     """They have the same names in every strategy, so one grid fits."""
-    model = make_strategy("end", head="svm", **SMALL)
+    model = make_strategy("end", SMALL, head="svm")
     search = GridSearchCV(clone(model), {"features__depth": [2, 4], "head__svc__C": [0.01]}, cv=2)
 
     assert search.fit(*shapes).best_score_ > 0.8
@@ -130,7 +134,9 @@ def test_an_unknown_strategy_suggests_a_known_one():
 
 
 def test_a_strategy_refuses_choices_that_nobody_has():
-    """A misspelt choice is an error, also where it would not count."""
+    """A choice of the tuner, where none is made, is an error that says where choices of the extractor go."""
     for name in FROZEN:
-        with pytest.raises(TypeError, match="inputsize"):
-            make_strategy(name, inputsize=32)
+        with pytest.raises(TypeError, match=r"got input_size=32: .* as in FeatureExtractor\(input_size=32\)"):
+            make_strategy(name, input_size=32)
+    with pytest.raises(TypeError, match="inputsize"):
+        make_strategy("finetune", inputsize=32)

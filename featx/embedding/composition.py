@@ -1,0 +1,56 @@
+"""Estimators built on an extractor: their parameter `extractor`, which may be no more than a backbone's name."""
+
+from typing import Any, Self
+
+from sklearn.base import BaseEstimator
+
+from featx.embedding.extractor import FeatureExtractor
+from featx.errors import InputError
+from featx.images.inputs import ImageInput
+
+
+def as_extractor(given: Any, **choices: Any) -> FeatureExtractor:
+    """Take an extractor as it is, and a backbone as one with default choices; then change some.
+
+    Parameters
+    ----------
+    given
+        A `FeatureExtractor`, or what it takes for `backbone`.
+    choices
+        Parameters of `FeatureExtractor`. `given` itself is not changed.
+
+    Raises
+    ------
+    InputError
+        If `given` is an estimator of another kind.
+    """
+    if isinstance(given, FeatureExtractor):
+        return given.with_choices(**choices) if choices else given
+    if isinstance(given, BaseEstimator):
+        raise InputError(
+            f"extractor={given!r}: give a FeatureExtractor, or a backbone: its name, its .keras file or a Keras model."
+        )
+    return FeatureExtractor(given, **choices)
+
+
+class OnExtractor(ImageInput):
+    """Mixin of estimators with a parameter `extractor`, by which they read images; it comes before `BaseEstimator`."""
+
+    extractor: Any
+
+    @property
+    def _read_by(self) -> FeatureExtractor:
+        return as_extractor(self.extractor)
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, those of the extractor as ``extractor__depth``, also where a backbone stands for it.
+
+        Parameters
+        ----------
+        params
+            As `sklearn.base.BaseEstimator.set_params` takes them.
+        """
+        if any(name.startswith("extractor__") for name in params):
+            params = {**params, "extractor": as_extractor(params.get("extractor", self.extractor))}
+        super().set_params(**params)  # type: ignore[misc] # BaseEstimator, which comes after it, has it
+        return self
