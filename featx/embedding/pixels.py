@@ -9,7 +9,6 @@ from featx.errors import BadImage, ImageError, InputError, UnknownNameError
 from featx.images.inputs import ImageTransformer
 from featx.images.loading import bad_image, in_parts, load
 from featx.images.resizing import RULES
-from featx.images.sources import Source
 
 
 class PixelExtractor(ImageTransformer):
