@@ -52,10 +52,13 @@ main.add_command(bench)
 
 @main.command()
 @click.option("--folder", type=click.Path(path_type=Path), default="featx-demo", show_default=True,
-              help="Where the demo keeps its cache, its model and a few images.")  # fmt: skip
+              help="Folder for the cache, the model and a few images; replaces an earlier run.")  # fmt: skip
 @as_json
 def demo(folder: Path, as_json: bool) -> None:
-    """Run the main job on scikit-learn's handwritten digits, offline; run it again to see the cache.
+    """Run the main job on handwritten digits, offline.
+
+    Embeds scikit-learn's digits at several depths, scores heads on them, reads everything again from the cache, saves
+    a model and uses it.
 
     Example: featx demo
     """
@@ -70,7 +73,7 @@ def demo(folder: Path, as_json: bool) -> None:
 @click.argument("pattern", default="")
 @as_json
 def list_backbones(pattern: str, as_json: bool) -> None:
-    """List the backbones, all or those whose name contains PATTERN.
+    """List the backbones, or those whose name contains PATTERN.
 
     Example: featx backbones mobilenet
     """
@@ -102,20 +105,24 @@ def list_backbones(pattern: str, as_json: bool) -> None:
 
 @main.command()
 @click.argument("backbone")
-@click.option("--input-size", type=int, help="Pixels; default: the backbone's own.")
-@click.option("--all", "every", is_flag=True, help="Every layer, not only the ends of stages.")
-@click.option("--measure", is_flag=True, help="Also how long each stage takes on this machine.")
+@click.option("--input-size", type=int, help="Image size in pixels; default: the backbone's own.")
+@click.option("--all", "every", is_flag=True, help="List every layer, not only the ends of stages.")
+@click.option("--measure", is_flag=True, help="Add the time of each stage on this machine.")
 @click.option(
-    "--engine", default="auto", show_default=True, help="What runs it then: auto, keras or openvino."
+    "--engine",
+    default="auto",
+    show_default=True,
+    help="What runs the network for --measure: auto, keras or openvino.",
 )
 @as_json
 def layers(
     backbone: str, *, input_size: int | None, every: bool, measure: bool, engine: str, as_json: bool
 ) -> None:
-    """Show where BACKBONE can be cut: its stages, or with --all its layers. Needs no weights.
+    """Show where BACKBONE can be cut, and what each cut costs.
 
-    A cut computes only the layers below it: so many weights, so many multiply-adds for an image, such a share of
-    those of the whole network, and with --measure so many milliseconds for each image of a batch.
+    Lists the stages, or with --all the layers. A cut computes only the layers below it; the columns give their
+    weights, their multiply-adds for one image, the share of the whole network's, and with --measure the milliseconds
+    per image. Needs no weights.
 
     Example: featx layers featx-mini
     """
@@ -156,10 +163,14 @@ def _layer_cells(cut: Any, times: dict[int, float]) -> list[Any]:
 @main.command()
 @table
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help=".h5, .npz, .parquet or .csv"
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="File to write: .h5, .npz, .parquet or .csv.",
 )
 @click.option("--on-error", type=click.Choice(["raise", "nan"]), default="raise", show_default=True,
-              help="What a bad image does: stop the work at its end, or become a row of NaN.")  # fmt: skip
+              help="Bad images: fail once all others are done, or become rows of NaN.")  # fmt: skip
 @extraction
 @as_json
 def extract(
@@ -172,7 +183,9 @@ def extract(
     as_json: bool,
     **choices: Any,
 ) -> None:
-    """Embed the images of a folder or table and write one file.
+    """Embed the images of a folder or table into one file.
+
+    The file also holds the paths and the labels.
 
     Example: featx extract photos -o photos.npz --depth 3,4 --pooling avg+std
     """
@@ -198,19 +211,22 @@ def extract(
 @click.option(
     "--head",
     default=None,
-    help="logistic, xgboost, svm, knn, ridge-classifier; for numbers ridge, xgboost-regressor.",
+    help="logistic, xgboost, svm, knn or ridge-classifier; for numbers ridge or xgboost-regressor.",
 )
 @click.option(
-    "--folds", type=click.IntRange(2), default=5, show_default=True, help="Of the cross-validation."
+    "--folds", type=click.IntRange(2), default=5, show_default=True, help="Folds of the cross-validation."
 )
-@click.option("--overwrite", is_flag=True, help="Replace a model that is there.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing model.")
 @extraction
 @as_json
 def fit(
     source: Path, *, image: str, label: tuple[str, ...], root: Path | None, output: Path, head: str | None, folds: int,
     overwrite: bool, as_json: bool, **choices: Any,
 ) -> None:  # fmt: skip
-    """Cross-validate and fit a classifier or regressor on a folder or table, and save it.
+    """Cross-validate a head, then fit it and save the model.
+
+    SOURCE is a folder with one folder per class, or a table. Labels that are numbers with fractions get a regressor,
+    all others a classifier.
 
     Example: featx fit photos -o photos-model --head logistic
     """
@@ -236,7 +252,7 @@ def fit(
 @click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @as_json
 def predict(model: Path, images: tuple[Path, ...], as_json: bool) -> None:
-    """Apply a saved MODEL to image files or folders of them.
+    """Apply a saved MODEL to image files or folders.
 
     Example: featx predict photos-model photos/circle
     """

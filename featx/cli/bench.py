@@ -17,13 +17,13 @@ from featx.networks.catalogue import find
 
 @click.command()
 @click.argument("names", nargs=-1)
-@click.option("--all", "every", is_flag=True, help="Every network of the catalogue; takes hours.")
-@click.option("--engine", "engines", multiple=True, help="Only keras, or only openvino; default: each.")
+@click.option("--all", "every", is_flag=True, help="Measure every network of the catalogue; takes hours.")
+@click.option("--engine", "engines", multiple=True, help="keras or openvino; default: both.")
 @click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True,
-              help="Of the arithmetic.")  # fmt: skip
+              help="Precision of the arithmetic.")  # fmt: skip
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
-              help="About how long each figure is measured for.")  # fmt: skip
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+              help="Seconds to measure each figure for, roughly.")  # fmt: skip
+@click.option("--quiet", is_flag=True, help="Show no progress bar.")
 @as_json
 def bench(
     names: tuple[str, ...],
@@ -35,10 +35,11 @@ def bench(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Measure how fast the networks NAMES are on this machine; without any, a handful of small ones.
+    """Measure how fast networks run on this machine.
 
-    Works offline: the weights are random, on which speed does not depend, and the photographs are drawn. Of
-    several networks each has a process of its own, and Ctrl-C prints what was measured until then.
+    Without NAMES it takes a handful of small ones. It works offline: the weights are random, which does not change
+    the speed, and the photographs are drawn. Each of several networks runs in a process of its own; Ctrl-C prints
+    what has been measured so far.
 
     Example: featx bench mobilenet_v2 resnet50
     """

@@ -36,26 +36,26 @@ class _Amount(click.ParamType[float]):
     def convert(self, value: Any, param: Any, ctx: Any) -> float:
         match = self.pattern.fullmatch(str(value).strip())
         if not match:
-            self.fail(f"{value!r} is no {self.name}.", param, ctx)
+            self.fail(f"{value!r} is not {self.name}.", param, ctx)
         return float(match[1]) * self.units[match[2].lower()]
 
 
 _NUMBER = r"(\d+(?:\.\d+)?) ?"
-_SIZE = _Amount("size such as 500MB or 2GB", _BYTES, _NUMBER + "([kmgt]?)b?")
-_AGE = _Amount("age such as 12h, 30d or 8w", _SECONDS, _NUMBER + "([hdw])")
+_SIZE = _Amount("a size such as 500MB or 2GB", _BYTES, _NUMBER + "([kmgt]?)b?")
+_AGE = _Amount("an age such as 12h, 30d or 8w", _SECONDS, _NUMBER + "([hdw])")
 
 _cache = click.option(
     "--cache",
     type=_Folder(),
     default="auto",
     metavar="FOLDER",
-    help="Default: the folder FEATX_CACHE, else the user's cache folder.",
+    help="Cache folder; default: the one FEATX_CACHE names, else the user's.",
 )
 
 
 @click.group("cache")
 def cache_group() -> None:
-    """Look after the cache."""
+    """Inspect, check, shrink and export the cache."""
 
 
 @cache_group.command("path")
@@ -73,7 +73,10 @@ def show_path(cache: Any, as_json: bool) -> None:
 @_cache
 @as_json
 def info(cache: Any, as_json: bool) -> None:
-    """Show what the cache holds, from which backbones, how much of it the last run could use, and exported graphs.
+    """Show what the cache holds.
+
+    One line per recipe: the backbone, where it is cut, how many images are kept, and how many of the images that the
+    last run asked for were found. Then the exported graphs.
 
     Example: featx cache info
     """
@@ -116,11 +119,13 @@ def info(cache: Any, as_json: bool) -> None:
 @click.option(
     "--repair",
     is_flag=True,
-    help="Set damaged files aside and remove damaged graphs, so that they are made again.",
+    help="Set damaged files aside and remove damaged graphs; both are made again when needed.",
 )
 @as_json
 def verify(cache: Any, repair: bool, as_json: bool) -> None:
-    """Read every byte of the cache and name what is damaged; exit code 1 if anything is.
+    """Read every byte and name the damaged files.
+
+    Exit code 1 if there are any.
 
     Example: featx cache verify
     """
@@ -138,7 +143,9 @@ def verify(cache: Any, repair: bool, as_json: bool) -> None:
 @_cache
 @as_json
 def compact(cache: Any, as_json: bool) -> None:
-    """Merge the small segments of each recipe into one; others may use the cache meanwhile.
+    """Merge the small segments of each recipe into one.
+
+    Other processes may use the cache meanwhile.
 
     Example: featx cache compact
     """
@@ -150,16 +157,20 @@ def compact(cache: Any, as_json: bool) -> None:
 
 @cache_group.command()
 @_cache
-@click.option("--max-size", type=_SIZE, metavar="SIZE", help="What may stay, such as 500MB or 2GB.")
+@click.option("--max-size", type=_SIZE, metavar="SIZE", help="How much may stay, such as 500MB or 2GB.")
 @click.option(
-    "--older-than", type=_AGE, metavar="AGE", help="Remove what was idle for longer, such as 12h, 30d or 8w."
+    "--older-than",
+    type=_AGE,
+    metavar="AGE",
+    help="Remove what has been idle for longer, such as 12h, 30d or 8w.",
 )
-@click.option("--dry-run", is_flag=True, help="Remove nothing, only say what would go.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @as_json
 def gc(cache: Any, max_size: float | None, older_than: float | None, dry_run: bool, as_json: bool) -> None:
-    """Remove the vectors and exported graphs not used for longest, and what damage and killed writers left.
+    """Remove the vectors and exported graphs that have gone unused the longest.
 
-    Without a limit only the latter goes. Whatever is needed again is computed again.
+    Damaged files that were set aside and leftovers of killed writers are always removed; without a limit, only those.
+    Whatever is needed again is computed again.
 
     Example: featx cache gc --max-size 2GB --older-than 30d --dry-run
     """
@@ -177,12 +188,16 @@ def gc(cache: Any, max_size: float | None, older_than: float | None, dry_run: bo
 @cache_group.command()
 @click.argument("recipe")
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help=".h5, .npz, .parquet or .csv"
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="File to write: .h5, .npz, .parquet or .csv.",
 )
 @click.option(
     "--source",
     type=click.Path(exists=True, path_type=Path),
-    help="Folder or table: only its images, in its order, with its labels.",
+    help="A folder or table: write only its images, in its order, with its labels.",
 )
 @columns
 @_cache
@@ -198,7 +213,9 @@ def export(
     cache: Any,
     as_json: bool,
 ) -> None:
-    """Write what is cached for RECIPE, the beginning of an id that info shows, as one file.
+    """Write the cached vectors of RECIPE as one file.
+
+    RECIPE is the beginning of an id that featx cache info shows.
 
     Example: featx cache export 0f1e2d3c -o photos.parquet --source photos
     """

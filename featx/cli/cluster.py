@@ -19,19 +19,23 @@ class _Number(click.ParamType[Any]):
 
 @click.command("cluster")
 @table
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the result.")
-@click.option("--clusters", type=_Number(), default="auto", show_default=True, help="How many, for kmeans.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@click.option(
+    "--clusters", type=_Number(), default="auto", show_default=True, help="Number of clusters for kmeans."
+)
 @click.option("--method", default="kmeans", show_default=True, help="kmeans or hdbscan.")
 @click.option("--components", type=click.IntRange(1), default=50, show_default=True,
-              help="Principal components kept.")  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Replace clusters that are there.")
+              help="Principal components to keep.")  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace existing clusters.")
 @extraction
 @as_json
 def cluster_command(
     source: Path, *, image: str, label: tuple[str, ...], root: Path | None, output: Path, clusters: Any, method: str,
     components: int, overwrite: bool, as_json: bool, **choices: Any,
 ) -> None:  # fmt: skip
-    """Group the images of a folder or table, and draw a picture of each group.
+    """Group similar images, and draw a picture of each group.
+
+    SOURCE is a folder or a table. Labels are not needed; where there are any, they are only compared with.
 
     Example: featx cluster photos -o photos-clusters
     """

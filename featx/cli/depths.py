@@ -11,12 +11,16 @@ from featx.errors import InputError
 
 @click.command("depths")
 @table
-@click.option("--head", default="auto", help="auto, or a head of featx fit; 'ridge' takes counts as numbers.")
 @click.option(
-    "--folds", type=click.IntRange(2), default=5, show_default=True, help="Of the cross-validation."
+    "--head", default="auto", help="auto, or a head of featx fit; 'ridge' treats counts as numbers."
 )
 @click.option(
-    "--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw it into this .png, .svg or .pdf."
+    "--folds", type=click.IntRange(2), default=5, show_default=True, help="Folds of the cross-validation."
+)
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw the curve into this .png, .svg or .pdf.",
 )
 @extraction
 @as_json
@@ -24,9 +28,10 @@ def depths_command(
     source: Path, *, image: str, label: tuple[str, ...], root: Path | None, head: str, folds: int, plot: Path | None,
     as_json: bool, **choices: Any,
 ) -> None:  # fmt: skip
-    """Score every depth of a backbone on a folder or table, and say which to use.
+    """Score every depth of a backbone, and say which to use.
 
-    --depth and --pooling name the depths to compare; by default every stage, by avg+std.
+    SOURCE is a folder with one folder per class, or a table. --depth and --pooling choose the depths to compare; by
+    default every stage, pooled by avg+std.
 
     Example: featx depths photos --backbone mobilenet_v2
     """
@@ -49,12 +54,12 @@ def depths_command(
 @click.command("classify")
 @click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--backbone", default="mobilenet_v2", show_default=True, help="A network trained on ImageNet.")
-@click.option("--weights", default="auto", help="'auto', or a file of weights with the classifier.")
-@click.option("--input-size", type=int, help="Pixels; default: the backbone's own.")
+@click.option("--weights", default="auto", help="'auto', or a file that includes the classifier's weights.")
+@click.option("--input-size", type=int, help="Image size in pixels; default: the backbone's own.")
 @click.option(
-    "--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Classes for each image."
+    "--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Classes to list per image."
 )
-@click.option("--cache", metavar="FOLDER", default="auto", help="Cache folder; 'none' to keep nothing.")
+@click.option("--cache", metavar="FOLDER", default="auto", help="Cache folder, or 'none' to keep nothing.")
 @as_json
 def classify_command(
     images: tuple[Path, ...],
@@ -66,7 +71,9 @@ def classify_command(
     cache: str,
     as_json: bool,
 ) -> None:
-    """Ask a backbone's own ImageNet classifier what it sees in image files or folders of them.
+    """Ask a backbone's own ImageNet classifier what it sees.
+
+    IMAGES are files or folders.
 
     Example: featx classify photos --backbone mobilenet_v2
     """

@@ -11,9 +11,11 @@ from featx.cli.options import as_json, extraction, extractor_from, images_from, 
 @click.command("duplicates")
 @table
 @click.argument("other", required=False, type=click.Path(exists=True, path_type=Path))
-@click.option("--exact", is_flag=True, help="Compare content only; needs no network.")
+@click.option("--exact", is_flag=True, help="Compare content only, without a network.")
 @click.option(
-    "--threshold", type=click.FloatRange(-1, 1), help="Cosine from which images look alike; default: 0.95."
+    "--threshold",
+    type=click.FloatRange(-1, 1),
+    help="Cosine similarity above which images look alike; default: 0.95.",
 )
 @extraction
 @as_json
@@ -21,9 +23,10 @@ def duplicates_command(
     source: Path, *, other: Path | None, image: str, label: tuple[str, ...], root: Path | None, exact: bool,
     threshold: float | None, as_json: bool, **choices: Any,
 ) -> None:  # fmt: skip
-    """List the images of a folder or table that are there twice; exit code 1 if there are any.
+    """List images that occur more than once.
 
-    With OTHER, only those that are in both, such as what is trained on and tested on.
+    SOURCE is a folder or a table. With OTHER, a second one, only images that are in both, such as in training and
+    test data. Exit code 1 if there are any.
 
     Example: featx duplicates photos
     """

@@ -26,36 +26,36 @@ class _Stages(click.ParamType[Any]):
 
 _OPTIONS = [
     click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the model."),
-    click.option("--backbone", default="featx-mini", help="A name of featx backbones, or a .keras file."),
+    click.option("--backbone", default="featx-mini", help="A name that featx backbones lists, or a .keras file."),
     click.option("--depth", type=Depth(), default="default", help="Stages or layers that the head reads."),
-    click.option("--pooling", default="default", help="avg, max, std, gem, grid2, none, or a sum: avg+std."),
-    click.option("--weights", default="auto", help="'auto', a file, or 'none' to train from scratch."),
-    click.option("--scaling", default="auto", help="Pixel scaling of a .keras file of your own."),
-    click.option("--input-size", type=int, help="Pixels; default: the backbone's own."),
-    click.option("--resize", default="squash", help="squash, crop or pad."),
-    click.option("--stages", type=_Stages(), default="all", help="How many of the last stages; default: all."),
-    click.option("--epochs", type=click.IntRange(1), default=20, show_default=True, help="At most."),
-    click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images in a step."),
-    click.option("--learning-rate", type=float, help="Of the head; default: the optimizer's."),
-    click.option("--decay", type=float, default=0.5, show_default=True, help="Of the rate, from stage to stage."),
+    click.option("--pooling", default="default", help="avg, max, std, gem, grid2 or none; combine with +: avg+std."),
+    click.option("--weights", default="auto", help="A file, 'auto', or 'none' to train from scratch."),
+    click.option("--scaling", default="auto", help="Pixel scaling that a .keras file of your own expects."),
+    click.option("--input-size", type=int, help="Image size in pixels; default: the backbone's own."),
+    click.option("--resize", default="squash", help="How images are fitted to that size: squash, crop or pad."),
+    click.option("--stages", type=_Stages(), default="all", help="Number of last stages to train; default: all."),
+    click.option("--epochs", type=click.IntRange(1), default=20, show_default=True, help="Epochs at most."),
+    click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images per step."),
+    click.option("--learning-rate", type=float, help="Rate of the head; default: the optimizer's."),
+    click.option("--decay", type=float, default=0.5, show_default=True, help="Rate of a stage over the next one's."),
     click.option("--optimizer", default="adamw", show_default=True, help="adamw or sgd."),
-    click.option("--augment", default="default", help="flip, crop, rotation, translation, contrast, erasing, "
-                 "a sum such as flip+crop, or none."),
-    click.option("--dropout", type=float, default=0.0, help="Share of the embedding left out in a step."),
-    click.option("--label-smoothing", type=float, default=0.0, help="Share of an even guess in the targets."),
-    click.option("--balanced", is_flag=True, help="Every class counts the same, however many images it has."),
-    click.option("--unfreeze", default="at-once", help="at-once, or gradual: one stage after the other."),
-    click.option("--validation", type=float, default=0.15, show_default=True, help="Share held out; 0 for none."),
+    click.option("--augment", default="default", help="flip, crop, rotation, translation, contrast or erasing, "
+                 "combined with + such as flip+crop, or none."),
+    click.option("--dropout", type=float, default=0.0, help="Share of the embedding to leave out in each step."),
+    click.option("--label-smoothing", type=float, default=0.0, help="Share of an even guess to mix into the targets."),
+    click.option("--balanced", is_flag=True, help="Give all classes the same weight."),
+    click.option("--unfreeze", default="at-once", help="at-once, or gradual: one stage after another."),
+    click.option("--validation", type=float, default=0.15, show_default=True, help="Share to hold out; 0 for none."),
     click.option("--patience", type=click.IntRange(1), default=5, show_default=True,
-                 help="Epochs without a better one that end the training."),
-    click.option("--precision", default="float32", help="float32, or mixed: arithmetic in bfloat16."),
-    click.option("--checkpoint", type=click.Path(file_okay=False), help="Folder; the same command goes on from it."),
-    click.option("--max-seconds", type=float, help="About when to end."),
-    click.option("--seed", type=int, default=0, show_default=True, help="Fixes everything that is random."),
-    click.option("--jobs", type=int, help="Threads that decode; default: one for every core."),
-    click.option("--cache", metavar="FOLDER", default="auto", help="Of frozen embeddings; 'none' to keep nothing."),
-    click.option("--quiet", is_flag=True, help="No progress bar."),
-    click.option("--overwrite", is_flag=True, help="Replace a model that is there."),
+                 help="Stop after this many epochs without improvement."),
+    click.option("--precision", default="float32", help="float32, or mixed to compute in bfloat16."),
+    click.option("--checkpoint", type=click.Path(file_okay=False), help="Folder to resume from."),
+    click.option("--max-seconds", type=float, help="Stop after about this many seconds."),
+    click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random."),
+    click.option("--jobs", type=int, help="Threads that decode images; default: one per core."),
+    click.option("--cache", metavar="FOLDER", default="auto", help="Cache folder, or 'none' to keep nothing."),
+    click.option("--quiet", is_flag=True, help="Show no progress bar."),
+    click.option("--overwrite", is_flag=True, help="Replace an existing model."),
 ]  # fmt: skip
 
 
@@ -73,7 +73,10 @@ def finetune_command(
     source: Path, *, image: str, label: tuple[str, ...], root: Path | None, output: Path, overwrite: bool,
     as_json: bool, **choices: Any,
 ) -> None:  # fmt: skip
-    """Tune a network, whole or in its last stages, on a folder or table of images, and save it.
+    """Fine-tune a network on your images, and save it.
+
+    SOURCE is a folder with one folder per class, or a table. Training starts from the network's frozen features, and
+    returns to them if no epoch is better on the images held out.
 
     Example: featx finetune photos -o photos-tuned --stages 2 --epochs 10
     """

@@ -42,17 +42,21 @@ def images_from(
 def columns(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that name a table's columns and the folder its paths begin at."""
     root = click.Path(exists=True, file_okay=False, path_type=Path)
-    command = click.option("--root", type=root, help="Folder of a table's paths; default: its own.")(command)
-    command = click.option("--label", multiple=True, help="Column with the labels; may be repeated.")(command)
-    return click.option("--image", help="Column with the paths.")(command)
+    command = click.option(
+        "--root", type=root, help="Folder that a table's paths start from; default: the table's own."
+    )(command)
+    command = click.option("--label", multiple=True, help="Column with the labels; repeat for several.")(
+        command
+    )
+    return click.option("--image", help="Column with the image paths.")(command)
 
 
 _cache = click.option(
-    "--cache", metavar="FOLDER", default="auto", help="Cache folder; 'none' to keep nothing."
+    "--cache", metavar="FOLDER", default="auto", help="Cache folder, or 'none' to keep nothing."
 )
 _cache_dtype = click.option(
     "--cache-dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True,
-    help="How new vectors are kept; float16 takes half the room.",
+    help="How new vectors are stored; float16 halves their size.",
 )  # fmt: skip
 
 
@@ -72,22 +76,33 @@ class Depth(click.ParamType[Any]):
 def extraction(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of `FeatureExtractor`, which `extractor_from` takes."""
     options = [
-        click.option("--backbone", default="featx-mini", help="A name of featx backbones, or a .keras file."),
-        click.option("--depth", type=Depth(), default="default", help="Stages or layers, e.g. -1 or 3,4,5."),
         click.option(
-            "--pooling", default="default", help="avg, max, std, gem, grid2, none, or a sum: avg+std."
+            "--backbone", default="featx-mini", help="A name that featx backbones lists, or a .keras file."
         ),
-        click.option("--weights", default="auto", help="'auto', 'none' for random ones, or a file."),
-        click.option("--scaling", default="auto", help="Pixel scaling of a .keras file of your own."),
-        click.option("--input-size", type=int, help="Pixels; default: the backbone's own."),
-        click.option("--resize", default="squash", help="squash, crop or pad."),
+        click.option(
+            "--depth",
+            type=Depth(),
+            default="default",
+            help="Where to cut: stages or layers, such as -1 or 3,4,5.",
+        ),
+        click.option(
+            "--pooling", default="default", help="avg, max, std, gem, grid2 or none; combine with +: avg+std."
+        ),
+        click.option("--weights", default="auto", help="A file, 'auto', or 'none' for random weights."),
+        click.option(
+            "--scaling", default="auto", help="Pixel scaling that a .keras file of your own expects."
+        ),
+        click.option("--input-size", type=int, help="Image size in pixels; default: the backbone's own."),
+        click.option(
+            "--resize", default="squash", help="How images are fitted to that size: squash, crop or pad."
+        ),
         click.option("--precision", default="float32", help="float32, or bfloat16: about twice as fast."),
-        click.option("--engine", default="auto", help="auto, keras or openvino."),
+        click.option("--engine", default="auto", help="What runs the network: auto, keras or openvino."),
         click.option(
-            "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images at a time."
+            "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images per batch."
         ),
-        click.option("--jobs", type=int, help="Threads that decode; default: one for every core."),
-        click.option("--quiet", is_flag=True, help="No progress bar."),
+        click.option("--jobs", type=int, help="Threads that decode images; default: one per core."),
+        click.option("--quiet", is_flag=True, help="Show no progress bar."),
         _cache,
         _cache_dtype,
     ]
