@@ -121,7 +121,7 @@ def test_a_folder_is_replaced_only_on_request_and_only_if_it_holds_clusters(file
     with pytest.raises(InputError, match="exists: it holds something else"):
         write_clusters(found, files, tmp_path / "mine", overwrite=True)
     before = sorted(tmp_path.iterdir())
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match="out of range"):
         write_clusters(found, files[:5], tmp_path / "short")
     assert sorted(tmp_path.iterdir()) == before
 

@@ -1,4 +1,4 @@
-"""Calls spread over joblib: in order, and never far ahead of whoever takes the results."""
+"""Images read in parallel: in order, never far ahead of whoever takes them, and each bad one with its reason."""
 
 import os
 
@@ -34,7 +34,7 @@ def test_a_slow_consumer_is_never_left_behind(n_jobs):
 def test_an_error_comes_to_whoever_takes_the_result():
     """The first item that fails ends it, with its own error."""
     results = spread(lambda item: 1 / (item - 5), range(100), 2)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError, match="division by zero"):
         list(results)
 
 

@@ -32,11 +32,19 @@ PAPERS = {
 }
 
 
+QUICK = {"mobilenet", "mobilenet_v2", "mobilenet_v2_0.35", "resnet50"}
+
+
+def some_slow(names):
+    """Give names as parameters; networks that take long to build are for slow runs."""
+    return [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in names]
+
+
 def graph_of(name, size=None):
     return network_of(name, None, size, Path.read_bytes).graph("auto", "float32")
 
 
-@pytest.mark.parametrize("name", TORCHVISION)
+@pytest.mark.parametrize("name", some_slow(TORCHVISION))
 def test_counts_are_those_of_torchvision(name):
     """The same architectures cost the same, to the last digit that torchvision gives."""
     classifier, published = TORCHVISION[name]
@@ -44,7 +52,7 @@ def test_counts_are_those_of_torchvision(name):
     assert round((sum(multiply_adds(graph_of(name))) + classifier) / 1e6) == published
 
 
-@pytest.mark.parametrize("name", PAPERS)
+@pytest.mark.parametrize("name", some_slow(PAPERS))
 def test_counts_are_those_of_the_papers(name):
     """Within the rounding and small differences in what was counted: 2 %."""
     classifier, published = PAPERS[name]
@@ -118,7 +126,7 @@ def test_what_cannot_be_counted_is_not_called_free():
     assert multiply_adds(flatten(network, input_size=(8, 8), scaling="none")) == [0, None, 0]
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v2_0.35", "nasnet_mobile", "featx-mini"])
+@pytest.mark.parametrize("name", [*some_slow(["mobilenet_v2_0.35", "nasnet_mobile"]), "featx-mini"])
 def test_a_cut_counts_the_layers_it_needs(name):
     """At each stage: the weights of the Keras model that is cut there, more multiply-adds than at the last."""
     graph = graph_of(name, (64, 64))
