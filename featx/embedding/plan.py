@@ -1,4 +1,4 @@
-"""From choices to recipes: which vectors a set of choices names, known without building the network where possible."""
+"""Which vectors a set of choices stands for: from choices to recipes, without building the network where possible."""
 
 import json
 import threading
@@ -35,16 +35,17 @@ USUAL_POOLING = "avg+std"
 
 @dataclass(frozen=True)
 class Tap:
-    """One place where a backbone is cut, and how its maps become a vector."""
+    """One depth of a backbone with its pooling: where it is cut, and how its maps become a vector."""
 
     backbone: str
+    """Name of the network."""
     depth: int | str
     """A stage number or a layer's name."""
     layer: str
     """The layer's name."""
     pooling: str
     shape: tuple[int, ...]
-    """Of the maps of one image, (h, w, c), or of its vector, (d,)."""
+    """Shape of one image's maps, (h, w, c), or of its vector, (d,)."""
     recipe: Mapping[str, Any]
     """Every choice that fixes the vector's numbers, in JSON."""
 

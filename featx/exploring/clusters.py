@@ -16,9 +16,9 @@ from featx.images.sources import as_sources
 
 METHODS = ("kmeans", "hdbscan")
 SAMPLE = 5000
-"""Images that the silhouette is computed from at most: it compares each with each."""
+"""The most images that the silhouette is computed from, since it compares each with each."""
 MOST = 20
-"""Clusters tried at most where their number is to be chosen."""
+"""The largest number of clusters that ``"auto"`` tries."""
 SUMMARY = "clusters.json"
 
 
@@ -27,12 +27,13 @@ class Clusters:
     """Which image belongs to which group, and how distinct the groups are."""
 
     labels: np.ndarray
-    """(n,) whole numbers; the largest cluster is 0, and -1 is none (``hdbscan`` only)."""
+    """(n,) int: the cluster of each image, 0 the largest one; -1 for an image in no cluster (``hdbscan`` only)."""
     distances: np.ndarray
-    """(n,) float, to the mean of its cluster; NaN for none."""
+    """(n,) float: how far each image is from the mean of its cluster; NaN for an image in no cluster."""
     method: str
+    """Name of the method: one of `METHODS`."""
     silhouette: float
-    """From -1 to 1, see `sklearn.metrics.silhouette_score`; NaN for fewer than two clusters."""
+    """How distinct the clusters are, -1 to 1, by `sklearn.metrics.silhouette_score`; NaN for fewer than two."""
     tried: Mapping[int, float]
     """The silhouette for each number of clusters that was tried."""
     nmi: float | None = None
@@ -46,7 +47,7 @@ class Clusters:
         return int(self.labels.max()) + 1
 
     def members(self, cluster: int) -> np.ndarray:
-        """Rows of a cluster's images, the most typical first; of those in none in their order."""
+        """Give the rows of a cluster's images, the most typical first. Cluster -1 gives the images in no cluster."""
         rows = np.flatnonzero(self.labels == cluster)
         return rows[np.argsort(self.distances[rows], kind="stable")]
 
@@ -96,17 +97,18 @@ def cluster(
     embeddings
         (n, d) float, as `FeatureExtractor.transform` gives them.
     y
-        (n,) labels, only to compare with.
+        (n,) labels. They are only compared with the clusters.
     clusters
-        For ``"kmeans"``: how many; ``"auto"``: from 2 to `MOST` what gives the highest silhouette.
+        How many, for ``"kmeans"``. ``"auto"``: the number from 2 to `MOST` with the highest silhouette.
     method
-        ``"kmeans"``: every image is in a cluster. ``"hdbscan"``: dense regions, as many as there are; images in none.
+        ``"kmeans"``: every image is in a cluster. ``"hdbscan"``: clusters are the dense regions, as many as there are,
+        and all other images are in no cluster.
     components
         How many principal components are kept, at most.
     smallest
-        For ``"hdbscan"``: images in the smallest cluster.
+        Images in the smallest cluster, for ``"hdbscan"``.
     seed
-        Of what is random.
+        Fixes what is random.
 
     Raises
     ------

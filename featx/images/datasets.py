@@ -126,7 +126,7 @@ def write_folder(
     Raises
     ------
     InputError
-        If there are more of one than of the other, a label is no folder's name, or the folder is not empty.
+        If there are more of one than of the other, a label cannot be the name of a folder, or the folder is not empty.
 
     Examples
     --------
@@ -140,7 +140,9 @@ def write_folder(
         raise InputError(f"{len(pictures)} images, but {len(names)} labels.")
     for name in names:
         if not name or name.startswith(".") or Path(name).name != name:
-            raise InputError(f"The label {name!r} is no name for a folder that load_folder would read.")
+            raise InputError(
+                f"The label {name!r} cannot be the name of a folder that load_folder would read."
+            )
     top = Path(folder)
     if top.is_dir() and any(top.iterdir()):
         raise InputError(

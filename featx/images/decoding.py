@@ -75,10 +75,10 @@ class Picture:
     """A Pillow image of mode RGB."""
 
     covered: tuple[float, float]
-    """Width and height in these pixels; the last ones are covered in part where a JPEG was decoded reduced."""
+    """Width and height of the picture in pixels of `rgb`, the last of which a reduced JPEG may cover in part only."""
 
     turn: Transpose | None = None
-    """What shows it upright."""
+    """How to turn it upright; None if it is."""
 
     def upright(self) -> np.ndarray:
         """Give the pixels (h, w, 3), uint8, as the picture is shown."""

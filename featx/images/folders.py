@@ -75,7 +75,8 @@ def load_folder(path: str | os.PathLike[str]) -> ImageTable:
     Raises
     ------
     InputError
-        If there is no such folder, it holds no images, or its subfolders are ``train``, ``test`` or the like.
+        If there is no such folder, it holds no images, or its subfolders are parts of a data set such as ``train`` and
+        ``test``.
 
     Examples
     --------

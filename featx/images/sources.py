@@ -67,7 +67,7 @@ def as_sources(
     """
     low, high = value_range
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
-        raise InputError(f"value_range={value_range!r} is no range. Give (black, white), such as (0, 1).")
+        raise InputError(f"value_range={value_range!r} is not a range. Give (black, white), such as (0, 1).")
     found = [_source(item, row, image_shape) for row, item in enumerate(_items(X, image_shape))]
     if not found:
         raise InputError("X is empty: 0 sample(s) were given, and at least one image is needed.")
@@ -159,7 +159,7 @@ def _array(values: Any) -> np.ndarray:
 
 
 def _check_batch(array: np.ndarray, image_shape: Sequence[int] | None) -> None:
-    """Refuse numbers that are no batch of images, or that may be meant in two ways."""
+    """Refuse numbers that are not a batch of images, or that may be meant in two ways."""
     kind, shape = array.dtype.kind, array.shape
     if kind == "S":
         raise InputError("X is an array of fixed-width bytes, which lose zeros at their end: pass a list.")

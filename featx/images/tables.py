@@ -104,13 +104,13 @@ def _frame(table: Any, image: str | None) -> tuple[Any, str, str]:
         frame = table.to_pandas() if hasattr(table, "to_pandas") else table
         if not isinstance(frame, pd.DataFrame):
             raise InputError(
-                f"A {type(table).__name__} is no table: give a path or a pandas, polars or Arrow frame."
+                f"A {type(table).__name__} is not a table: give a path or a pandas, polars or Arrow frame."
             )
         return frame, image or _image_column(frame.columns, "the frame"), "the frame"
     name, ending = repr(os.fspath(table)), Path(table).suffix.lower()
     if ending not in {".csv", ".tsv", ".parquet"}:
         raise InputError(
-            f"{name} is none of .csv, .tsv and .parquet. Read it with pandas, and pass the frame."
+            f"{name} is not a .csv, .tsv or .parquet file. Read it with pandas, and pass the frame."
         )
     if ending == ".parquet":
         frame = _read(table, name)

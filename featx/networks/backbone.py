@@ -25,7 +25,7 @@ class Backbone:
     name: str
     """The name featx prints and stores."""
     builder: str
-    """Name of the function that builds it: in ``keras.applications``, or in ``featx.networks`` if `embedded`."""
+    """Name of the function that builds it, in ``keras.applications`` or, if `embedded`, in featx."""
     file: str
     """File name of its weights without the classifier; ``{size}`` stands for one of `sizes`."""
     url: str | None
@@ -39,7 +39,7 @@ class Backbone:
     top1: float | None
     """Share of ImageNet's validation images it names right, in %."""
     top5: float | None
-    """Share of those for which the right name is among its first five, in %."""
+    """Share of ImageNet's validation images for which the right name is among its first five, in %."""
     layers: int | None
     """How many layers with parameters it has."""
     digest: str | None
@@ -57,9 +57,9 @@ class Backbone:
     licence: str
     """SPDX identifier of the licence of the weights."""
     min_size: int = 32
-    """The least height and width it can be built for."""
+    """The least height and width in pixels that it can be built for."""
     sizes: tuple[int, ...] = ()
-    """Input sizes that have weights of their own; any other size takes those of `input_size`."""
+    """Input sizes in pixels that have weights of their own; any other size takes those of `input_size`."""
     gain: tuple[float, float, float] | None = None
     """Factors for R, G, B between the network's own scaling and its first convolution.
 

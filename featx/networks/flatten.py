@@ -39,7 +39,7 @@ def flatten(network: Any, *, input_size: tuple[int, int], scaling: str, precisio
 
     if not isinstance(network, keras.Sequential | keras.Function):
         raise InputError(
-            f"{type(network).__name__} is no functional or sequential Keras model, so its layers cannot be seen "
+            f"{type(network).__name__} is not a functional or sequential Keras model, so its layers cannot be seen "
             "from outside. Rebuild it with keras.Model(inputs, outputs)."
         )
     if isinstance(network, keras.Sequential) and not network.built:

@@ -28,7 +28,7 @@ class Network:
     load: Callable[[], Any] = field(repr=False)
     """Builds the Keras model and gives it its weights."""
     size: Size | None = None
-    """Of its input; None where only the built network can tell."""
+    """Height and width of its input in pixels; None where only the built network can tell."""
     row: Backbone | None = None
     """Its row in the catalogue, if it was named."""
     key: str | None = None
@@ -78,14 +78,14 @@ def network_of(
     weights
         For a name: see `featx.networks.weights.locate`. The others bring their own.
     size
-        Of the input in pixels; None for the network's own.
+        Height and width of the input in pixels; None for the network's own.
     content_of
         Gives the digest of a file's content.
 
     Raises
     ------
     UnknownNameError, InputError, WeightsError
-        If there is none; the message says what to do.
+        If there is no such network; the message says what to do.
     """
     if isinstance(backbone, str | PathLike) and Path(backbone).suffix != ".keras":
         row = find(fspath(backbone))
@@ -137,11 +137,11 @@ def build(row: Backbone, path: Path | None, size: Size, *, published: bool, top:
     Parameters
     ----------
     row
-        Which.
+        The row of the catalogue.
     path
         Its weights; None for random ones.
     size
-        Of its input in pixels.
+        Height and width of its input in pixels.
     published
         Whether the weights are those that Keras publishes; the file is then checked.
     top

@@ -79,7 +79,7 @@ def parts(pooling: str) -> tuple[str, ...]:
     Raises
     ------
     UnknownNameError
-        If one of them is none of `POOLINGS`.
+        If one of them is not in `POOLINGS`.
 
     Examples
     --------

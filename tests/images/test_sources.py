@@ -244,7 +244,7 @@ def test_numbers_outside_their_range_are_refused(values, value_range, reason):
 @pytest.mark.parametrize("value_range", [(1, 0), (0, 0), (0, np.inf), (np.nan, 1)])
 def test_a_range_needs_two_ends(value_range):
     """A range that is empty, reversed or endless is refused."""
-    with pytest.raises(InputError, match="is no range"):
+    with pytest.raises(InputError, match="is not a range"):
         as_sources(np.zeros((1, 2, 5)), value_range=value_range)
 
 

@@ -161,7 +161,7 @@ def test_missing_files_may_be_kept(shop):
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
-        ("t.xlsx", b"", "'.*t.xlsx' is none of .csv, .tsv and .parquet. Read it with pandas"),
+        ("t.xlsx", b"", "'.*t.xlsx' is not a .csv, .tsv or .parquet file. Read it with pandas"),
         ("t.csv", None, "'.*t.csv' is not there"),
         ("t.csv", b"", "'.*t.csv' cannot be read as .csv: No columns"),
         ("t.csv", b"file\n\xff\xfe.png\n", "cannot be read as .csv: .*utf-8"),
@@ -184,7 +184,7 @@ def test_a_file_that_is_no_table_is_refused(name, text, reason, tmp_path):
 def test_other_objects_are_no_table():
     """A dict is not guessed at."""
     with pytest.raises(
-        InputError, match="A dict is no table: give a path or a pandas, polars or Arrow frame"
+        InputError, match="A dict is not a table: give a path or a pandas, polars or Arrow frame"
     ):
         load_table({"path": ["a.png"]})
 

@@ -89,7 +89,7 @@ def test_what_cannot_be_a_backbone_is_refused():
             return inputs
 
     one, two = keras.Input((8, 8, 3)), keras.Input((8, 8, 3))
-    with pytest.raises(InputError, match="Hidden is no functional or sequential Keras model"):
+    with pytest.raises(InputError, match="Hidden is not a functional or sequential Keras model"):
         graph_of(Hidden())
     with pytest.raises(InputError, match="A backbone takes one image"):
         graph_of(keras.Model([one, two], layers.Add()([one, two])))

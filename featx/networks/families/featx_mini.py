@@ -19,7 +19,7 @@ WEIGHTS = Path(__file__).with_suffix(".npz")
 """The shipped weights: arrays named ``layer/variable``, float16 except for the dictionary."""
 
 WEIGHTS_SHA256 = "c78fc003ff15cf4c64a023ec75a404b4dc83b413d9264f541a6b671d7eb75806"
-"""Of the file `WEIGHTS`; ``training_mini/export.py`` writes both."""
+"""SHA-256 of the file `WEIGHTS`; ``training_mini/export.py`` writes both."""
 
 MIN_SIZE = 32
 PATCH = 6  # pixels, of images reduced to 32 x 32
