@@ -9,11 +9,7 @@ from featx import FeatureExtractor, load_folder
 from featx.errors import InputError, WeightsError
 from featx.exploring.imagenet import _LABELS, classifier, classify, confidence
 from featx.images import synthetic
-from featx.networks.catalogue import find
 from featx.networks.weights import keras_home
-
-QUICK = ("mobilenet_0.25", "mobilenet_v2_0.35", "mobilenet_v3_small", "efficientnet_b0", "efficientnet_v2_b0")
-MORE = ("resnet50", "densenet121", "inception_v3", "xception", "nasnet_mobile", "convnext_tiny")
 
 
 @pytest.fixture
@@ -31,28 +27,6 @@ def tiny_classifier():
         ],
         name="tiny",
     )
-
-
-@pytest.mark.filterwarnings("ignore:`input_shape` is undefined:UserWarning")  # Keras, of its own default
-@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE)])
-def test_files_are_those_keras_asks_for(name, monkeypatch):
-    """File name, address and digest of the weights with classifier are those in Keras' own code."""
-    import keras
-
-    downloads = sys.modules["keras.src.utils.file_utils"]
-    asked = []
-    monkeypatch.setattr(
-        downloads,
-        "get_file",
-        lambda file, url, file_hash=None, **_: asked.append((file, url, file_hash)) or file,
-    )
-    monkeypatch.setattr(keras.Model, "load_weights", lambda *_: None)
-    row = find(name)
-    getattr(keras.applications, row.builder)(weights="imagenet", **row.options)
-    top = row.with_classifier()
-
-    assert asked == [(top.weights_file(), top.weights_url(), top.digest)]
-    keras.backend.clear_session()
 
 
 def test_ants_and_bees_are_seen(data, imagenet):
@@ -104,6 +78,7 @@ def test_other_labels_are_not_believed(tiny_classifier):
         classify(synthetic(n=2, size=32)[0], tiny_classifier, cache=None)
 
 
+@pytest.mark.slow
 def test_confidence_is_higher_on_photographs(data, imagenet):
     """On photographs of insects the network is a little surer than on hand signs, and much surer than on blotches."""
     extractor = FeatureExtractor("mobilenet_v2", cache=None)
