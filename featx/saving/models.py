@@ -5,12 +5,11 @@ estimator) and a ``.keras`` file for each Keras model among its parameters. `doc
 """
 
 import copy
-import hashlib
 import json
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,43 +21,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from featx.errors import SavedModelError, SavedModelWarning, WeightsError
 from featx.files import file_digest, make_folder, whole_folder
+from featx.saving import types
 
 FORMAT = 1
 _MANIFEST, _MODEL = "model.json", "model.skops"
 _NETWORK = "featx-network:"  # stands before a file's name where a Keras model was
 _PACKAGES = ("featx", "scikit-learn", "numpy", "skops", "xgboost", "keras")
-
-# Besides what skops trusts by itself. To make one of these runs no code that the file chose; functions and
-# everything else have to be named by the caller.
-TRUSTED = frozenset(
-    {
-        "featx.heads.boosting.XGBoostHead",
-        "featx.heads.boosting.XGBoostRegressorHead",
-        "featx.cache.embedding_cache.EmbeddingCache",
-        "featx.errors.BadImage",
-        "featx.embedding.extractor.FeatureExtractor",
-        "featx.finetuning.estimators.FineTuner",
-        "featx.finetuning.estimators.FineTunerRegressor",
-        "featx.heads.logistic.LogisticHead",
-        "featx.heads.targets.Target",
-        "featx.embedding.pixels.PixelExtractor",
-        "featx.heads.scaler.SteadyScaler",
-        "featx.heads.selector.RelevanceSelector",
-        "featx.transfer.estimators.TransferClassifier",
-        "featx.transfer.estimators.TransferRegressor",
-        "pathlib.PosixPath",
-        "pathlib.WindowsPath",
-        "sklearn.calibration._CalibratedClassifier",
-        "sklearn.calibration._SigmoidCalibration",
-        "sklearn.metrics._scorer._PassthroughScorer",
-        "sklearn.model_selection._split.KFold",
-        "sklearn.model_selection._split.StratifiedKFold",
-        "sklearn.utils._bunch.Bunch",
-        "xgboost.core.Booster",
-        "xgboost.sklearn.XGBClassifier",
-        "xgboost.sklearn.XGBRegressor",
-    }
-)
 
 
 def save(estimator: Any, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -106,18 +74,20 @@ def save(estimator: Any, folder: str | os.PathLike[str], *, overwrite: bool = Fa
     with whole_folder(folder, replace=overwrite) as draft:
         stripped = _networks_to_files(estimator, draft)
         try:
-            data = skops.io.dumps(stripped)
+            data = types.with_public_names(skops.io.dumps(stripped))
         except (TypeError, ValueError, AttributeError, RecursionError) as error:  # what skops raises
             raise SavedModelError(
                 f"{type(estimator).__name__} cannot be saved without pickle: {error}"
             ) from error
-        if strange := sorted(set(skops.io.get_untrusted_types(data=data)) - TRUSTED):
+        if strange := [name for name in skops.io.get_untrusted_types(data=data) if not types.trusted(name)]:
             warnings.warn(f"To load this model, {_trust(strange)}", SavedModelWarning, stacklevel=2)
         (draft / _MODEL).write_bytes(data)
         classes = getattr(estimator, "classes_", None)
         manifest = {
             "format": FORMAT,
-            "estimator": f"{type(estimator).__module__}.{type(estimator).__qualname__}",
+            "estimator": ".".join(
+                types.public_name(type(estimator).__module__, type(estimator).__qualname__)
+            ),
             "classes": classes.tolist() if isinstance(classes, np.ndarray) else None,
             "versions": {package: _version(package) for package in _PACKAGES},
             "files": {path.name: file_digest(path) for path in sorted(draft.iterdir())},
@@ -158,10 +128,11 @@ def load(folder: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
         raise SavedModelError(
             f"trusted={trusted!r}: give a list of full type names, as the error names them."
         )
-    allowed = TRUSTED | set(trusted)
+    allowed = set(trusted)
     folder = Path(folder).absolute()
     manifest = _read_manifest(folder)
-    contents = {name: _read_verified(folder / name, digest) for name, digest in manifest["files"].items()}
+    for name, digest in manifest["files"].items():
+        _check_digest(folder / name, digest)
     saved, here = manifest["versions"].get("scikit-learn"), _version("scikit-learn")
     if saved != here:
         warnings.warn(
@@ -170,13 +141,14 @@ def load(folder: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
             SavedModelWarning,
             stacklevel=2,
         )
-    data = contents[_MODEL]
     try:
-        strange = sorted(set(skops.io.get_untrusted_types(data=data)) - allowed)
+        data = (folder / _MODEL).read_bytes()
+        named = skops.io.get_untrusted_types(data=data)
+        strange = [name for name in named if name not in allowed and not types.trusted(name)]
         if not strange:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", InconsistentVersionWarning)  # said above, once
-                estimator = skops.io.loads(data, trusted=sorted(allowed))
+                estimator = skops.io.loads(data, trusted=named)
     except Exception as error:  # a crafted file can make skops, and the types it makes, fail in any way
         raise SavedModelError(
             f"{str(folder / _MODEL)!r} is not what save wrote: {type(error).__name__}: {error}. "
@@ -186,7 +158,7 @@ def load(folder: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
         raise SavedModelError(
             f"{str(folder)!r} holds types that are not trusted. If its source is, {_trust(strange)}"
         )
-    _files_to_networks(estimator, folder, contents)
+    _files_to_networks(estimator, folder, manifest["files"])
     return estimator
 
 
@@ -227,14 +199,14 @@ def _networks_to_files(estimator: Any, draft: Path) -> Any:
     return copy.deepcopy(estimator, memo) if memo else estimator  # deepcopy puts memo's values in their place
 
 
-def _files_to_networks(estimator: Any, folder: Path, contents: dict[str, bytes]) -> None:
+def _files_to_networks(estimator: Any, folder: Path, listed: Container[str]) -> None:
     """Put the Keras models back, inside `estimator`. Code hidden in them is refused, not run."""
     loaded: dict[str, Any] = {}
     for part in _estimators(estimator, set()):
         for attribute, value in list(vars(part).items()):
             if isinstance(value, str) and value.startswith(_NETWORK):
                 name = value.removeprefix(_NETWORK)
-                if name not in contents:
+                if name not in listed:
                     raise SavedModelError(
                         f"{str(folder)!r} asks for {name!r}, which model.json does not list."
                     )
@@ -275,19 +247,18 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     return dict(manifest)
 
 
-def _read_verified(path: Path, digest: object) -> bytes:
+def _check_digest(path: Path, digest: object) -> None:
     try:
-        data = path.read_bytes()
+        found = file_digest(path)
     except OSError as error:
         raise SavedModelError(
             f"{str(path)!r} cannot be read: {error.strerror}. Save the model again."
         ) from error
-    if (found := _digest(data)) != digest:
+    if found != digest:
         raise SavedModelError(
             f"{str(path)!r} is damaged: its SHA-256 is {found}, but {_MANIFEST} says {digest}. "
             "Copy or save it again."
         )
-    return data
 
 
 def _check_replaceable(folder: Path, overwrite: bool) -> None:
@@ -300,10 +271,6 @@ def _check_replaceable(folder: Path, overwrite: bool) -> None:
         raise SavedModelError(
             f"{str(folder)!r} is not replaced: {others[0]!r} in it is no part of a saved model."
         )
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _version(package: str) -> str | None:

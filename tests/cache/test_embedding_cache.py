@@ -72,6 +72,7 @@ def cache(tmp_path):
 NUMBERS = st.lists(st.integers(0, 60), max_size=25)
 
 
+@settings(deadline=None)
 @given(
     steps=st.lists(st.one_of(st.tuples(st.booleans(), NUMBERS), st.just("compact")), max_size=6),
     asked=NUMBERS,
