@@ -1,5 +1,6 @@
 """Logistic regression for embeddings: scaled, its strength chosen by cross-validation."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from numbers import Integral
 from typing import Any, Self
@@ -9,6 +10,7 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, softmax  # type: ignore[import-untyped] # SciPy has no types
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
@@ -18,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # it has no types
 
 from featx.errors import InputError
+from featx.heads.blas import ignore_flags
 from featx.heads.inner_folds import Fold, inner_folds
 
 
@@ -87,7 +90,7 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         Parameters
         ----------
         X : array of shape (n, d)
-            Embeddings. float32 stays float32, which is quicker.
+            Embeddings. float32 stays float32, which is quicker, unless the solver does not converge in it.
         y : array of shape (n,), or of shape (n, n_labels) with 0 and 1
             Classes of any type, or which labels each image has.
 
@@ -95,6 +98,11 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         ------
         ValueError
             If there is NaN in `X` or `y`, their lengths differ, there is one class only, or `Cs` or `cv` is of no use.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the solver does not converge in float64 either.
         """
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], multi_output=True)
         check_classification_targets(y)
@@ -107,13 +115,26 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
 
         # NumPy and SciPy each bring an OpenBLAS with threads of its own. The solver calls them in turn, and
         # the idle threads of one keep the cores from the other (docs/heads.md has figures).
-        with threadpool_limits(1, user_api="blas"):
+        with threadpool_limits(1, user_api="blas"), ignore_flags():
             Z, basis = _row_space(scaler.transform(X))
             fits = [self._fit_target(Z, target, folds, Cs) for target in (y.T if self.multilabel_ else [y])]
-        coef, intercept, chosen, steps = (np.concatenate(parts) for parts in zip(*fits, strict=True))
-        coef = (coef if basis is None else coef @ basis.T) / scaler.scale_
-        self.coef_ = coef.astype(X.dtype)
-        self.intercept_ = (intercept - coef @ scaler.mean_).astype(X.dtype)
+            coef, intercept, chosen, steps, converged = (
+                np.concatenate(parts) for parts in zip(*fits, strict=True)
+            )
+            coef = (coef if basis is None else coef @ basis.T) / scaler.scale_
+            intercept = intercept - coef @ scaler.mean_
+        if not converged.all():
+            warnings.warn(
+                f"The logistic head stopped before it had converged, in float64, too: after max_iter={self.max_iter} "
+                f"steps, or because tol={self.tol} asks for more digits than there are. Its answers may be less exact. "
+                "Give more steps, a greater tol, or smaller Cs.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        # the weights of columns of 1e-39 are too large for float32
+        fits_in = max(np.abs(coef).max(), np.abs(intercept).max()) <= np.finfo(X.dtype).max
+        dtype = X.dtype if fits_in else np.float64
+        self.coef_, self.intercept_ = coef.astype(dtype), intercept.astype(dtype)
         self.C_ = chosen
         self.n_iter_ = int(steps.max())
         self.classes_ = np.arange(y.shape[1]) if self.multilabel_ else np.unique(y)
@@ -122,23 +143,26 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
     def _fit_target(
         self, Z: NDArray[Any], y: NDArray[Any], folds: Sequence[Fold], Cs: NDArray[Any]
     ) -> tuple[NDArray[Any], ...]:
-        """Coefficients, intercepts, `C` and steps of one target, in the space of `Z`."""
+        """Coefficients, intercepts, `C`, steps, and whether the solver converged, of one target in the space of `Z`."""
         n, d = Z.shape
         if self.multilabel_ and y.min() == y.max():
             # One value cannot be told from another; its odds are those of n sightings and half a miss.
             odds = np.log(2 * n + 1) * (1 if y[0] else -1)
-            return np.zeros((1, d)), np.array([odds]), np.array([np.nan]), np.array([0])
+            return np.zeros((1, d)), np.array([odds]), np.array([np.nan]), np.array([0]), np.array([True])
         model = LogisticRegression(class_weight=self.class_weight, tol=self.tol, max_iter=self.max_iter)
-        losses = Parallel(n_jobs=self.n_jobs)(delayed(_losses)(model, Cs, Z, y, fold) for fold in folds)
-        best = np.mean(losses, axis=0).argmin()
-        *_, model = _path(model, Cs[: best + 1][-3:], Z, y)  # begun below, as the folds were
-        return model.coef_, model.intercept_, np.array([model.C]), model.n_iter_
+        compared = Parallel(n_jobs=self.n_jobs)(delayed(_losses)(model, Cs, Z, y, fold) for fold in folds)
+        best = np.mean([losses for losses, _ in compared], axis=0).argmin()
+        # begun below, as the folds were
+        (*_, model), converged = zip(*_path(model, Cs[: best + 1][-3:], Z, y), strict=True)
+        good = all(converged) and all(converged for _, converged in compared)
+        return model.coef_, model.intercept_, np.array([model.C]), model.n_iter_, np.array([good])
 
     def decision_function(self, X: Any) -> NDArray[Any]:
         """Scores (n,) of the second of two classes, or (n, n_classes or n_labels)."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        scores: NDArray[Any] = X @ self.coef_.T + self.intercept_
+        with ignore_flags():
+            scores: NDArray[Any] = X @ self.coef_.T + self.intercept_
         return scores if self.multilabel_ or len(self.coef_) > 1 else scores.ravel()
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
@@ -190,27 +214,46 @@ def _strengths(Cs: Any) -> NDArray[Any]:
 
 def _path(
     model: LogisticRegression, Cs: NDArray[Any], Z: NDArray[Any], y: NDArray[Any]
-) -> Iterator[LogisticRegression]:
+) -> Iterator[tuple[LogisticRegression, bool]]:
     """Fit for each strength, started from the solution for the one before; it is always the same model.
 
-    `LogisticRegressionCV` does so too, but in float64 whatever it is given, which takes longer.
+    `LogisticRegressionCV` does so too, but in float64 whatever it is given, which takes longer. Here float64 comes
+    second: the solver's line search fails where a step changes the loss by less than float32 can tell, and where that
+    is depends on the order in which a processor's BLAS sums.
     """
     model = clone(model).set_params(warm_start=True)
     for C in Cs:
-        yield model.set_params(C=C).fit(Z, y)
+        converged = _converges(model.set_params(C=C), Z, y)
+        if not converged and Z.dtype != np.float64:
+            Z = Z.astype(np.float64)
+            converged = _converges(model, Z, y)
+        yield model, converged
+
+
+def _converges(model: LogisticRegression, Z: NDArray[Any], y: NDArray[Any]) -> bool:
+    """Fit a model, and tell whether its solver converged, which it says by a warning only."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        model.fit(Z, y)
+    for other in caught:
+        if not issubclass(other.category, ConvergenceWarning):
+            warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
+    return not any(issubclass(one.category, ConvergenceWarning) for one in caught)
 
 
 def _losses(
     model: LogisticRegression, Cs: NDArray[Any], Z: NDArray[Any], y: NDArray[Any], fold: Fold
-) -> list[float]:
-    """Log loss on the test rows for each strength."""
+) -> tuple[list[float], bool]:
+    """Log loss on the test rows for each strength, and whether the solver converged for all of them."""
     train, test = fold
     if len(np.unique(y[train])) < 2:  # tells the strengths not apart
-        return [0.0] * len(Cs)
+        return [0.0] * len(Cs), True
     classes, Z_test = np.unique(y), Z[test]
-    losses = []
-    for fitted in _path(model, Cs, Z[train], y[train]):
-        proba = np.zeros((len(test), len(classes)), Z.dtype)
-        proba[:, np.searchsorted(classes, fitted.classes_)] = fitted.predict_proba(Z_test)
-        losses.append(log_loss(y[test], proba, labels=classes))
-    return losses
+    losses, good = [], True
+    with ignore_flags():  # once more, for workers
+        for fitted, converged in _path(model, Cs, Z[train], y[train]):
+            proba = np.zeros((len(test), len(classes)), Z.dtype)
+            proba[:, np.searchsorted(classes, fitted.classes_)] = fitted.predict_proba(Z_test)
+            losses.append(log_loss(y[test], proba, labels=classes))
+            good &= converged
+    return losses, good

@@ -15,6 +15,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from featx.errors import InputError
+from featx.heads.blas import ignore_flags
 from featx.heads.inner_folds import check_count
 from featx.heads.scaler import SteadyScaler
 from featx.heads.targets import Target, classes_in, numbers_in
@@ -126,12 +127,13 @@ class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc] # s
         )
         target = numbers_in(y) if self.regression else classes_in(y)
         truth = target.encode(y)
-        if len(fractions) > 1:
-            self.errors_ = self._compare(X, truth, target, fractions)
-            self.fraction_ = min(self.errors_, key=lambda fraction: (self.errors_[fraction], fraction))
-        else:
-            self.fraction_ = fractions[0]
-        self.relevance_ = relevance(SteadyScaler().fit_transform(X), truth, target, self.strength)
+        with ignore_flags():
+            if len(fractions) > 1:
+                self.errors_ = self._compare(X, truth, target, fractions)
+                self.fraction_ = min(self.errors_, key=lambda fraction: (self.errors_[fraction], fraction))
+            else:
+                self.fraction_ = fractions[0]
+            self.relevance_ = relevance(SteadyScaler().fit_transform(X), truth, target, self.strength)
         return self
 
     def _compare(

@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from featx.errors import InputError
-from featx.heads import make_head
+from featx.heads import make_head, selector
 from featx.heads.selector import RelevanceSelector, relevance
 from featx.heads.targets import classes_in, numbers_in
 
@@ -57,11 +57,11 @@ def test_useful_columns_come_first(kind):
     """Among hundreds of columns of noise those with information are found, whatever the target."""
     X, y = hidden(classes=2 if kind == "binary" else 3)
     Y = {"multilabel": np.eye(3, dtype=int)[y], "number": X[:, :8].sum(axis=1)}.get(kind, y)
-    selector = RelevanceSelector(0.05, regression=kind == "number").fit(X, Y)
+    kept = RelevanceSelector(0.05, regression=kind == "number").fit(X, Y)
 
-    assert selector.get_support().sum() == 20
-    assert selector.get_support()[:8].sum() >= 7
-    assert selector.transform(X).shape == (200, 20)
+    assert kept.get_support().sum() == 20
+    assert kept.get_support()[:8].sum() >= 7
+    assert kept.transform(X).shape == (200, 20)
 
 
 def test_two_classes_are_ranked_alike_by_both_losses():
@@ -137,12 +137,25 @@ def test_constant_columns_are_never_relevant():
     assert RelevanceSelector().fit(np.ones((20, 3)), np.arange(20) % 2).get_support().sum() == 1
 
 
+def test_flags_that_blas_raises_on_finite_numbers_are_not_told(monkeypatch):
+    """As in the logistic head: a flag that a product leaves behind is no fault of the data."""
+    find = selector.relevance
+
+    def flagging(*given):
+        np.subtract(np.inf, np.inf)
+        return find(*given)
+
+    monkeypatch.setattr(selector, "relevance", flagging)
+    assert RelevanceSelector().fit(*hidden(n=30)).fraction_ > 0
+
+
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
         ({"fraction": 0}, "fraction=0: give shares of the columns"),
         ({"fraction": (0.1, 1.5)}, r"fraction=\(0.1, 1.5\): give shares"),
         ({"fraction": ()}, r"fraction=\(\): give shares"),
+        ({"cv": 1}, "cv=1 leaves nothing to compare. Give 2 folds or more"),
         ({"strength": 1.0}, "strength=1.0: give a number between 0 and 1"),
     ],
 )
