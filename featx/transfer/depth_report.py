@@ -25,10 +25,6 @@ class DepthRow:
     """Length of the embedding."""
     report: Report
     """Scores of the head, on the same folds for every row."""
-    logme: float
-    """See `featx.evaluation.transferability.logme`. It saw all images: compare rows of similar length by it."""
-    h_score: float | None
-    """See `featx.evaluation.transferability.h_score`; None for numbers."""
     share: float
     """Estimated share of the time of the deepest row, from `featx.networks.cost.shares`."""
     seconds: float | None
@@ -106,7 +102,7 @@ class DepthCurve:
 
     def __str__(self) -> str:
         metric = self.best.report.metric
-        head = ["depth", "columns", metric, "95 %", "LogME", "H-score", "time", "ms/image"]
+        head = ["depth", "columns", metric, "95 %", "time", "ms/image"]
         lines = [[*_cells(row), _marks(row, self)] for row in self.rows]
         sides = ["left", *["right"] * (len(head) - 1), "left"]
         table = tabulate(lines, [*head, ""], "plain", colalign=sides, disable_numparse=True)
@@ -200,7 +196,7 @@ def _cells(row: DepthRow) -> list[str]:
     low, high = row.interval
     return [
         row.name, str(row.columns), f"{row.score:.3f} ± {row.report.error:.3f}", f"{low:.3f}..{high:.3f}",
-        f"{row.logme:.3f}", "-" if row.h_score is None else f"{row.h_score:.2f}", f"{row.share:.0%}",
+        f"{row.share:.0%}",
         "-" if row.seconds is None else f"{1000 * row.seconds:.1f}",
     ]  # fmt: skip
 

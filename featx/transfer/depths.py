@@ -16,7 +16,6 @@ from featx.embedding.plan import Tap
 from featx.errors import InputError
 from featx.evaluation.comparison import standard_error
 from featx.evaluation.report import Report, evaluate
-from featx.evaluation.transferability import h_score, logme, spectrum
 from featx.heads.named import make_head
 from featx.heads.targets import check_members, classes_in, labels_of, numbers_of
 from featx.images.sources import Source, as_sources
@@ -179,8 +178,6 @@ def _rows(
     cost: dict[str, Any], folds: dict[str, Any],
 ) -> list[DepthRow]:  # fmt: skip
     """Score each tap, then the last two, the last three and all of them."""
-    from sklearn.base import is_regressor
-
     edges = np.cumsum([0, *(len(tap.columns) for tap in taps)])
     spans = [(place, place + 1) for place in range(len(taps))]
     spans += [(len(taps) - count, len(taps)) for count in sorted({2, 3, len(taps)}) if 1 < count <= len(taps)]
@@ -189,7 +186,6 @@ def _rows(
         used = taps[start:stop]
         features = embeddings[:, edges[start] : edges[stop]]
         report = evaluate(head, features, y, **folds)
-        found = spectrum(features)
         share = max(cost["shares"][start:stop])
         rows.append(
             DepthRow(
@@ -198,8 +194,6 @@ def _rows(
                 tuple(tap.pooling for tap in used),
                 features.shape[1],
                 report,
-                logme(found, y),
-                None if is_regressor(head) else h_score(found, y),
                 share,
                 None if cost["seconds"] is None else cost["seconds"] * share,
             )
