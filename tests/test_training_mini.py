@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -124,7 +125,7 @@ def test_killed_run_goes_on_as_if_nothing_had_happened(small_bank, tmp_path):
     from train import Run, Settings, train
 
     torch.set_num_threads(1)
-    settings = Settings(steps=400, scenes=2)
+    settings = Settings(steps=1_000_000, scenes=2)  # more than are made before it is killed
     command = [
         sys.executable,
         ROOT / "training_mini/train.py",
@@ -158,7 +159,7 @@ def test_killed_run_goes_on_as_if_nothing_had_happened(small_bank, tmp_path):
     with pytest.raises(
         SystemExit, match=r"checkpoint\.pt is a run of .*'scenes': 2.* but this one has .*'scenes': 3"
     ):
-        train(Run(Settings(steps=400, scenes=3), bank.load_bank(small_bank)), tmp_path / "killed")
+        train(Run(replace(settings, scenes=3), bank.load_bank(small_bank)), tmp_path / "killed")
 
 
 @needs_torch

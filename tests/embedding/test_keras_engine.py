@@ -56,7 +56,7 @@ def test_the_next_block_is_gathered_while_one_is_run(engine, monkeypatch):
         asked.release()
 
     def waits(self, pixels):
-        assert asked.acquire(timeout=20), "nothing was gathered meanwhile"
+        assert asked.acquire(timeout=600), "nothing was gathered meanwhile"
         return call(self, pixels)
 
     monkeypatch.setattr(KerasEngine, "__call__", waits)
