@@ -1,4 +1,4 @@
-# Everything here works on a machine that has Python 3.11 or newer, make and a package index.
+# Needs Python 3.11 or newer, make and a package index.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
@@ -6,9 +6,9 @@ BIN    := $(VENV)/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check size format backbone clean
+.PHONY: help demo test slow soak check size format backbone clean
 
-help:  ## list the targets
+help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/pip: pyproject.toml
@@ -24,34 +24,37 @@ $(VENV)/dev: $(VENV)/featx
 	$(BIN)/python -m pip install --quiet --group dev
 	@touch $@
 
-demo: $(VENV)/featx  ## install into .venv and run the main job on scikit-learn's digits
+demo: $(VENV)/featx  ## install into .venv and run the demonstration, offline
 	$(BIN)/featx demo
 
-test: $(VENV)/dev  ## install into .venv and run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+test: $(VENV)/dev  ## install into .venv and run the tests, except the slow ones
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
-soak: $(VENV)/dev  ## the long tests of the cache: hundreds of kills, every bit flipped, thousands of hostile files
+slow: $(VENV)/dev  ## run the slow tests: each takes more than ten seconds
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+
+soak: $(VENV)/dev  ## run the cache's tests at length: hundreds of kills, every bit flipped, thousands of hostile files
 	FEATX_SOAK=1 $(BIN)/python -m pytest --timeout 3600 tests/cache/test_embedding_cache.py tests/cache/test_segment.py tests/cache/test_memo.py
 
-check: $(VENV)/dev  ## format, lint, types, the direction of imports, and the wheel without the source tree
+check: $(VENV)/dev  ## check format, lint, types, the direction of imports, and the built wheel
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tests/wheel.py
 
-size: $(VENV)/featx  ## lines of each module, the median and the longest (budget: 150 and 350)
+size: $(VENV)/featx  ## count the lines of each module (budget: median 150, longest 350)
 	@find featx -name '*.py' | xargs wc -l | grep -v total | sort -n | awk '{print; n[NR] = $$1} END \
 	  {print "modules " NR ", median " n[int((NR + 1) / 2)] ", longest " n[NR]}'
 
-format: $(VENV)/dev  ## rewrite the code in the house format
+format: $(VENV)/dev  ## reformat the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-backbone: $(VENV)/featx  ## train featx-mini again (see training_mini/README.md for how long)
+backbone: $(VENV)/featx  ## train featx-mini again (training_mini/README.md says how long it takes)
 	$(BIN)/python -m pip install --quiet --group training
 	$(BIN)/python training_mini/train.py
 	$(BIN)/python training_mini/export.py
 
-clean:  ## remove what the other targets made
+clean:  ## remove everything the other targets made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache featx-demo

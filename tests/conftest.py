@@ -5,11 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+# set before NumPy and Keras are imported, and passed on to the processes that tests start
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores; more threads would wait for one another
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+
 ROOT = Path(__file__).parent.parent
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before Keras is imported by any test
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +44,8 @@ def imagenet(data, monkeypatch):
 @pytest.fixture(scope="session")
 def pixels():
     """Give twelve different uint8 images of 24 by 20 pixels."""
+    import numpy as np
+
     return np.random.default_rng(0).integers(0, 256, (12, 24, 20, 3), dtype=np.uint8)
 
 
