@@ -53,8 +53,9 @@ main.add_command(bench)
 @main.command()
 @click.option("--folder", type=click.Path(path_type=Path), default="featx-demo", show_default=True,
               help="Folder for the cache, the model and a few images; replaces an earlier run.")  # fmt: skip
+@click.option("--images", type=click.IntRange(100, 1797), help="How many digits to take; default: all 1,797.")
 @as_json
-def demo(folder: Path, as_json: bool) -> None:
+def demo(folder: Path, images: int | None, as_json: bool) -> None:
     """Run the main job on handwritten digits, offline.
 
     Embeds scikit-learn's digits at several depths, scores heads on them, reads everything again from the cache, saves
@@ -64,7 +65,7 @@ def demo(folder: Path, as_json: bool) -> None:
     """
     from featx.cli.demo import run
 
-    result = run(folder, say=lambda text: click.echo(text, err=as_json))
+    result = run(folder, say=lambda text: click.echo(text, err=as_json), count=images)
     if as_json:
         print_json(result)
 
