@@ -162,7 +162,7 @@ def test_evaluate_does_not_look_at_what_are_no_images(images):
     pixels, labels = images
     evaluate(
         LogisticRegression(max_iter=1000),
-        np.repeat(pixels.reshape(40, -1) / 255, 2, axis=0),
+        np.repeat(pixels[:, ::8, ::8].reshape(40, -1) / 255, 2, axis=0),
         np.repeat(labels, 2),
     )
 
