@@ -75,16 +75,16 @@ def test_no_choice_of_the_extractor_is_repeated(kind):
     assert len(kind().get_params()) <= 23
 
 
-@pytest.mark.parametrize("extractor", ["featx-mini", FeatureExtractor("featx-mini", **QUICK)])
-def test_the_depth_of_a_tuner_is_searched(extractor):
-    """As that of any step of a pipeline."""
-    tuner = FineTuner(extractor, **TUNED).set_params(**{f"extractor__{name}": QUICK[name] for name in QUICK})
-    search = GridSearchCV(tuner, {"extractor__depth": [1, 2]}, cv=2).fit(IMAGES, LABELS)
+def test_the_depth_of_a_tuner_is_searched():
+    """As that of any step of a pipeline, also where the tuner was given a name."""
+    tuner = FineTuner("featx-mini", **TUNED)
+    grid = {"extractor__depth": [1, 2], **{f"extractor__{name}": [choice] for name, choice in QUICK.items()}}
+    search = GridSearchCV(tuner, grid, cv=2).fit(IMAGES, LABELS)
 
     assert [params["extractor__depth"] for params in search.cv_results_["params"]] == [1, 2]
     best = search.best_estimator_
     assert best.coef_.shape[1] == {1: 32, 2: 64}[best.extractor.depth]
-    assert tuner.extractor.depth == "default"
+    assert tuner.extractor == "featx-mini"
 
 
 @pytest.mark.parametrize(("kind", "choices", "y"), MADE)

@@ -122,33 +122,39 @@ def test_shares_begin_as_ridge_on_their_logits_and_stay_in_range(shapes, targets
     assert tuner.target_.activation == "sigmoid"
 
 
-def test_epoch_0_is_the_frozen_head_on_the_images_held_out(shapes):
+@pytest.fixture(scope="module")
+def unmoved(shapes):
+    """Fit with images held out, at a rate that moves nothing."""
+    return quick(validation=0.25, learning_rate=0.0, epochs=1).fit(*shapes)
+
+
+@pytest.mark.xdist_group("tuner-unmoved")
+def test_epoch_0_is_the_frozen_head_on_the_images_held_out(shapes, unmoved):
     """The history begins with what tuning has to beat."""
     from sklearn.metrics import log_loss
 
     from featx.evaluation.folds import hold_out
 
     images, labels = shapes
-    tuner = quick(validation=0.25, learning_rate=0.0).fit(images, labels)
     seed = int(np.random.RandomState(0).randint(2**31 - 1))
     train, held = hold_out(labels, 0.25, regression=False, seed=seed)
     frozen = pipeline().fit(images[train], labels[train])
 
-    start = tuner.history_[0]
+    start = unmoved.history_[0]
     assert start["validation_score"] == frozen.score(images[held], labels[held])
     assert start["validation_loss"] == pytest.approx(
         log_loss(labels[held], frozen.predict_proba(images[held])), rel=1e-3
     )
 
 
-def test_what_does_not_help_is_not_kept(shapes):
+@pytest.mark.xdist_group("tuner-unmoved")
+def test_what_does_not_help_is_not_kept(shapes, unmoved):
     """Where no epoch beats the start, out comes the frozen pipeline, fitted to all images."""
     images, labels = shapes
-    tuner = quick(learning_rate=0.0, validation=0.25).fit(images, labels)
     frozen = pipeline().fit(images, labels)
 
-    assert tuner.best_epoch_ == 0
-    np.testing.assert_allclose(tuner.predict_proba(images), frozen.predict_proba(images), atol=1e-4)
+    assert unmoved.best_epoch_ == 0
+    np.testing.assert_allclose(unmoved.predict_proba(images), frozen.predict_proba(images), atol=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -327,6 +333,7 @@ def fitted(shapes):
     return quick(validation=None).fit(*shapes)
 
 
+@pytest.mark.xdist_group("tuner-fitted")
 def test_the_tuned_network_is_a_backbone(shapes, fitted):
     """A feature extractor takes it as it is; its embeddings and the coefficients are the prediction."""
     images, _ = shapes
@@ -339,6 +346,7 @@ def test_the_tuned_network_is_a_backbone(shapes, fitted):
     )
 
 
+@pytest.mark.xdist_group("tuner-fitted")
 @pytest.mark.slow
 def test_a_tuned_backbone_can_be_tuned_again(shapes, fitted):
     """Its scaling is inside."""
@@ -347,6 +355,7 @@ def test_a_tuned_backbone_can_be_tuned_again(shapes, fitted):
     assert again.score(*shapes) > 0.8
 
 
+@pytest.mark.xdist_group("tuner-fitted")
 def test_it_is_saved_without_pickle(shapes, fitted, tmp_path):
     """`save` and `load` need no trust; labels and probabilities are the same."""
     featx.save(fitted, tmp_path / "model")
@@ -358,6 +367,7 @@ def test_it_is_saved_without_pickle(shapes, fitted, tmp_path):
     assert len(list((tmp_path / "model").glob("*.keras"))) == 1
 
 
+@pytest.mark.xdist_group("tuner-fitted")
 def test_it_survives_pickle(shapes, fitted):
     """Keras carries its model as the bytes of a .keras file."""
     np.testing.assert_allclose(
