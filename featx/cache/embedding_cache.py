@@ -1,7 +1,7 @@
-"""The store of embeddings: `(recipe_id, image_id) -> vector`, in HDF5 segments that are never changed.
+"""`EmbeddingCache`: vectors kept on disk under the recipe and the image that they come from.
 
-Any number of threads and processes may read and write at once, without locks: each write is a segment of its
-own, which appears whole and durable or not at all. `docs/cache-format.md` states the promises, with tests.
+Any number of threads and processes may read and write at once, without locks: each write is a new HDF5 file, which
+appears whole and durable or not at all and is never changed. docs/cache-format.md lists the promises and their tests.
 """
 
 import os
@@ -225,7 +225,7 @@ class EmbeddingCache:
         return join(index.high[kept], index.low[kept])
 
     def recipe(self, beginning: str) -> RecipeInfo:
-        """Return what the cache holds for one recipe, named by the beginning of its id.
+        """Return what the cache holds for the recipe whose id begins so.
 
         Raises
         ------
@@ -277,7 +277,7 @@ class EmbeddingCache:
             return upkeep.verify(self._store, repair=repair)
 
     def compact(self) -> int:
-        """Merge each recipe's small segments into one, which makes lookups and backups faster.
+        """Merge the small segments of each recipe into one, which makes lookups and backups faster.
 
         Other processes may read and write meanwhile. Needs room for a copy of what is merged. Damaged
         segments are left alone.

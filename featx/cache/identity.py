@@ -1,4 +1,4 @@
-"""When may an embedding be reused: digests of images, weights and recipes, and nothing else.
+"""When an embedding may be reused: the ids of images, weights and recipes.
 
 Everything here is a pure function of its arguments. A digest is BLAKE2b of 16 bytes (128 bits): among 10**9
 images the chance of any accidental collision is below 10**-20 (birthday bound n**2 / 2**129).
@@ -54,7 +54,7 @@ def array_digest(array: np.ndarray) -> bytes:
 def image_id(content: bytes | np.ndarray) -> bytes:
     """Name an image by its content: the encoded bytes of a file, or the shape, dtype and values of an array.
 
-    A file's name is no part of it, so a renamed or copied file is the same image.
+    The name of a file does not matter: a renamed or copied file is the same image.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""What need not be worked out again: which image a file holds, what a recipe's id is; and when it was used last.
+"""What need not be worked out twice: which image a file holds, the id of a recipe, when a recipe was last used.
 
-A memo only saves time. It may be deleted at any moment; a damaged one is set aside and begun anew; where it
-cannot be written (a shared cache that is read-only, a full disk) nothing is remembered and nothing fails.
+A memo only saves time. It may be deleted at any moment. A damaged one is set aside, and a new one begun. Where it
+cannot be written (a read-only cache, a full disk) nothing is remembered, and nothing fails.
 """
 
 import json
@@ -117,7 +117,7 @@ class Memo:
         return f"{type(self).__name__}({str(self.path.parent)!r})"
 
     def known(self, paths: Sequence[str | os.PathLike[str]]) -> tuple[np.ndarray, np.ndarray]:
-        """Say which images these files hold, for those that have not changed since they were read.
+        """Look up which images these files hold; only files that have not changed since they were read are known.
 
         Parameters
         ----------
@@ -161,7 +161,7 @@ class Memo:
         entries
             Path, its `Stat` taken before reading it and found equal after, and the image id of what was read.
             A file changed less than two seconds before it was read is not remembered: it might be changed
-            again, to the same size within the same tick of its file system, and nobody could tell (Git
+            again, to the same size within the same tick of its file system, without a trace (Git
             calls it "racily clean").
         """
         entries = [entry for entry in entries if not entry[1].racy]
@@ -174,7 +174,7 @@ class Memo:
             self._write(_REMEMBER, rows, _FORGET.format("file", "file", FILES))
 
     def paths(self, image_ids: np.ndarray) -> list[str]:
-        """Say in which files these images lie, as far as that is known and the files have not changed.
+        """Look up in which files these images lie, as far as that is known and the files have not changed.
 
         Parameters
         ----------
@@ -225,7 +225,7 @@ class Memo:
         self._note({_USE + recipe_id: asdict(use) for recipe_id, use in uses.items()}, 0)
 
     def last_use(self, recipe_id: str) -> Use | None:
-        """Return what the last run asked of a recipe, None if nobody knows."""
+        """Return what the last run asked of a recipe, None if that is unknown."""
         value = self.recall(_USE + recipe_id)
         kinds = {name: type(number) for name, number in (value or {}).items()}
         return Use(**value) if value and kinds == {"asked": int, "found": int, "when": float} else None

@@ -34,7 +34,7 @@ DTYPES = ("float32", "float16")
 
 _BLOCK = 1 << 21  # bytes
 _THREADS = min(4, os.cpu_count() or 1)  # more of them wait for memory
-_REST = 1 << 16  # HDF5's own structures take about 2 KiB; more than this is no segment of ours
+_REST = 1 << 16  # HDF5's own structures take about 2 KiB; a segment never has more than this
 _OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # trouble of this process, not of the file
 
 

@@ -143,7 +143,7 @@ class Store:
 
     @contextmanager
     def explained(self, doing: str) -> Iterator[None]:
-        """Turn errors of the operating system into such that say what to do."""
+        """Turn errors of the operating system into errors that say what to do."""
         try:
             yield
         except FeatxError:
@@ -164,7 +164,7 @@ _FULL = (
     f"there is no room left. What was finished is kept. Free some space (`featx cache gc`), or {_ELSEWHERE}"
 )
 _FORBIDDEN = f"it is read-only for you. Ask for the right to write, or {_ELSEWHERE}"
-_FILE = f"it is, or lies under, a file and no folder. Remove that file, or {_ELSEWHERE}"
+_FILE = f"it is a file, not a folder, or lies below one. Remove that file, or {_ELSEWHERE}"
 _VANISHED = (
     "its folder vanished. Make sure that nothing deletes it, and run again; only what is missing is computed."
 )
@@ -182,7 +182,7 @@ _REASONS = {
 
 
 def listed(folder: Path, suffix: str = "") -> list[Path]:
-    """Return the files in a folder that end so, sorted; none if there is no such folder."""
+    """Return the files in a folder whose names end so, sorted; none if there is no such folder."""
     if folder.is_symlink() and (folder.name == EXPORTS or RECIPE_ID.fullmatch(folder.name)):
         raise CacheError(
             f"{folder} is a link, and might lead out of the cache. Remove it, or link the whole cache."
@@ -203,7 +203,7 @@ def _state(path: Path) -> tuple[int, ...]:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Return the object in a file, {} if there is no file, None if it holds anything else."""
+    """Return the JSON object in a file: {} without a file, None if the file holds anything else."""
     try:
         with path.open("rb") as file:
             value = json.loads(file.read(_LONGEST_JSON))

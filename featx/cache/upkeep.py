@@ -43,7 +43,7 @@ class RecipeInfo:
     last: str
     """When its newest segment was written."""
     use: Use | None = None
-    """What the last run asked of it; None if nobody knows."""
+    """What the last run asked of it; None if that is unknown."""
 
 
 @dataclass(frozen=True)

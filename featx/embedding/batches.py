@@ -1,4 +1,4 @@
-"""Batches: arrays regrouped to the size that whoever takes them works best with."""
+"""Arrays regrouped into batches of one size."""
 
 from collections.abc import Iterable, Iterator
 

@@ -1,4 +1,4 @@
-"""Which engine runs a plan, kept for as long as the process lives."""
+"""Which engine runs a plan; engines are kept as long as the process lives."""
 
 import json
 import tempfile
@@ -25,15 +25,15 @@ from featx.files import remove
 from featx.networks.graph import Graph
 
 EXPORT_FROM = 1000
-"""Images from which on a network is exported. The first run gets that back from 400 images of ResNet-50 on, 500 of
-MobileNetV2 and 3,400 of featx-mini (docs/performance.md); later runs have it for nothing."""
+"""A network is exported for this many images or more. In the first run that pays from 400 images with ResNet-50, 500
+with MobileNetV2 and 3,400 with featx-mini (docs/performance.md); later runs have it for nothing."""
 
 
 E = TypeVar("E")
 
 
 class Engine(Protocol):
-    """What runs a network."""
+    """What runs a network: `KerasEngine` or `OpenVINOEngine`."""
 
     def run(self, parts: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
         """Embed uint8 pixels (n, h, w, 3), any n at a time, in their order: a float32 array (m, d) for every tap."""
@@ -48,7 +48,7 @@ def engine_for(
     images: int = 0,
     folder: Path | None = None,
 ) -> Engine:
-    """Give an engine for some of a plan's taps; the same one again for the same question.
+    """Give the engine that is fastest for some of a plan's taps; the same one again for the same question.
 
     Parameters
     ----------
@@ -60,9 +60,9 @@ def engine_for(
         Images in a batch on Keras; OpenVINO takes its own.
     engine
         ``"keras"``, ``"openvino"``, or ``"auto"``: OpenVINO where the exported graph is at hand, or where there are
-        `EXPORT_FROM` images and more and no GPU; Keras elsewhere, and where the export fails, which it says once.
+        `EXPORT_FROM` images or more and no GPU, otherwise Keras. Keras, too, where the export fails, with one warning.
     images
-        How many there are.
+        How many images there are.
     folder
         Where exported graphs are kept; None to keep none.
 
@@ -118,7 +118,7 @@ def _keras(graph: Graph, taps: Sequence[Tap], batch_size: int) -> KerasEngine:
 
 
 def _pays(plan: Plan, kept: Path | None, images: int) -> bool:
-    """Tell whether OpenVINO is there, and worth an export."""
+    """Tell whether OpenVINO is installed and pays here."""
     if find_spec("openvino") is None:
         return False
     if plan.precision == "bfloat16":

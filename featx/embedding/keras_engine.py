@@ -1,4 +1,4 @@
-"""Engines: run a truncated graph over batches of pixels."""
+"""A cut graph run by Keras, over batches of one fixed shape."""
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence

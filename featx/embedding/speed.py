@@ -1,4 +1,4 @@
-"""How fast networks are on this machine: cut at each of their stages, alone and in batches, and from files on disk."""
+"""How fast networks are on this machine: image by image, in batches, from files on disk, and cut at each stage."""
 
 import os
 import platform
@@ -26,7 +26,7 @@ from featx.networks.backbone import Backbone
 from featx.networks.network import Size
 
 SMALL = ("featx-mini", "mobilenet_v3_small", "mobilenet_v2", "efficientnet_b0", "resnet50")
-"""What is measured if nothing else is asked for."""
+"""The networks that are measured unless others are asked for."""
 ALL_ENGINES = tuple(name for name in ENGINES if name != "auto")
 BATCH = 32
 ROUNDS = 3
@@ -36,12 +36,12 @@ FILES = 512
 
 @dataclass(frozen=True)
 class Speed:
-    """What one engine does with one network, whole and averaged over the last maps."""
+    """How fast one engine runs one network, whole, with its last maps averaged."""
 
     backbone: str
     engine: str
     single_ms: float | None = None
-    """Milliseconds for an image that comes alone."""
+    """Milliseconds for one image at a time."""
     batch_ms: float | None = None
     """Milliseconds per image in batches of 32."""
     files_per_s: float | None = None

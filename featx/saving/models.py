@@ -208,7 +208,7 @@ def _files_to_networks(estimator: Any, folder: Path, listed: Container[str]) -> 
                 name = value.removeprefix(_NETWORK)
                 if name not in listed:
                     raise SavedModelError(
-                        f"{str(folder)!r} asks for {name!r}, which model.json does not list."
+                        f"{str(folder)!r} asks for {name!r}, which model.json does not list. Save the model again."
                     )
                 if name not in loaded:
                     from featx.networks.network import load_model
@@ -226,7 +226,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise SavedModelError(
-            f"{str(folder)!r} is no saved model: it has no {_MANIFEST}. Give the folder that save was given."
+            f"{str(folder)!r} is not a saved model: it has no {_MANIFEST}. Give the folder that was given to save."
         ) from None
     except (ValueError, RecursionError) as error:
         raise SavedModelError(f"{str(path)!r} is damaged: {error}. Save the model again.") from error
@@ -269,7 +269,7 @@ def _check_replaceable(folder: Path, overwrite: bool) -> None:
     ours = {_MANIFEST, *_read_manifest(folder)["files"]}
     if others := sorted({path.name for path in folder.iterdir()} - ours):
         raise SavedModelError(
-            f"{str(folder)!r} is not replaced: {others[0]!r} in it is no part of a saved model."
+            f"{str(folder)!r} is not replaced: {others[0]!r} in it does not belong to a saved model. Give another name."
         )
 
 

@@ -1,4 +1,4 @@
-"""Embeddings as one plain file that needs no featx to read."""
+"""Embeddings as one plain file, which is read without featx."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -100,14 +100,17 @@ def write_embeddings(
         if path.suffix == ".csv" and not words:
             beside.unlink(missing_ok=True)  # it told of the table that was replaced
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {error}") from error
+        reason = error.strerror or error
+        raise InputError(
+            f"{path} cannot be written: {reason}. Give a name in a folder that exists and has room."
+        ) from error
     return path
 
 
 def export_recipe(
     cache: EmbeddingCache, recipe: str, path: str | Path, images: ImageTable | None = None
 ) -> tuple[int, int]:
-    """Write what a cache holds for one recipe; all of it is in memory meanwhile.
+    """Write what a cache holds for one recipe. All of it is held in memory meanwhile.
 
     Parameters
     ----------

@@ -479,10 +479,10 @@ def test_a_file_in_place_of_the_folder_is_named(tmp_path):
     for path in (tmp_path / "file", tmp_path / "file" / "under"):
         cache = EmbeddingCache(path)
         with pytest.raises(
-            CacheError, match=r"Cannot write to the cache .* no folder\. Remove that file, or choose"
+            CacheError, match=r"Cannot write to the cache .* not a folder, .*\. Remove that file, or choose"
         ):
             cache.put(RECIPE, *make([1]))
-        with pytest.raises(CacheError, match=r"Cannot read the cache .* no folder"):
+        with pytest.raises(CacheError, match=r"Cannot read the cache .* not a folder"):
             look(cache, [1])
 
 

@@ -333,7 +333,7 @@ def test_a_network_that_model_json_does_not_list_is_not_opened(folder):
 
 def test_missing_parts_are_named(folder, tmp_path):
     """No folder, no model.json, no model: each has its message."""
-    with pytest.raises(SavedModelError, match=r"'.*nowhere' is no saved model: it has no model.json"):
+    with pytest.raises(SavedModelError, match=r"'.*nowhere' is not a saved model: it has no model.json"):
         load(tmp_path / "nowhere")
     (folder / "model.skops").unlink()
     with pytest.raises(SavedModelError, match=r"model.skops' cannot be read: No such file"):
@@ -387,10 +387,10 @@ def test_an_existing_folder_is_replaced_only_if_asked_and_ours(folder, tmp_path)
     save(other, folder, overwrite=True)
     assert type(load(folder)) is LogisticRegression
     (folder / "thesis.tex").write_text("years of work")
-    with pytest.raises(SavedModelError, match=r"not replaced: 'thesis.tex' in it is no part of a saved"):
+    with pytest.raises(SavedModelError, match=r"not replaced: 'thesis.tex' in it does not belong to a saved"):
         save(other, folder, overwrite=True)
     (tmp_path / "photos").mkdir()
-    with pytest.raises(SavedModelError, match="is no saved model"):
+    with pytest.raises(SavedModelError, match="is not a saved model"):
         save(other, tmp_path / "photos", overwrite=True)
     assert names(tmp_path) == ["model", "photos"]
 
