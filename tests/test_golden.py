@@ -5,6 +5,7 @@
 
 import json
 import os
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def seeded(network):
     return network
 
 
+@cache
 def small():
     """Make a network of three stages, the last one in a model of its own."""
     import keras
@@ -56,6 +58,7 @@ def small():
     return seeded(keras.Model(pixels, inner(x), name="small"))
 
 
+@cache
 def mobilenet():
     """Build a narrow MobileNetV2 with weights that NumPy draws."""
     import keras
