@@ -122,7 +122,10 @@ def find_duplicates(
 
     def group(rows: Iterable[int], *, exact: bool, similarity: float) -> Group:
         at = sorted(int(row) for row in rows)
-        told = [() if values is None else tuple(sorted(set(values[at].tolist()))) for values in about]
+        told = [
+            () if values is None else tuple(sorted(set(values[at].tolist()), key=_in_order))
+            for values in about
+        ]
         return Group(tuple(at), exact, similarity, *told)
 
     groups = [group(rows, exact=True, similarity=1.0) for rows in _same(content, readable)]
@@ -179,6 +182,11 @@ def leaked(
 def _memo(cache: str | PathLike[str] | EmbeddingCache | None) -> Memo | None:
     known = EmbeddingCache.at(cache)
     return Memo(known.path) if known else None
+
+
+def _in_order(label: Any) -> tuple[str, Any]:
+    """Sort labels of one type as ever, and None, for what has none, beside them."""
+    return type(label).__name__, label
 
 
 def _content(ids: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 from featx.errors import InputError
 from featx.evaluation.comparison import standard_error
 from featx.evaluation.folds import make_folds
+from featx.heads.targets import labels_of, numbers_of
 from featx.images.sources import as_sources
 
 
@@ -82,8 +83,9 @@ def evaluate(
 
     Raises
     ------
-    InputError
-        If there are not two images of every class (or two images at all), or `cv` is below 2.
+    ValueError
+        If there is NaN in `y`, its length is not that of `X`, there are not two images of every class (or two images at
+        all), or `cv` is below 2.
 
     Warns
     -----
@@ -102,9 +104,11 @@ def evaluate(
     from sklearn.base import is_regressor
     from sklearn.dummy import DummyClassifier, DummyRegressor
     from sklearn.model_selection import cross_validate
+    from sklearn.utils import check_consistent_length
 
-    y = np.asarray(y)
     regression = is_regressor(estimator)
+    y = numbers_of(y) if regression else labels_of(y)
+    check_consistent_length(X, y)
     folds = make_folds(y, cv, regression=regression, seed=seed)
     _warn_of_leaks(estimator, X, folds)
     metric = "r2" if regression else "accuracy"

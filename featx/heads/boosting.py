@@ -9,11 +9,11 @@ from typing import Any, Self
 import numpy as np
 import xgboost
 from numpy.typing import NDArray
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils import check_consistent_length
 from xgboost import XGBClassifier, XGBModel, XGBRegressor
 
 from featx.errors import InputError
+from featx.heads.targets import labels_of, one_class
 
 
 class XGBoostHead(XGBClassifier):
@@ -46,16 +46,11 @@ class XGBoostHead(XGBClassifier):
         ValueError
             If there is NaN in `y`, its length is not that of `X`, or there is one class only.
         """
-        y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+        y = labels_of(y)
         check_consistent_length(X, y)
-        check_classification_targets(y)
-        if type_of_target(y) != "multilabel-indicator":
-            y = column_or_1d(y, warn=True)
         labels, codes = np.unique(y, return_inverse=True)
         if len(labels) < 2:
-            raise InputError(
-                f"XGBoostHead needs two classes or more, but y holds one class only: {labels[0]!r}."
-            )
+            raise InputError(one_class(labels.tolist()))
         if eval_set is not None:
             eval_set = [(points, _encode(truth, labels)) for points, truth in eval_set]
         objective = self.objective

@@ -14,14 +14,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import Tags, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # it has no types
 
 from featx.errors import InputError
 from featx.heads.blas import ignore_flags
 from featx.heads.inner_folds import Fold, inner_folds
+from featx.heads.targets import classes_in, labels_of
 
 
 class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
@@ -104,11 +104,9 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         ConvergenceWarning
             If the solver does not converge in float64 either.
         """
+        y = labels_of(y)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], multi_output=True)
-        check_classification_targets(y)
-        self.multilabel_ = type_of_target(y) == "multilabel-indicator"
-        if not self.multilabel_:
-            y = column_or_1d(y, warn=True)
+        self.multilabel_ = classes_in(y).kind == "multilabel"
         Cs = _strengths(self.Cs)
         scaler = StandardScaler().fit(X)
         folds = inner_folds(X, y, self.cv)

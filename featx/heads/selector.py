@@ -18,7 +18,7 @@ from featx.errors import InputError
 from featx.heads.blas import ignore_flags
 from featx.heads.inner_folds import check_count
 from featx.heads.scaler import SteadyScaler
-from featx.heads.targets import Target, classes_in, numbers_in
+from featx.heads.targets import Target, classes_in, labels_of, numbers_in, numbers_of
 
 _STEPS = 100
 _ACTIVATIONS: dict[str, tuple[Callable[[NDArray[Any]], NDArray[Any]], float]] = {
@@ -116,14 +116,9 @@ class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc] # s
             raise InputError(f"fraction={self.fraction!r}: give shares of the columns, above 0 and up to 1.")
         if not 0 < self.strength < 1:
             raise InputError(f"strength={self.strength!r}: give a number between 0 and 1.")
+        y = numbers_of(y) if self.regression else labels_of(y)
         X, y = validate_data(
-            self,
-            X,
-            y,
-            dtype=[np.float64, np.float32],
-            multi_output=True,
-            y_numeric=self.regression,
-            ensure_min_samples=2,
+            self, X, y, dtype=[np.float64, np.float32], multi_output=True, ensure_min_samples=2
         )
         target = numbers_in(y) if self.regression else classes_in(y)
         truth = target.encode(y)

@@ -13,11 +13,10 @@ from featx.cache.memo import Memo
 from featx.embedding.composition import as_extractor
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.plan import Tap
-from featx.errors import InputError
 from featx.evaluation.comparison import standard_error
 from featx.evaluation.report import Report, evaluate
 from featx.heads.named import make_head
-from featx.heads.targets import check_members, classes_in, labels_of, numbers_of
+from featx.heads.targets import check_members, classes_in, given, labels_of, numbers_of
 from featx.images.sources import Source, as_sources
 from featx.networks.cost import shares
 from featx.transfer.depth_report import DepthCurve, DepthRow
@@ -131,13 +130,11 @@ def check_target(sources: Sequence[Source], y: Any, head: Any = "auto") -> tuple
         Those of `depth_curve`.
     """
     from sklearn.base import is_regressor
-    from sklearn.utils import check_array, check_consistent_length
+    from sklearn.utils import check_consistent_length
     from sklearn.utils.multiclass import type_of_target
 
-    if y is None:
-        raise InputError("The depths are compared by labels, but y is None. Give one for each image.")
+    y = given(y)
     check_consistent_length(sources, y)
-    y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
     if isinstance(head, str) and head == "auto":
         head = "ridge" if type_of_target(y, input_name="y").startswith("continuous") else "ridge-classifier"
     head = make_head(head) if isinstance(head, str) else head

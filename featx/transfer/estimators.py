@@ -87,8 +87,6 @@ class _Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-lear
             raise UnknownNameError("strategy", self.strategy, ["auto", *STRATEGIES])
         if self.finetune not in ("auto", True, False):
             raise InputError(f"finetune={self.finetune!r}: give 'auto', True or False.")
-        if y is None:
-            raise InputError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
         X = self._images(X, reset=True)
         y = self._target(y)
         how = self._base()

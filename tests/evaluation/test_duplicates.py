@@ -237,3 +237,10 @@ def test_the_command_compares_two_folders(photos, tmp_path):
     folders = sorted(path.name for path in Path("photos").iterdir())
     shutil.copy(photos.paths[0], Path(photos.paths[0]).with_name("copy.png"))
     featx_duplicates(Path("photos", folders[0]), Path("photos", folders[1]), "--exact", code=0)
+
+
+def test_images_without_a_label_may_be_among_them(pixels):
+    """None stands beside the labels of the others."""
+    found = find_duplicates([pixels[0], pixels[1], pixels[0]], ["ant", "bee", None], cache=None)
+
+    assert found.groups[0].labels == (None, "ant")

@@ -58,10 +58,25 @@ def test_too_few_images_of_a_class_are_an_error():
     with pytest.raises(InputError, match=r"class in y, 'one', has only 1 member, .* of each class\.$"):
         evaluate(LogisticRegression(), X, ["one"] + ["many"] * 59)
     with pytest.raises(InputError, match="take an estimator for numbers, such as the head 'ridge'"):
-        evaluate(LogisticRegression(), X, np.arange(60))
+        evaluate(LogisticRegression(), X, np.r_[np.zeros(40, int), np.arange(1, 21)])
 
 
 def test_the_errors_of_the_estimator_come_through():
     """A fold that cannot be fitted is an error, not a NaN among the scores."""
     with pytest.raises(ValueError, match="Input X contains NaN"):
         evaluate(LogisticRegression(), np.full((60, 4), np.nan), Y)
+
+
+@pytest.mark.parametrize(
+    ("head", "y", "message"),
+    [
+        (LogisticRegression(), None, "requires y to be passed, but the target y is None"),
+        (LogisticRegression(), [np.nan, *Y[1:]], "contains NaN or None, in row 0"),
+        (LogisticRegression(), Y[:-1], r"inconsistent numbers of samples: \[60, 59\]"),
+        (LinearRegression(), Y, "could not convert string to float: '(up|down)'"),
+    ],
+)
+def test_wrong_targets_are_refused_before_anything_is_fitted(head, y, message):
+    """A NaN among words is no class of its own."""
+    with pytest.raises(ValueError, match=message):
+        evaluate(head, X, y)

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from featx.errors import UnknownNameError
-from featx.heads import make_head, search_space
+from featx.heads import LogisticHead, RelevanceSelector, XGBoostHead, make_head, search_space
 
 CLASSIFIERS = ["logistic", "xgboost", "svm", "knn", "ridge-classifier"]
 REGRESSORS = ["ridge", "xgboost-regressor"]
@@ -121,6 +121,24 @@ def test_targets_that_do_not_fit_are_refused(name, spoil, message):
     X, y = spoil(np.random.default_rng(0).normal(size=(40, 5)), np.arange(40.0) % 2)
     with pytest.raises(ValueError, match=message):
         quick(name).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "fit", [LogisticHead(), XGBoostHead(), RelevanceSelector()], ids=lambda one: type(one).__name__
+)
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (["cat"] * 6, r"^Two classes or more are needed, but y holds one class only: 'cat'\."),
+        (np.zeros(6, int), r"but y holds one class only: 0\."),
+        (["cat", np.nan, "dog", "cat", "dog", "dog"], "contains NaN or None, in row 1"),
+        (None, "requires y to be passed, but the target y is None"),
+    ],
+)
+def test_what_featx_fits_itself_says_in_one_way_what_is_wrong_with_y(fit, y, message):
+    """Labels stand in messages as they were given, and NaN among words is no class of its own."""
+    with pytest.raises(ValueError, match=message):
+        clone(fit).fit(np.eye(6), y)
 
 
 @pytest.mark.parametrize("name", ["logistic", "xgboost", "svm"])

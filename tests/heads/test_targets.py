@@ -1,6 +1,7 @@
 """Targets: the kind of y decides the activation, the loss and the answers; losses are those of Keras."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from featx.heads.targets import check_members, classes_in, labels_of, numbers_in
@@ -134,7 +135,22 @@ def test_class_weights_are_those_of_scikit_learn():
             r"classes in y, 4, 5, have only 1 member each.* the head 'ridge'",
         ),
         (classes_in, None, "requires y to be passed, but the target y is None"),
-        (classes_in, [1.0, np.nan], "Input y contains NaN"),
+        (classes_in, [1.0, np.nan], "Input y contains NaN or None, in row 1. Leave out"),
+        (classes_in, ["a", np.nan, "b", None], "Input y contains NaN or None, in row 1 and 1 more"),
+        (classes_in, np.array(["a", None], object), "Input y contains NaN or None, in row 1"),
+        (classes_in, pd.Series(["a", pd.NA], dtype="string"), "Input y contains NaN or None, in row 1"),
+        (classes_in, pd.Categorical(["a", None]), "Input y contains NaN or None, in row 1"),
+        (classes_in, ["a", 1], "y holds words and numbers. Give labels of one type"),
+        (classes_in, "cats", "y is a single value, 'cats'. Give a label or a number for each image"),
+        (classes_in, np.array(["a", "a"]), "one class only: 'a'"),
+        (numbers_in, None, "requires y to be passed, but the target y is None"),
+        (numbers_in, [[1.0, 2.0], [np.nan, np.nan]], "in row 1. Leave out"),
+        (numbers_in, [1, None], "Input y contains NaN or None, in row 1"),
+        (
+            numbers_in,
+            np.array(["a", "b"]),
+            r"could not convert string to float: 'a'\. y must hold numbers; for labels",
+        ),
         (classes_in, [0.1, 0.7, 0.3], "Unknown label type: continuous"),
         (classes_in, [[1, 2], [3, 4]], "y should be a 1d array, got an array of shape"),
         (numbers_in, [1.0, np.nan], "Input y contains NaN"),
