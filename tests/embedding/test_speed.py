@@ -12,6 +12,12 @@ from featx.errors import UnknownNameError
 from featx.networks.catalogue import find
 
 
+@pytest.fixture(autouse=True)
+def _few_files(monkeypatch):
+    """As many photographs as the smallest measurement reads."""
+    monkeypatch.setattr("featx.embedding.speed.FILES", 64)
+
+
 def test_every_engine_is_measured(forwards):
     """One row for each network and engine, in that order, with three figures; the images do go through Keras."""
     speeds = list(bench([find("featx-mini")], seconds=0.01))

@@ -436,7 +436,7 @@ def check(kill, done):
 
 def test_a_kill_at_any_moment_leaves_a_model_that_loads(tmp_path, killing):
     """The old one or the new one, whole; next to nothing is left beside it, and that is swept in time."""
-    killing(OVERWRITING, tmp_path)
+    killing(OVERWRITING, tmp_path, kills=6)
     for path in [*tmp_path.rglob("*"), *tmp_path.iterdir()]:
         os.utime(path, (0, 0))
     save(LogisticRegression().fit([[0], [1]], [0, 1]), tmp_path / "model", overwrite=True)

@@ -57,6 +57,10 @@ def extractor():
     return FeatureExtractor(depth=1, pooling="avg", input_size=32, on_error="nan")
 
 
+def transfer(kind):
+    return kind(extractor(), cv=2, finetune=False)
+
+
 MAKERS = {
     "featx.embedding.FeatureExtractor": lambda: (extractor(), [*IMAGES, b"no image"], None),
     "featx.embedding.PixelExtractor": lambda: (PixelExtractor(size=8), IMAGES, None),
@@ -65,14 +69,22 @@ MAKERS = {
     "featx.heads.XGBoostRegressorHead": lambda: (XGBoostRegressorHead(**TREES), COLUMNS, NUMBERS),
     "featx.heads.RelevanceSelector": lambda: (RelevanceSelector(), COLUMNS, LABELS),
     "featx.heads.SteadyScaler": lambda: (SteadyScaler(), COLUMNS, None),
-    "featx.finetuning.FineTuner": lambda: (FineTuner(epochs=1, random_state=0), IMAGES, LABELS),
+    "featx.finetuning.FineTuner": lambda: (FineTuner(extractor(), epochs=1), IMAGES, LABELS),
     "featx.finetuning.FineTunerRegressor": lambda: (
-        FineTunerRegressor(epochs=1, random_state=0),
+        FineTunerRegressor(extractor(), epochs=1),
         IMAGES,
         NUMBERS,
     ),
-    "featx.transfer.TransferClassifier": lambda: (TransferClassifier(cv=2, finetune=False), IMAGES, LABELS),
-    "featx.transfer.TransferRegressor": lambda: (TransferRegressor(cv=2, finetune=False), IMAGES, NUMBERS),
+    "featx.transfer.TransferClassifier": lambda: (
+        TransferClassifier(extractor(), cv=2, finetune=False),
+        IMAGES,
+        LABELS,
+    ),
+    "featx.transfer.TransferRegressor": lambda: (
+        TransferRegressor(extractor(), cv=2, finetune=False),
+        IMAGES,
+        NUMBERS,
+    ),
     "sklearn.model_selection._search.GridSearchCV": lambda: (
         GridSearchCV(
             make_pipeline(extractor().set_params(cache=EmbeddingCache()), SteadyScaler(), make_head("svm")),
