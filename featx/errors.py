@@ -15,7 +15,8 @@
   x DuplicateWarning: images are tested on whose content is trained on
   x SavedModelWarning: a saved model may not load, or not predict as it did
 
-Catch `FeatxError` for all errors, or the built-in class for the kind; `FeatxWarning` filters all warnings.
+Catch `FeatxError` for all errors, or the built-in class for the kind; `FeatxWarning` filters all warnings. A head that
+does not converge warns as scikit-learn's own do, with its ConvergenceWarning.
 """
 
 from collections.abc import Iterable, Sequence

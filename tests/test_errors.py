@@ -43,6 +43,8 @@ def test_every_warning_has_a_class_of_its_own():
     for path in Path(featx.__file__).parent.rglob("*.py"):
         for call in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(call, ast.Call) and ast.unparse(call.func) == "warnings.warn":
-                assert hasattr(errors, ast.unparse(call.args[1])), f"{path}, line {call.lineno}"
+                kind = ast.unparse(call.args[1])
+                # scikit-learn's users filter its own class, whoever's estimator did not converge
+                assert hasattr(errors, kind) or kind == "ConvergenceWarning", f"{path}, line {call.lineno}"
                 found += 1
     assert found
