@@ -56,7 +56,7 @@ class Training:
     tunable
         The network; it is left with the best of its weights.
     model
-        What is run: its tuned part, or all of it.
+        What is run: the tuned part, or the whole network.
     target
         What is learned.
     settings
@@ -64,7 +64,7 @@ class Training:
     seed
         Fixes the order of the images, and what random layers do, in each epoch by itself.
     check
-        Gives ``validation_score`` and ``validation_loss`` of the model as it is. None: the last weights are the best.
+        Gives ``validation_score`` and ``validation_loss`` of the model as it now is. None: the last weights are kept.
 
     Attributes
     ----------
@@ -132,7 +132,7 @@ class Training:
         Raises
         ------
         InputError
-            If the loss is no number any more.
+            If the loss becomes NaN or infinite.
         """
         self._started = monotonic() - self._seconds
         batch_size = min(self._settings.batch_size, len(rows))

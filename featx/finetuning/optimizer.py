@@ -1,8 +1,8 @@
-"""Learning rates: how they go over the training, and how each layer has its own.
+"""Learning rates: how they change during training, and how each layer gets its own.
 
-On any backend of Keras: a Keras optimizer makes its step, and of the way that each variable went only its share is
-kept, ``old + rate * (new - old)``. For SGD with momentum and for AdamW, with its weight decay, this is the step at that
-share of the learning rate. (Scaled gradients would not do: Adam divides by their size.)
+A Keras optimizer makes its step, and each variable keeps only its share of it, ``old + rate * (new - old)``. For SGD
+with momentum and for AdamW, with its weight decay, this is the step at that share of the learning rate, on any backend
+of Keras. (Scaled gradients would not do: Adam divides by their size.)
 """
 
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from typing import Any
 from featx.errors import InputError, UnknownNameError
 
 OPTIMIZERS = {"adamw": 1e-3, "sgd": 3e-3}
-"""The optimizers there are, with the learning rate of the head that ``"auto"`` stands for."""
+"""The known optimizers, each with the head's learning rate that ``"auto"`` stands for."""
 EPSILON = 1e-4
-"""Of AdamW. A step is the gradient by its usual size, so that where the linear head leaves hardly any gradient noise
-would make full steps; below this size a step shrinks with the gradient. docs/finetune.md has what it is worth."""
+"""AdamW's epsilon. AdamW divides gradients by their usual size, so behind a head that leaves hardly any it would take
+full steps of noise; below this size a step shrinks with the gradient. docs/finetune.md says what that is worth."""
 
 UNFREEZE = ("at-once", "gradual")
 GRADUAL = 0.5
-"""Gradually: one more stage begins to learn after each equal part of this share of the training."""
+"""The share of the training after which all stages learn, when they are unfrozen one by one at equal intervals."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Settings:
     Raises
     ------
     InputError, UnknownNameError
-        If one of them has a value it cannot have.
+        If one of them cannot have its value.
     """
 
     epochs: int
@@ -63,24 +63,31 @@ class Settings:
 
     @property
     def rate(self) -> float:
-        """The highest learning rate of the head."""
+        """The head's highest learning rate."""
         return OPTIMIZERS[self.optimizer] if self.learning_rate == "auto" else float(self.learning_rate)
 
 
 def check_count(name: str, value: Any) -> None:
-    """Refuse what is no whole number from 1 on."""
+    """Refuse anything but a whole number, 1 or more."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
         raise InputError(f"{name}={value!r}: give a whole number, 1 or more.")
 
 
 def check_number(name: str, value: Any, least: float, below: float) -> None:
-    """Refuse what is no number from `least` to below `below`."""
+    """Refuse anything but a number of at least `least` and less than `below`."""
     if isinstance(value, bool) or not isinstance(value, Real) or not least <= float(value) < below:
-        raise InputError(f"{name}={value!r}: give a number from {least:g} on, and below {below:g}.")
+        limit = "" if below == inf else f" and less than {below:g}"
+        raise InputError(f"{name}={value!r}: give a number of at least {least:g}{limit}.")
+
+
+def check_share(name: str, value: Any, most: float) -> None:
+    """Refuse anything but a number of at least 0 and at most `most`."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= most:
+        raise InputError(f"{name}={value!r}: give a number from 0 to {most:g}.")
 
 
 def schedule(progress: float, warmup: float) -> float:
-    """Give the share of the learning rate at a point of the training: up in a line, then down a half cosine.
+    """Give the share of the learning rate at a point of the training: up linearly, then down along a half cosine.
 
     Parameters
     ----------
@@ -111,14 +118,14 @@ def make_optimizer(
     variables
         The trainable variables of the model.
     rates
-        The share of the learning rate that each gets.
+        Each variable's share of the learning rate.
     turns
-        When each begins to learn, if gradually: 0 are the first.
+        The order in which they begin to learn, if gradually: 0 is first.
 
     Returns
     -------
     keras.optimizers.Optimizer
-        Its variable `progress`, from 0 to 1, has to be set before each step.
+        Set its variable `progress`, from 0 to 1, before each step.
     """
     import keras
     from keras import ops
@@ -153,6 +160,6 @@ def make_optimizer(
 
 
 def starts_of(settings: Settings, turns: Sequence[int]) -> list[float]:
-    """At which point of the training each variable begins to learn."""
+    """Tell at which point of the training, from 0 to 1, each variable begins to learn."""
     count = max(turns, default=0) + 1
     return [GRADUAL * turn / count if settings.unfreeze == "gradual" else 0.0 for turn in turns]

@@ -25,9 +25,9 @@ class Head:
     intercept: np.ndarray
     """(columns,)"""
     mean: np.ndarray
-    """(d,). The embedding is standardised by these before the weights that are tuned, which changes no score,"""
+    """(d,). Taken from each column before the weights that are tuned; it changes no score."""
     deviation: np.ndarray
-    """(d,) but lets one learning rate suit all of its columns."""
+    """(d,). Each column is divided by it there, so that one learning rate suits all columns; it changes no score."""
 
     @classmethod
     def zeros(cls, columns: int, width: int) -> "Head":
@@ -37,16 +37,16 @@ class Head:
 
 @dataclass(frozen=True, eq=False)
 class Tunable:
-    """A network in two parts. Its layers are its own: tuning them changes no other model."""
+    """A network in a fixed and a tuned part, with layers of its own, so that tuning them changes no other model."""
 
     fixed: Any = field(repr=False)
     """Keras model from uint8 pixels (n, h, w, 3) to the list of what the tuned part reads."""
     tuned: Any = field(repr=False)
-    """Keras model from these to scores (n, columns)."""
+    """Keras model from what the fixed part gives to scores (n, columns)."""
     rates: Sequence[float]
-    """For each trainable variable of `tuned`, in its order: its share of the learning rate,"""
+    """Each trainable variable's share of the learning rate, in the order of `tuned`."""
     turns: Sequence[int]
-    """and how many stages are deeper than its own, among those that are tuned."""
+    """For each trainable variable of `tuned`: how many of the tuned stages are deeper than its own."""
     _graph: Graph = field(repr=False)
     _taps: Sequence[tuple[Tensor, str]] = field(repr=False)
     _copies: Sequence[tuple[Any, Any]] = field(repr=False)
@@ -66,9 +66,9 @@ class Tunable:
         return any(hasattr(layer, "kernel") for layer in self.fixed.layers)
 
     def settle(self, model: Any, inputs: list[np.ndarray]) -> None:
-        """Give the BatchNorm layers that learn the statistics of a batch, from where they follow those of the next.
+        """Give BatchNorm layers that learn the statistics of a batch to start from.
 
-        What they begin with, variance 1, is far from that of random weights, and the deeper the farther.
+        Keras starts them with variance 1, which is far from that of random weights, and farther with every layer.
         """
         for layer in self._learning:
             layer.momentum = 0.0
@@ -77,13 +77,13 @@ class Tunable:
             layer.momentum = MOMENTUM
 
     def head(self) -> Head:
-        """Give the head as it is now."""
+        """Give the head as it now is."""
         kernel, bias = (np.asarray(value, np.float64) for value in self._dense.get_weights())
         coef = (kernel / self._start.deviation[:, None]).T
         return replace(self._start, coef=coef, intercept=bias - coef @ self._start.mean)
 
     def backbone(self) -> Any:
-        """Give the backbone as it is now, in float32: from pixels of 0..255 to the maps that the head reads, pooled."""
+        """Give the backbone as it now is, in float32: from pixels of 0..255 to the maps that the head reads, pooled."""
         import keras
 
         for trained, kept in self._copies:
@@ -131,9 +131,10 @@ def make_tunable(
     scaling
         A name in `featx.networks.scaling.SCALINGS`, or ``"auto"``.
     stages
-        How many of the stages are tuned, the deepest ones, or ``"all"``.
+        How many of the deepest stages are tuned, or ``"all"``.
     decay
-        Of the rates: the head has 1, the deepest stage `decay`, the one before it `decay` ** 2, and so on.
+        How rates fall from stage to stage: the head has 1, the deepest stage `decay`, the one before it `decay` ** 2,
+        and so on.
     dropout
         Share of the embedding's columns that a training step leaves out.
     precision
@@ -144,7 +145,7 @@ def make_tunable(
     Raises
     ------
     InputError
-        If there are not so many stages.
+        If there are fewer stages.
     """
     model = _copy(network)
     own = replace(network, load=lambda: model)
@@ -240,7 +241,7 @@ class _Sloped(ModuleType):
 def _split(
     graph: Graph, taps: Sequence[tuple[Tensor, str]], head: Head, dropout: float
 ) -> tuple[Any, Any, Any]:
-    """Make the models before and behind the first tensors that tuning can change; and the head's layer."""
+    """Make the models before and after the first tensors that tuning can change, and give the head's layer."""
     import keras
     from keras import layers, ops
 

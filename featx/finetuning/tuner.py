@@ -1,4 +1,4 @@
-"""What both fine-tuners do: a linear head on frozen features, then network and head trained on together."""
+"""What both fine-tuners do: fit a linear head to frozen features, then train network and head together."""
 
 import json
 from dataclasses import fields, replace
@@ -24,7 +24,7 @@ from featx.finetuning.augment import Augmenter
 from featx.finetuning.checkpoint import Checkpoint
 from featx.finetuning.feeds import IN_MEMORY, Images, KeptFeed, PixelFeed
 from featx.finetuning.loop import Training, pack, scores_of
-from featx.finetuning.optimizer import Settings, check_count, check_number
+from featx.finetuning.optimizer import Settings, check_count, check_number, check_share
 from featx.finetuning.tunable import Head, Tunable, make_tunable
 from featx.heads.targets import Target
 from featx.images.sources import Source
@@ -90,20 +90,20 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Fit the linear head on frozen features, then train both on.
+        """Fit a linear head to frozen features, then train network and head together.
 
         Parameters
         ----------
         X
             Images, as `FeatureExtractor.transform` takes them.
         y
-            What the class says of targets.
+            One target for each image, of a kind that the class describes.
 
         Raises
         ------
         ValueError
-            If `y` holds NaN or one class only, has another length than `X`, or a class of one image where some
-            are to be held out.
+            If `y` holds NaN or a single class, differs in length from `X`, or has a class of one image although
+            some images are to be held out.
         ImageError
             If images cannot be read; names them.
         InputError, WeightsError
@@ -297,11 +297,11 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
             raise UnknownNameError("head", self.head, ("auto",), "Give 'auto', or None to start from zeros.")
         if self.stages not in ("all", 0):
             check_count("stages", self.stages)
-        check_number("decay", self.decay, 0, 1 + 1e-9)
+        check_share("decay", self.decay, 1)
         check_number("dropout", self.dropout, 0, 1)
         check_number("label_smoothing", self.label_smoothing, 0, 1)
         if self.validation is not None:
-            check_number("validation", self.validation, 0, 0.5 + 1e-9)
+            check_share("validation", self.validation, 0.5)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -17,9 +17,9 @@ from featx.transfer.depth_report import DepthCurve, DepthRow
 from featx.transfer.depths import check_target, depth_curve, paired
 
 LARGE = 1000
-"""Images from which on a data set counts as large; from there `TransferClassifier` tries fine-tuning, too."""
+"""With this many images a data set counts as large. `TransferClassifier` tries fine-tuning from the same number."""
 PER_CLASS = 50
-"""Images of the median class from which on, besides."""
+"""A large data set also has this many images of its median class."""
 GUIDE = {
     ("small", "like"): "end",
     ("small", "unlike"): "start",
@@ -148,11 +148,13 @@ def advise(
         As for `featx.depth_curve`. Depth and pooling are what is to be found out, so every stage is scored whatever the
         extractor says of them.
     large, per_class
-        A data set is large with this many images and, where each has one class, as many of the median class. The first
-        is where `TransferClassifier` tries fine-tuning; 20 images of each of 136 classes (Omniglot) are not large.
+        A data set is large if it has this many images and, where each has one class, this many of the median class.
+        `TransferClassifier` tries fine-tuning from the same number of images. 20 images of each of 136 classes
+        (Omniglot) are not large.
     confident
-        Mean probability of the backbone's own first guess from which on images look like its training data. Where it
-        contradicts the depth curve, the curve decides, as it was measured on the task, and the advice says so.
+        The images look like the backbone's training data if the mean probability of its own first guess is at least
+        this. Where that contradicts the depth curve, the curve decides, since it was measured on the task, and the
+        advice says so.
 
     Returns
     -------

@@ -28,11 +28,11 @@ class DepthRow:
     share: float
     """Estimated share of the time of the deepest row, from `featx.networks.cost.shares`."""
     seconds: float | None
-    """For an image: that share of what was measured; None where all embeddings came from the cache."""
+    """Time for an image, as its share of what the deepest row took; None if all embeddings came from the cache."""
     behind: float = 0.0
-    """How much lower its score is than the best row's: the mean over the folds, each compared with itself."""
+    """How much lower its score is than the best row's: the mean of the differences, fold by fold."""
     noise: float = 0.0
-    """Standard error of that mean."""
+    """Standard error of `behind`."""
 
     @property
     def score(self) -> float:
@@ -79,7 +79,7 @@ class DepthCurve:
     cheapest: DepthRow
     """The row that takes the least time of those within one standard error of the best, compared fold by fold."""
     seconds: float | None
-    """For an image, down to the deepest row; None where all embeddings came from the cache and nobody had measured."""
+    """Time for an image, down to the deepest row; None if all came from the cache and was never measured."""
     embeddings: NDArray[np.float32] = field(repr=False, compare=False)
     """(n, d), all depths side by side."""
 
@@ -96,7 +96,8 @@ class DepthCurve:
     def features(self, row: DepthRow) -> NDArray[np.float32]:
         """Give the embeddings (n, row.columns) that a row was scored on."""
         before = [single.columns for single in self.singles]
-        first = next(place for place, single in enumerate(self.singles) if single.depth == row.depth[:1])
+        wanted = row.depth[:1], row.pooling[:1]
+        first = [(single.depth, single.pooling) for single in self.singles].index(wanted)
         start = sum(before[:first])
         return self.embeddings[:, start : start + row.columns]
 

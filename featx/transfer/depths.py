@@ -107,14 +107,14 @@ def depth_curve(
             memo.note(key, known)
     folds = {"cv": cv, "seed": seed, "n_jobs": jobs}
     rows = _rows(embeddings, y, head, taps=plan.taps, cost=known, folds=folds)
-    best = max(rows, key=lambda row: (row.score, -row.share, -row.columns))
-    rows = [_against(best, row) for row in rows]
-    close = [row for row in rows if row.behind <= row.noise or row.name == best.name]
+    place = max(range(len(rows)), key=lambda row: (rows[row].score, -rows[row].share, -rows[row].columns))
+    rows = [_against(rows[place], row) for row in rows]
+    close = [row for row in rows if row.behind <= row.noise]
     return DepthCurve(
         plan.name,
         plan.input_size,
         tuple(rows),
-        next(row for row in rows if row.name == best.name),
+        rows[place],
         min(close, key=lambda row: (row.share, row.columns)),
         known["seconds"],
         embeddings,

@@ -102,9 +102,9 @@ def test_vectors_do_not_decay():
     [
         ({"epochs": 0}, "epochs=0: give a whole number"),
         ({"batch_size": 2.5}, "batch_size=2.5: give a whole number"),
-        ({"learning_rate": -1}, "learning_rate=-1: give a number from 0 on"),
+        ({"learning_rate": -1}, r"learning_rate=-1: give a number of at least 0\."),
         ({"learning_rate": "fast"}, "learning_rate='fast'"),
-        ({"momentum": 1.0}, "momentum=1.0: give a number from 0 on, and below 1"),
+        ({"momentum": 1.0}, "momentum=1.0: give a number of at least 0 and less than 1"),
         ({"warmup": True}, "warmup=True"),
         ({"weight_decay": np.nan}, "weight_decay=nan"),
         ({"patience": 0}, "patience=0"),

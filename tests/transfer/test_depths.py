@@ -77,6 +77,17 @@ def test_an_extractor_or_choices_name_the_depths(told):
         assert told["extractor"].depth == [2, -1]
 
 
+def test_one_depth_can_be_pooled_in_two_ways():
+    """Rows of the same depth are told apart: each has its own columns, and one of them is the best."""
+    curve = depth_curve(IMAGES, LABELS, depth=[2, 2], pooling=["max", "avg+std"], cv=2, cache=None, **SMALL)
+
+    assert [row.name for row in curve.rows] == ["2", "2", "2 + 2"]
+    assert curve.best.score == max(row.score for row in curve.rows)
+    for row in curve.rows:
+        expected = FeatureExtractor(cache=None, **SMALL, **row.params).transform(IMAGES)
+        np.testing.assert_allclose(curve.features(row), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_scores_are_those_of_evaluate():
     """A head of one's own, its folds and its seed give what evaluate gives on those features."""
     head = RidgeClassifier(3.0)
