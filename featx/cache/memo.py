@@ -1,7 +1,8 @@
 """What need not be worked out twice: which image a file holds, the id of a recipe, when a recipe was last used.
 
 A memo only saves time. It may be deleted at any moment. A damaged one is set aside, and a new one begun. Where it
-cannot be written (a read-only cache, a full disk) nothing is remembered, and nothing fails.
+cannot be written (a read-only cache, a full disk) nothing is remembered, and nothing fails. Each row
+carries a digest of all that it says, and a row that does not fit its digest is not believed.
 """
 
 import json
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ RECIPES = 10_000
 
 _RACY = 2_000_000_000  # nanoseconds: the coarsest clock of a file system in use (FAT)
 _APPLICATION = 0x66656174  # "feat": SQLite's field for telling whose file it is
-_VERSION = 1
+_VERSION = 2
 _AT_ONCE = 10_000  # paths per query; SQLite allows 32,766
 _OTHERS_WORK = 10.0  # seconds to wait for another process's transaction
 _USE = "last use of "  # before a recipe's id
@@ -34,16 +36,22 @@ _USE = "last use of "  # before a recipe's id
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS file (
     age INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE,
-    size INTEGER, mtime INTEGER, ctime INTEGER, inode INTEGER, image BLOB);
-CREATE TABLE IF NOT EXISTS recipe (age INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, value TEXT);
+    size INTEGER, mtime INTEGER, ctime INTEGER, inode INTEGER, image BLOB, digest BLOB);
+CREATE TABLE IF NOT EXISTS recipe (age INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, value TEXT, digest BLOB);
 """
 
-_PLACES = "SELECT path, image, size, mtime, ctime, inode FROM file ORDER BY age"
-_KNOWN = "SELECT path, image, size, mtime, ctime, inode FROM file WHERE path IN ({})"
-_NOTE = """INSERT INTO recipe (key, value) VALUES (?, ?)
-ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
-_REMEMBER = "INSERT OR REPLACE INTO file (path, size, mtime, ctime, inode, image) VALUES (?, ?, ?, ?, ?, ?)"
+_PLACES = "SELECT path, image, digest, size, mtime, ctime, inode FROM file ORDER BY age"
+_KNOWN = "SELECT path, image, digest, size, mtime, ctime, inode FROM file WHERE path IN ({})"
+_NOTE = """INSERT INTO recipe (key, value, digest) VALUES (?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value, digest = excluded.digest"""
+_REMEMBER = """INSERT OR REPLACE INTO file (path, size, mtime, ctime, inode, image, digest)
+VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _FORGET = "DELETE FROM {} WHERE age <= (SELECT max(age) FROM {}) - {}"
+_TABLES = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"
+_OURS = {
+    " ".join(table.replace("IF NOT EXISTS ", "").split()) for table in _SCHEMA.split(";") if table.strip()
+}
+_DAMAGE = (sqlite3.Error, ValueError, OverflowError)  # text that is no UTF-8 is a ValueError
 _NOT_OURS = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_MISMATCH}
 
 
@@ -146,10 +154,10 @@ class Memo:
         nothing = bytes(16)
         ids, found = [nothing] * len(keys), np.zeros(len(keys), bool)
         for number, key in enumerate(keys):
-            image, *facts = memory.get(key, (None,))
+            image, check, *facts = memory.get(key, (None, None))
             if isinstance(image, bytes) and len(image) == 16:
                 with suppress(OSError, ValueError):
-                    if tuple(facts) == _facts(key):
+                    if tuple(facts) == _facts(key) and check == _digest(key, image, facts):
                         ids[number], found[number] = image, True
         return np.frombuffer(b"".join(ids), np.uint8).reshape(-1, 16).copy(), found
 
@@ -166,10 +174,10 @@ class Memo:
         """
         entries = [entry for entry in entries if not entry[1].racy]
         keys = _keys([path for path, _, _ in entries])
-        rows = [
-            (key, stat.size, stat.mtime_ns, stat.ctime_ns, stat.inode, bytes(image))
-            for key, (_, stat, image) in zip(keys, entries, strict=True)
-        ]
+        rows = []
+        for key, (_, stat, image) in zip(keys, entries, strict=True):
+            facts = stat.size, stat.mtime_ns, stat.ctime_ns, stat.inode
+            rows.append((key, *facts, bytes(image), _digest(key, bytes(image), facts)))
         if rows:
             self._write(_REMEMBER, rows, _FORGET.format("file", "file", FILES))
 
@@ -189,8 +197,8 @@ class Memo:
         wanted = dict.fromkeys(map(bytes, image_ids), "")
 
         def ask(database: sqlite3.Connection) -> None:
-            for key, image, *facts in database.execute(_PLACES):
-                if image in wanted and isinstance(key, bytes):
+            for key, image, check, *facts in database.execute(_PLACES):
+                if image in wanted and isinstance(key, bytes) and check == _digest(key, image, facts):
                     with suppress(OSError, ValueError):
                         if tuple(facts) == _facts(key):
                             wanted[image] = os.fsdecode(key)
@@ -200,14 +208,19 @@ class Memo:
 
     def recall(self, key: str) -> dict[str, Any] | None:
         """Return what was noted under a key, None if nothing was."""
-        found: list[tuple[Any]] = []
-        self._read(
-            lambda database: found.extend(database.execute("SELECT value FROM recipe WHERE key = ?", (key,)))
-        )
+        found: list[tuple[Any, Any]] = []
+        question = "SELECT value, digest FROM recipe WHERE key = ?"
+        self._read(lambda database: found.extend(database.execute(question, (key,))))
+        if (
+            not found
+            or not isinstance(found[0][0], str)
+            or found[0][1] != _digest(key.encode(), found[0][0].encode())
+        ):
+            return None  # nothing there, or nothing of ours
         try:
             value = json.loads(found[0][0])
-        except (IndexError, TypeError, ValueError, RecursionError):
-            return None  # nothing there, or nothing of ours
+        except (ValueError, RecursionError):
+            return None
         return value if isinstance(value, dict) else None
 
     def note(self, key: str, value: Mapping[str, Any]) -> None:
@@ -231,7 +244,8 @@ class Memo:
         return Use(**value) if value and kinds == {"asked": int, "found": int, "when": float} else None
 
     def _note(self, entries: Mapping[str, Mapping[str, Any]], wait: float) -> None:
-        rows = [(key, json.dumps(value, allow_nan=False)) for key, value in entries.items()]
+        texts = {key: json.dumps(value, allow_nan=False) for key, value in entries.items()}
+        rows = [(key, text, _digest(key.encode(), text.encode())) for key, text in texts.items()]
         self._write(_NOTE, rows, _FORGET.format("recipe", "recipe", RECIPES), wait)
 
     def _connect(self, mode: str, wait: float = _OTHERS_WORK) -> sqlite3.Connection:
@@ -243,8 +257,8 @@ class Memo:
 
     def _read(self, ask: Callable[[sqlite3.Connection], object]) -> None:
         # whatever is wrong, the memo then knows nothing; "ro" could not roll back a dead writer's journal
-        with suppress(sqlite3.Error), closing(self._connect("rw")) as database:
-            if _owner(database) == (_APPLICATION, _VERSION):
+        with suppress(*_DAMAGE), closing(self._connect("rw")) as database:
+            if _is_ours(database):
                 ask(database)
 
     def _write(
@@ -259,8 +273,9 @@ class Memo:
                     database.executemany(insert, rows)
                     database.execute(forget)
                     database.execute("COMMIT")
-            except sqlite3.Error as error:
-                if error.sqlite_errorcode & 0xFF not in _NOT_OURS:
+            except _DAMAGE as error:
+                code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+                if code & 0xFF not in _NOT_OURS:
                     return  # read-only, full or busy for long: only time is lost
                 self._set_aside()
             except OSError:
@@ -279,10 +294,17 @@ def _keys(paths: Iterable[str | os.PathLike[str]]) -> list[bytes]:
     return [os.fsencode(os.path.join(here, path)) for path in paths]  # noqa: PTH118 - as above, for speed
 
 
-def _owner(database: sqlite3.Connection) -> tuple[int, int]:
+def _digest(key: bytes, value: bytes, facts: Sequence[int] = ()) -> bytes:
+    """Digest a row. Fast, since it is done for every file; it protects from damage, not from who can write here."""
+    return blake2b(b"%d %b %b" % (len(key), key, value) + repr(tuple(facts)).encode(), digest_size=8).digest()
+
+
+def _is_ours(database: sqlite3.Connection) -> bool:
+    """Tell whether the file is a memo of this version, with its two tables and nothing else: no view, no trigger."""
     (application,) = database.execute("PRAGMA application_id").fetchone()
     (version,) = database.execute("PRAGMA user_version").fetchone()
-    return application, version
+    found = {" ".join(sql.split()) for (sql,) in database.execute(_TABLES)}
+    return (application, version) == (_APPLICATION, _VERSION) and found == _OURS
 
 
 def _claim(database: sqlite3.Connection) -> None:
@@ -293,7 +315,7 @@ def _claim(database: sqlite3.Connection) -> None:
             database.execute(statement)
         database.execute(f"PRAGMA application_id = {_APPLICATION}")
         database.execute(f"PRAGMA user_version = {_VERSION}")
-    elif _owner(database) != (_APPLICATION, _VERSION):
-        foreign = sqlite3.DatabaseError(f"the file belongs to application {_owner(database)}")
+    elif not _is_ours(database):
+        foreign = sqlite3.DatabaseError("the file is no memo of this version")
         foreign.sqlite_errorcode = sqlite3.SQLITE_NOTADB
         raise foreign

@@ -431,6 +431,54 @@ def test_paths_of_a_strange_kind_are_unknown(memo, image, path):
     assert memo.paths(ids) == [""]
 
 
+def test_no_flipped_bit_changes_an_answer(memo, image):
+    """Whatever bit of the file is wrong, the memo gives what was noted, or nothing; and can be written again."""
+    said = {"layer": "block_13", "recipe": {"graph": "0123", "pooling": "avg"}}
+    learn(memo, image)
+    memo.note("what", said)
+    right, whole = knows(memo, image), memo.path.read_bytes()
+    places = range(8 * len(whole))
+    if not os.environ.get("FEATX_SOAK"):
+        places = np.random.default_rng(0).choice(len(places), 1500, replace=False).tolist()
+
+    forgotten = 0
+    for place in places:
+        changed = bytearray(whole)
+        changed[place // 8] ^= 1 << place % 8
+        memo.path.write_bytes(changed)
+        answers = memo.recall("what"), knows(memo, image)
+        assert answers[0] in (said, None), place
+        assert answers[1] in (right, None), place
+        forgotten += None in answers
+    assert forgotten
+
+    memo.note("what", said)
+    assert memo.recall("what") == said
+
+
+@pytest.mark.parametrize(
+    "trick",
+    [
+        (
+            "ALTER TABLE recipe RENAME TO kept; CREATE VIEW recipe AS WITH RECURSIVE endless(key, value, digest) AS "
+            "(SELECT 'a', 'b', x'00' UNION ALL SELECT key || 'a', value, digest FROM endless) SELECT * FROM endless"
+        ),
+        "CREATE TRIGGER sly AFTER INSERT ON recipe BEGIN UPDATE recipe SET value = '{}'; END",
+    ],
+    ids=["endless view", "trigger"],
+)
+def test_a_memo_with_a_view_or_a_trigger_is_not_read(memo, trick):
+    """Only two tables are ours: anything else in the file is a stranger's, and the file is set aside."""
+    memo.note("what", {"is": "said"})
+    with closing(sqlite3.connect(memo.path)) as database:
+        database.executescript(trick)
+
+    assert memo.recall("what") is None
+    memo.note("what", {"is": "said"})
+    assert memo.recall("what") == {"is": "said"}
+    assert Path(f"{memo.path}.damaged").exists()
+
+
 def test_an_empty_file_is_a_new_memo(memo):
     """What a writer killed at birth leaves behind is used, not set aside."""
     memo.path.parent.mkdir()
