@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-FORMAT = 2
+FORMAT = 3
 """Version of the recipe. Raised whenever the same words come to mean other numbers; old embeddings then miss."""
 
 SIZE = 16

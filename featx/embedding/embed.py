@@ -63,6 +63,7 @@ def embed(
         In the order of the input.
     """
     ids, reasons, states = _identify(sources, memo, n_jobs)
+    cache = cache if plan.is_kept else None
     embeddings = np.full((len(sources), plan.width), np.nan, np.float32)
     readable = np.array([row not in reasons for row in range(len(sources))], bool)
     lacks, uses, column = [], {}, 0
@@ -226,8 +227,9 @@ def _compute(
         with tqdm(total=len(groups), unit="image", desc=plan.name, disable=not progress) as bar:
             for vectors in runner.run(decoded()):
                 done = [under_way.popleft() for _ in vectors[0]]
-                _place(lacks, done, ids, vectors)
                 bar.update(len(done))
+                lost = _place(lacks, done, ids, vectors)
+                bad.update((row, "the network gives infinity or NaN for it") for row in lost)
                 held += sum(array.nbytes for array in vectors)
                 if cache and (held > SEGMENT_BYTES or monotonic() - started > SEGMENT_SECONDS):
                     started, held = monotonic(), 0
@@ -249,13 +251,25 @@ def _groups(ids: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
     return [groups[place] for place in np.argsort(first)]
 
 
-def _place(lacks: list[_Lack], groups: list[np.ndarray], ids: np.ndarray, computed: list[np.ndarray]) -> None:
-    """Put computed vectors into every row of the same content, and aside for the cache."""
+def _place(
+    lacks: list[_Lack], groups: list[np.ndarray], ids: np.ndarray, computed: list[np.ndarray]
+) -> list[int]:
+    """Put computed vectors into every row of the same content, and aside for the cache.
+
+    Rows whose vectors are not finite are given back instead.
+    """
+    finite = np.all([np.isfinite(vectors).all(axis=1) for vectors in computed], axis=0)
+    lost = [int(row) for group, fine in zip(groups, finite, strict=True) if not fine for row in group]
+    groups = [group for group, fine in zip(groups, finite, strict=True) if fine]
+    if not groups:
+        return lost
     firsts = np.array([group[0] for group in groups])
     rows = np.concatenate(groups)
     origin = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
-    for lack, vectors in zip(lacks, computed, strict=True):
+    for lack, every in zip(lacks, computed, strict=True):
+        vectors = every if finite.all() else every[finite]
         lacking = lack.rows[rows]
         lack.vectors[rows[lacking]] = vectors[origin[lacking]]
         new = lack.rows[firsts]
         lack.pending.append((ids[firsts[new]], vectors[new]))
+    return lost

@@ -17,6 +17,7 @@ import numpy as np
 
 from featx import __version__
 from featx.cache.identity import digest
+from featx.embedding.definition import check
 from featx.embedding.keras_engine import BLOCK_BYTES, KerasEngine, accelerated
 from featx.embedding.openvino_engine import OpenVINOEngine, export
 from featx.embedding.plan import Plan, Tap
@@ -93,8 +94,8 @@ def engine_for(
                 )
         graph = plan.graph(plan.precision)
         engines = _engines.setdefault(graph, {})
-        places = (tuple((tap.layer, tap.pooling) for tap in taps), batch_size)
-        return engines.get(places) or _remember(engines, places, _keras(graph, taps, batch_size))
+        question = (tuple(recipes), batch_size)
+        return engines.get(question) or _remember(engines, question, _keras(plan, graph, taps, batch_size))
 
 
 _lock = threading.RLock()
@@ -110,7 +111,11 @@ def _remember(engines: dict[Any, E], question: Any, engine: E) -> E:
     return engine
 
 
-def _keras(graph: Graph, taps: Sequence[Tap], batch_size: int) -> KerasEngine:
+def _keras(
+    plan: Plan, graph: Graph, taps: Sequence[Tap], batch_size: int, precision: str | None = None
+) -> KerasEngine:
+    for tap in taps:
+        check(graph, graph.at(tap.layer), tap.recipe, precision=precision or plan.precision, name=plan.name)
     each = prod(graph.input.shape[1:]) + 4 * sum(len(tap.columns) for tap in taps)
     many = max(2, BLOCK_BYTES // (batch_size * each))
     cuts = [(graph.at(tap.layer), tap.pooling) for tap in taps]
@@ -139,7 +144,7 @@ def _openvino(plan: Plan, taps: Sequence[Tap], kept: Path | None) -> OpenVINOEng
         with suppress(ExportError):
             return OpenVINOEngine(kept, plan.precision)
         remove(kept)
-    model = _keras(plan.graph("float32"), taps, batch_size=1).model
+    model = _keras(plan, plan.graph("float32"), taps, batch_size=1, precision="float32").model
     with suppress(OSError):  # a cache that cannot be written is no reason to be slow
         if kept:
             export(model, kept)

@@ -1,22 +1,19 @@
 """Which vectors a set of choices stands for: from choices to recipes, without building the network where possible."""
 
 import json
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from featx import __version__
-from featx.cache.identity import FORMAT, digest, graph_digest, recipe_id, weights_digest
+from featx.cache.identity import FORMAT, digest, recipe_id
 from featx.cache.memo import Memo
-from featx.embedding.keras_engine import PREDICTING
+from featx.embedding.definition import graph_of, has_code, is_kept, recipe_of
 from featx.errors import InputError, UnknownNameError
 from featx.networks.backbone import Backbone
 from featx.networks.graph import Graph, Tensor
@@ -84,14 +81,14 @@ class Plan:
     """Gives the network at a precision, building it on first use."""
 
     @property
+    def is_kept(self) -> bool:
+        """Whether its vectors may be kept, and found again: whether all that the network does is known."""
+        return all(is_kept(tap.recipe) for tap in self.taps)
+
+    @property
     def width(self) -> int:
         """Length of the embedding."""
         return sum(len(tap.columns) for tap in self.taps)
-
-
-_lock = threading.RLock()
-_graphs: OrderedDict[Any, Graph] = OrderedDict()  # of named backbones and files; the two used last
-_own_graphs: WeakKeyDictionary[Any, dict[Any, Graph]] = WeakKeyDictionary()  # of Keras models
 
 
 @dataclass(frozen=True)
@@ -137,7 +134,9 @@ def resolve(choices: Choices, content_of: Callable[[Path], bytes], memo: Memo | 
         )
     depths = _depths(choices.depth, network)
     poolings = _poolings(choices.pooling, len(depths))
-    graph = partial(_graph, network, choices.scaling)
+    graph = cache(
+        partial(graph_of, network, choices.scaling)
+    )  # one for this plan, however it changes meanwhile
     spoken = [network.size, choices.scaling, choices.resize, choices.precision, depths, poolings]
     versions = [
         FORMAT,
@@ -147,8 +146,9 @@ def resolve(choices: Choices, content_of: Callable[[Path], bytes], memo: Memo | 
     question = network.key and digest(json.dumps([versions, network.key, spoken]).encode()).hex()
     answer = memo.recall(question) if memo and question else None
     if answer is None:
-        answer = _answer(graph(choices.precision), network.row, depths, poolings, choices)
-        if memo and question:
+        answer = _answer(graph(choices.precision), network, depths, poolings, choices)
+        # code may be edited while the file of the network stays what it is
+        if memo and question and not any(has_code(tap["recipe"]) for tap in answer["taps"]):
             memo.note(question, answer)
     taps = [Tap(network.name, **{**tap, "shape": tuple(tap["shape"])}) for tap in answer["taps"]]
     return Plan(network.name, tuple(answer["input_size"]), taps, choices.precision, graph)
@@ -156,7 +156,7 @@ def resolve(choices: Choices, content_of: Callable[[Path], bytes], memo: Memo | 
 
 def _answer(
     graph: Graph,
-    row: Backbone | None,
+    network: Network,
     depths: Sequence[int | str],
     poolings: Sequence[str | None],
     choices: Choices,
@@ -167,20 +167,9 @@ def _answer(
     taps = []
     for depth, given in zip(depths, poolings, strict=True):
         tensor = graph.at(depth)
-        pooling = given or _best_pooling(graph, row, tensor)
-        part = graph.cut([tensor])
-        with PREDICTING:
-            weights = part.get_weights()
-        recipe = {
-            "graph": graph_digest(part.get_config()),
-            "weights": weights_digest(map(np.asarray, weights)),
-            "scaling": SCALINGS[graph.scaling],
-            "pooling": pooling,
-            "input_size": input_size,
-            "decode": "reduced",  # large JPEGs at 1/2, 1/4 or 1/8, see featx.images.decoding.picture_of
-            "resize": choices.resize,
-            "precision": choices.precision,
-        }
+        pooling = given or _best_pooling(graph, network.row, tensor)
+        how = {"resize": choices.resize, "precision": choices.precision, "name": network.name}
+        recipe = recipe_of(graph, tensor, pooling, **how)
         number = (
             depth % (len(graph.stages) + 1) if isinstance(depth, int) else depth
         )  # -1 is the last of them
@@ -240,19 +229,3 @@ def _best_pooling(graph: Graph, row: Backbone | None, tensor: Tensor) -> str:
         return row.pooling
     best = {graph.at(depth).name: pooling for depth, pooling in zip(row.depth, row.pooling, strict=True)}
     return best.get(tensor.name, USUAL_POOLING)
-
-
-def _graph(network: Network, scaling: str, precision: str) -> Graph:
-    """Build a network, or give the one built before for the same question."""
-    with _lock:
-        if network.key is None:
-            # the model's own weights may have changed, and a bfloat16 graph holds a copy of them
-            known = _own_graphs.setdefault(network.load(), {}) if precision == "float32" else {}
-        else:
-            known = _graphs
-        question = (network.key, network.size, scaling, precision)
-        if question not in known:
-            known[question] = network.graph(scaling, precision)
-            while len(_graphs) > 2:
-                _graphs.popitem(last=False)
-        return known[question]

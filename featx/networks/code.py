@@ -50,6 +50,10 @@ _ABOUT = {
 """What a class has to say about itself that changes nothing."""
 
 
+_BOOKS = {"train_function", "test_function", "predict_function"}
+"""Attributes that Keras adds to layers when it exports them, beside TensorFlow's, which begin with ``_self_``."""
+
+
 class _UnknownError(Exception):
     """Code whose effect on the numbers cannot be known."""
 
@@ -114,6 +118,8 @@ class _Reader:
         own = not _of_library(type(operation))
         said: list[Any] = [self.say(type(operation))] if own else []
         for name, value in sorted(vars(operation).items()):
+            if name in _BOOKS or name.startswith("_self_"):
+                continue
             if name in self.everyone_has and getattr(value, "__wrapped__", value) is not value:
                 continue  # build is wrapped for each layer; the class was read
             for part in _leaves(value):

@@ -1,7 +1,7 @@
 """Any Keras network laid out as a flat graph that begins with uint8 pixels."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,20 +11,31 @@ from featx.networks.graph import Graph, Tensor
 from featx.networks.scaling import scaled
 
 
-def flatten(network: Any, *, input_size: tuple[int, int], scaling: str, precision: str = "float32") -> Graph:
+def flatten(
+    network: Any,
+    *,
+    input_size: tuple[int, int],
+    scaling: str,
+    precision: str = "float32",
+    renumber: bool = False,
+) -> Graph:
     """Lay a network out as a flat graph that begins with uint8 pixels.
 
     Parameters
     ----------
     network
         A functional or sequential Keras model that takes one image of 3 channels, or of 1 (then fed with luminance).
-        Its layers and weights are shared, not copied, in float32.
+        Its layers and weights are shared; only those that compute at another precision are copied.
     input_size
         Height and width in pixels.
     scaling
         A name in `featx.networks.scaling.SCALINGS`.
     precision
-        ``"float32"``; or ``"bfloat16"``: weights stay float32, the arithmetic of each layer is bfloat16.
+        Of each layer's arithmetic, whatever the network's own dtype policy: ``"float32"`` or ``"bfloat16"``; weights
+        are float32.
+    renumber
+        Whether layers that Keras named are called as in the first network of a process: for networks that nobody but
+        featx has seen. Where layers have names that a user knows, these count.
 
     Returns
     -------
@@ -33,7 +44,8 @@ def flatten(network: Any, *, input_size: tuple[int, int], scaling: str, precisio
     Raises
     ------
     InputError
-        If the network is not functional, takes something else than images, or does not work at this size.
+        If the network is not functional, takes something else than images, does not work at this size, or has layers
+        that cannot be brought to the precision.
     """
     import keras
 
@@ -58,11 +70,14 @@ def flatten(network: Any, *, input_size: tuple[int, int], scaling: str, precisio
     walk = _Walk(start, precision)
     try:
         outputs = walk.run(network, start, "")
+    except InputError:
+        raise
     except (ValueError, TypeError) as error:  # what Keras' layers raise for shapes they cannot take
         raise InputError(
             f"The network does not work on images of {input_size[0]}x{input_size[1]}: {error}"
         ) from error
-    return Graph(pixels, scaling, _rename(walk.tensors), walk.positions[id(outputs[0])])
+    tensors = _numbered(walk.tensors, renumber=renumber)
+    return Graph(pixels, scaling, tensors, walk.positions[id(outputs[0])], bool(walk.copies))
 
 
 class _Walk:
@@ -113,6 +128,12 @@ class _Walk:
         ]
         made_by = self._at_precision(layer)
         outputs = made_by(*args, **kwargs)
+        for output in keras.tree.flatten(outputs) if isinstance(layer, keras.layers.Layer) else ():
+            if self.precision == "float32" and output.dtype in {"float16", "bfloat16", "float64"}:
+                raise InputError(
+                    f"Layer {layer.name!r} ({type(layer).__name__}) computes in {output.dtype}, whatever it is told, "
+                    "and embeddings are computed in float32. Build it with dtype='float32'."
+                )
         if made_by is not layer and layer.weights:
             made_by.set_weights(layer.get_weights())
         for output in keras.tree.flatten(outputs):
@@ -128,11 +149,19 @@ class _Walk:
     def _at_precision(self, layer: Any) -> Any:
         import keras
 
-        if self.precision == "float32" or not isinstance(layer, keras.layers.Layer):
+        if not isinstance(layer, keras.layers.Layer):
+            return layer
+        policy = "float32" if self.precision == "float32" else f"mixed_{self.precision}"
+        if policy == "float32" and {layer.compute_dtype, layer.variable_dtype} <= {"float32"}:
             return layer
         if id(layer) not in self.copies:
-            config = {**layer.get_config(), "dtype": f"mixed_{self.precision}"}
-            self.copies[id(layer)] = type(layer).from_config(config)
+            try:
+                self.copies[id(layer)] = type(layer).from_config({**layer.get_config(), "dtype": policy})
+            except Exception as error:  # whatever a layer of one's own raises
+                raise InputError(
+                    f"Layer {layer.name!r} ({type(layer).__name__}) cannot be made anew at {self.precision}: {error}. "
+                    "Give it a get_config with the arguments of its __init__."
+                ) from error
         return self.copies[id(layer)]
 
     def _size(self, layer: Any, inputs: list[Any], output: Any) -> tuple[int | None, bool]:
@@ -155,8 +184,11 @@ class _Walk:
         return max(levels) + smaller, convolved
 
 
-def _rename(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Count unnamed layers from the start of the network, not of the process: ``conv2d_94`` may mean ``conv2d``."""
+def _numbered(tensors: Sequence[Tensor], *, renumber: bool) -> tuple[Tensor, ...]:
+    """Count unnamed layers from the start of the network, not of the process: ``conv2d_94`` may mean ``conv2d``.
+
+    These are their names, or only what they are called beside their names, where no layer has that name.
+    """
     numbers: dict[str, set[int]] = defaultdict(set)
     kinds: list[tuple[str, int] | None] = []
     for tensor in tensors:
@@ -174,4 +206,24 @@ def _rename(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
         for base, seen in numbers.items()
         for rank, number in enumerate(sorted(seen))
     }
-    return tuple(replace(t, name=ranks[kind]) if kind else t for t, kind in zip(tensors, kinds, strict=True))
+    tensors = _told_apart(tensors)
+    counted = [ranks[kind] if kind else None for kind in kinds]
+    if renumber:
+        return tuple(replace(t, name=name) if name else t for t, name in zip(tensors, counted, strict=True))
+    own = {tensor.name for tensor in tensors}
+    return tuple(
+        replace(t, alias=name) if name and name not in own else t
+        for t, name in zip(tensors, counted, strict=True)
+    )
+
+
+def _told_apart(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Give numbers to tensors of one name, where a layer is called or answers several times: ``shared:2``."""
+    times = Counter(tensor.name for tensor in tensors)
+    seen: Counter[str] = Counter()
+    found = []
+    for tensor in tensors:
+        seen[tensor.name] += 1
+        again = times[tensor.name] > 1
+        found.append(replace(tensor, name=f"{tensor.name}:{seen[tensor.name]}") if again else tensor)
+    return found

@@ -14,7 +14,7 @@ class Tensor:
     """The output of one layer in a `Graph`."""
 
     name: str
-    """The layer's name, or ``outer/inner`` for a layer of a nested model."""
+    """The layer's own name, or ``outer/inner`` for a layer of a nested model."""
     layer: Any = field(repr=False)
     """The Keras layer or operation that made it."""
     symbol: Any = field(repr=False)
@@ -23,6 +23,8 @@ class Tensor:
     """Positions, in the graph's order, of the tensors it was made from."""
     level: int | None
     """How often the maps were made smaller on the way here; None before the first convolution and behind the maps."""
+    alias: str | None = None
+    """The name it would have, had the network been the first of its process, if no layer has that name."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -59,6 +61,8 @@ class Graph:
     tensors: Sequence[Tensor] = field(repr=False)
     end: int
     """Position of the network's own first output."""
+    copied: bool = False
+    """Whether some layers are copies, at another precision, whose weights do not follow those of the network."""
 
     @cached_property
     def stages(self) -> tuple[Tensor, ...]:
@@ -102,7 +106,8 @@ class Graph:
             If there is no such layer.
         """
         if isinstance(depth, str):
-            named = {tensor.name: tensor for tensor in self.tensors}
+            named = {tensor.alias: tensor for tensor in self.tensors if tensor.alias}
+            named |= {tensor.name: tensor for tensor in self.tensors}
             inner = [tensor for name, tensor in named.items() if name.endswith(f"/{depth}")]
             if depth not in named and len(inner) != 1:
                 raise UnknownNameError("layer", depth, named, "featx layers lists the layers of a backbone.")

@@ -1,8 +1,13 @@
 """Which network: a name of the catalogue, a ``.keras`` file, or a Keras model; with its weights and its scaling."""
 
+import json
+import os
 import random
 import re
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike, fspath
@@ -14,7 +19,8 @@ from featx.networks.backbone import Backbone
 from featx.networks.catalogue import backbones, find
 from featx.networks.flatten import flatten
 from featx.networks.graph import Graph
-from featx.networks.weights import check, is_published, locate
+from featx.networks.scaling import before_convolution, own_scaling
+from featx.networks.weights import check, is_published, keras_home, locate
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -49,21 +55,35 @@ class Network:
         InputError
             If the network's own scaling or input size cannot be told.
         """
-        network = self.load()
-        row = self.row or _recognise(network)
-        size = self.size or _input_size(network) or ((row.input_size, row.input_size) if row else None)
-        if size is None:
-            raise InputError(f"{self.name!r} takes images of any size; choose one with input_size=.")
-        if scaling == "auto":
-            scaling = row.scaling if row else ""
-            if self.row is None and _scales_itself(flatten(network, input_size=size, scaling="none")):
-                scaling = "none"
-        if not scaling:
+        with as_shipped():
+            network = self.load()
+            row = self.row or _row_of(network.name)
+            size = self.size or _input_size(network) or ((row.input_size, row.input_size) if row else None)
+            if size is None:
+                raise InputError(f"{self.name!r} takes images of any size; choose one with input_size=.")
+            if scaling == "auto":
+                scaling = self.row.scaling if self.row else self._scaling(network, size)
+            renumber = self.row is not None
+            return flatten(network, input_size=size, scaling=scaling, precision=precision, renumber=renumber)
+
+    def _scaling(self, network: Any, size: Size) -> str:
+        """Tell which pixel values a network expects, by what it holds."""
+        graph = flatten(network, input_size=size, scaling="none")
+        own = own_scaling(graph)
+        if own is True:
+            return "none"
+        row = None
+        if own is False:
+            _, first = before_convolution(graph)
+            inside = first.name.split("/")[:-1] if first else []
+            row = next(filter(None, map(_row_of, [network.name, *inside])), None)
+        if row is None or row.scaling == "none":  # the one of this name would scale, and this one does not
+            reason = own if isinstance(own, str) else "does not say which pixel values it was trained on"
             raise InputError(
-                f"{self.name!r} does not say which pixel values it was trained on. Pass scaling=: 'none' for 0..255, "
-                "'unit' for 0..1, 'tf' for -1..1, 'torch' or 'caffe' for those conventions of Keras."
+                f"{self.name!r} {reason}. Pass scaling=: 'none' for 0..255, 'unit' for 0..1, 'tf' for -1..1, 'torch' "
+                "or 'caffe' for those conventions of Keras."
             )
-        return flatten(network, input_size=size, scaling=scaling, precision=precision)
+        return row.scaling
 
 
 def network_of(
@@ -97,8 +117,12 @@ def network_of(
         # the digest of the file, not its name: another file may come to stand there. What is called published is
         # checked when it is loaded, so it must not be found under the key of a file that was not
         origin = "published" if published else "given"
-        key = f"{row.name} {origin} {content_of(path).hex() if path else 'random'}"
-        return Network(row.name, partial(build, row, path, size, published=published), size, row, key)
+        load = partial(build, row, path, size, published=published)
+        if path is None:  # what the seed gives depends on the backend
+            return Network(row.name, load, size, row, f"{row.name} random {_backend()}")
+        content = content_of(path)
+        load = partial(_unchanged, load, path, content, content_of)
+        return Network(row.name, load, size, row, f"{row.name} {origin} {content.hex()}")
     if weights != "auto":
         raise InputError(
             "weights= goes with a named backbone; a Keras model or a .keras file brings its own."
@@ -107,12 +131,36 @@ def network_of(
         path = Path(backbone).expanduser()
         if not path.is_file():
             raise WeightsError(f"backbone={fspath(backbone)!r}: there is no such file.")
-        return Network(path.stem, partial(load_model, path), size, key=f"file {content_of(path).hex()}")
+        content = content_of(path)
+        load = partial(_unchanged, partial(load_model, path), path, content, content_of)
+        return Network(path.stem, load, size, key=f"file {content.hex()}")
     if not hasattr(backbone, "get_config") or not hasattr(backbone, "layers"):
         raise InputError(
             f"backbone={backbone!r}: give a name that featx backbones lists, a Keras model, or a path ending in .keras."
         )
     return Network(str(backbone.name), lambda: backbone, size)
+
+
+def _unchanged(
+    load: Callable[[], Any], path: Path, content: bytes, content_of: Callable[[Path], bytes]
+) -> Any:
+    """Load a network, and make sure that its file is still what it was when it was named."""
+    network = load()
+    if content_of(path) != content:
+        raise WeightsError(f"{path} was replaced while it was being loaded. Run again.")
+    return network
+
+
+def _backend() -> str:
+    """Name the backend that Keras has, or will have, without importing it."""
+    if "keras" in sys.modules:
+        return str(sys.modules["keras"].config.backend())
+    if named := os.environ.get("KERAS_BACKEND"):
+        return named
+    try:
+        return str(json.loads((keras_home() / "keras.json").read_text())["backend"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "tensorflow"
 
 
 def load_model(path: Path) -> Any:
@@ -195,20 +243,16 @@ def _load_weights(network: Any, path: Path, row: Backbone, *, top: bool) -> None
         ) from error
 
 
-def _recognise(network: Any) -> Backbone | None:
-    """Find the row of a network of `keras.applications`, or of one wrapped around it, by the name Keras gives it."""
-    import keras
-
-    inner = [layer for layer in network.layers if isinstance(layer, keras.Sequential | keras.Function)]
-    for model in [network, *inner]:
-        name = re.sub(r"[^a-z0-9]", "", model.name.lower())
-        for row in backbones():
-            builder = row.builder.lower()
-            # MobileNets add their width and size to the name: mobilenetv2_1.00_224
-            if name == builder or (
-                builder.startswith("mobilenet") and re.fullmatch(rf"{builder}\d+(none)?", name)
-            ):
-                return row
+def _row_of(name: str) -> Backbone | None:
+    """Find the row of a network of `keras.applications` by the name that Keras gives it."""
+    name = re.sub(r"[^a-z0-9]", "", name.lower())
+    for row in backbones():
+        builder = row.builder.lower().replace("_", "")
+        # MobileNets add their width and size to the name: mobilenetv2_1.00_224
+        if name == builder or (
+            builder.startswith("mobilenet") and re.fullmatch(rf"{builder}\d+(none)?", name)
+        ):
+            return row
     return None
 
 
@@ -219,17 +263,25 @@ def _input_size(network: Any) -> Size | None:
     return None if height is None or width is None else (height, width)
 
 
-def _scales_itself(graph: Graph) -> bool:
-    """Tell whether arithmetic on the pixels, by a layer or by operators, comes before the first convolution."""
+@contextmanager
+def as_shipped() -> Iterator[None]:
+    """Build networks as Keras does when it is new, whatever dtype policy and data format a program has set."""
     import keras
 
-    for tensor in graph.tensors:
-        if tensor.level is not None:
-            return False
-        if isinstance(
-            tensor.layer, keras.layers.Rescaling | keras.layers.Normalization | keras.layers.Lambda
-        ):
-            return True
-        if not isinstance(tensor.layer, keras.layers.Layer):
-            return True
-    return False
+    settings = {
+        (keras.config.dtype_policy, keras.config.set_dtype_policy): "float32",
+        (keras.config.floatx, keras.config.set_floatx): "float32",
+        (keras.config.image_data_format, keras.config.set_image_data_format): "channels_last",
+    }
+    with _lock:
+        before = [(put, get()) for get, put in settings]
+        try:
+            for (_, put), value in settings.items():
+                put(value)
+            yield
+        finally:
+            for put, value in before:
+                put(value)
+
+
+_lock = threading.RLock()

@@ -1,9 +1,11 @@
-"""What happens to pixels before the first layer of a network."""
+"""What pixels become before the first convolution: scaled by featx, by the network itself, or nobody can tell."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+from featx.networks.graph import Graph, Tensor
 
 SCALINGS: Mapping[str, dict[str, Any]] = {
     "none": {"divide": 1, "mean": [0, 0, 0], "deviation": [1, 1, 1], "order": "rgb"},
@@ -59,3 +61,55 @@ def scaled(pixels: Any, scaling: str, channels: int = 3) -> Any:
     x = x - mean if mean.any() else x
     x = x / deviation if (deviation != 1).any() else x
     return keras.Model(start, x, name="featx_scaling")(pixels)
+
+
+_ARITHMETIC = {"Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Negative"}
+"""Classes of Keras' operators that scale, where they meet one tensor and a constant."""
+
+
+def before_convolution(graph: Graph) -> tuple[list[Tensor], Tensor | None]:
+    """Give the tensors on the way from the pixels to the first convolution, and that one."""
+    way = [graph.tensors[position] for position in graph.needs(graph.end)]
+    first = next((position for position, tensor in enumerate(way) if tensor.level is not None), len(way))
+    return way[:first], way[first] if first < len(way) else None
+
+
+def own_scaling(graph: Graph) -> bool | str:
+    """Tell whether a network scales pixels of 0..255 itself.
+
+    Arithmetic with constants scales, and so do `Rescaling` and `Normalization`. Geometry does not: resizing, cropping,
+    padding, flipping, a change of dtype.
+
+    Parameters
+    ----------
+    graph
+        The network, with the scaling ``none``.
+
+    Returns
+    -------
+    bool or str
+        Whether it does; where that cannot be told, why, as the end of a sentence that begins with its name.
+    """
+    import keras
+
+    way, _ = before_convolution(graph)
+    scales = None
+    for tensor in way:
+        layer = tensor.layer
+        is_layer = isinstance(layer, keras.layers.Layer)
+        if isinstance(layer, keras.layers.Lambda) or (
+            is_layer and not type(layer).__module__.startswith("keras.")
+        ):
+            return f"changes the pixels by code of its own, in layer {tensor.name!r}"
+        alone = len(tensor.sources) < 2
+        if isinstance(layer, keras.layers.Rescaling | keras.layers.Normalization) or (
+            not is_layer and alone and type(layer).__name__ in _ARITHMETIC
+        ):
+            scales = tensor
+    if scales is None:
+        return False
+    black, white = (np.full((1, *graph.input.shape[1:]), value, np.uint8) for value in (0, 255))
+    reached = [float(np.abs(np.asarray(graph.cut([scales])(pixels))).max()) for pixels in (black, white)]
+    if max(reached) > 256:
+        return f"makes numbers up to {max(reached):.4g} of pixels of 0..255, so it was made for others"
+    return True

@@ -56,7 +56,7 @@ def test_a_plan_that_was_made_before_needs_no_network(depth, tmp_path, monkeypat
     """The memo answers for any way to write a depth, with the default pooling, too."""
     memo = Memo(tmp_path)
     first = taps_of(memo, depth=depth)
-    monkeypatch.setattr(plan, "_graph", lambda *_: pytest.fail("the network was built"))
+    monkeypatch.setattr(plan, "graph_of", lambda *_: pytest.fail("the network was built"))
 
     assert taps_of(memo, depth=depth) == first
 

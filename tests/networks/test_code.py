@@ -169,3 +169,15 @@ def test_code_that_keeps_count_is_refused(keras):
 
     with pytest.raises(InputError, match="changes the global variable 'FACTOR'"):
         of(keras, counting)
+
+
+def test_using_a_layer_does_not_change_its_code(keras, tmp_path):
+    """Calling it, predicting with it and exporting it leave attributes on it that are not its own."""
+    pixels = keras.Input((8, 8, 3))
+    layer = custom(keras, lambda self, x: x * self.by, by=2.0)
+    network = keras.Model(pixels, layer(pixels))
+    before = code_digest([layer])
+    network.predict(np.zeros((1, 8, 8, 3)), verbose=0)
+    network.export(tmp_path / "exported", format="tf_saved_model", verbose=False)
+
+    assert code_digest([layer]) == before

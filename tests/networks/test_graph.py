@@ -13,7 +13,8 @@ UINT8 = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8
 
 
 def graph_of(network, size=64, scaling="none", precision="float32"):
-    return flatten(network, input_size=(size, size), scaling=scaling, precision=precision)
+    size = (size, size)
+    return flatten(network, input_size=size, scaling=scaling, precision=precision, renumber=True)
 
 
 @cache
