@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -175,13 +175,12 @@ def test_grid_search_runs_each_image_through_each_depth_at_most_once(files, forw
 def test_grid_search_in_several_processes_finds_what_one_finds(files, tmp_path):
     """From an empty cache, with two processes that both compute and write: the same scores and the same choice."""
     pipe = make_pipeline(small(), LogisticRegression(max_iter=2000))
-    grid = {"featureextractor__depth": [1, 2]}
-    labels = list("aabbabababab")
+    grid = {"featureextractor__depth": [1, [1, 2]]}  # a task for each process, and both embed at depth 1
+    folds, labels = StratifiedShuffleSplit(1, test_size=6, random_state=0), list("aabbabababab")
 
-    many = GridSearchCV(pipe, grid, cv=2, n_jobs=2).fit(files, labels)
-    one = GridSearchCV(clone(pipe).set_params(featureextractor__cache=tmp_path / "one"), grid, cv=2).fit(
-        files, labels
-    )
+    many = GridSearchCV(pipe, grid, cv=folds, n_jobs=2).fit(files, labels)
+    pipe = clone(pipe).set_params(featureextractor__cache=tmp_path / "one")
+    one = GridSearchCV(pipe, grid, cv=folds).fit(files, labels)
 
     np.testing.assert_array_equal(many.cv_results_["mean_test_score"], one.cv_results_["mean_test_score"])
     assert many.best_params_ == one.best_params_
