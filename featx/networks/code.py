@@ -54,10 +54,6 @@ _BOOKS = {"train_function", "test_function", "predict_function"}
 """Attributes that Keras adds to layers when it exports them, beside TensorFlow's, which begin with ``_self_``."""
 
 
-class _UnknownError(Exception):
-    """Code whose effect on the numbers cannot be known."""
-
-
 def code_digest(operations: Iterable[Any]) -> str | None:
     """Digest the code of one's own that some layers run.
 
@@ -91,7 +87,7 @@ def code_digest(operations: Iterable[Any]) -> str | None:
         try:
             if found := reader.operation(operation):
                 said.append([place, found])
-        except (_UnknownError, RecursionError) as error:
+        except (InputError, RecursionError) as error:
             name = getattr(operation, "name", type(operation).__name__)
             raise InputError(f"the code of its layer {name!r} cannot be known: {error}") from error
     return blake2b(json.dumps(said).encode(), digest_size=16).hexdigest() if said else None
@@ -182,7 +178,7 @@ class _Reader:
                 **{k: getattr(value, k) for k in slots if hasattr(value, k)},
             }
             return ["object", self.say(type(value)), self.say(state)]
-        raise _UnknownError(f"it uses a {_full_name(type(value))}, whose contents cannot be seen")
+        raise InputError(f"it uses a {_full_name(type(value))}, whose contents cannot be seen")
 
     def _class(self, kind: type) -> Any:
         if _root(kind) in _LIBRARIES | sys.stdlib_module_names:
@@ -198,7 +194,7 @@ class _Reader:
 
     def _module(self, module: types.ModuleType) -> Any:
         if _root(module) not in _LIBRARIES | sys.stdlib_module_names:
-            raise _UnknownError(f"it uses the module {module.__name__!r} as a whole")
+            raise InputError(f"it uses the module {module.__name__!r} as a whole")
         return self._named(module.__name__, "")
 
     def _built_in(self, function: Any) -> Any:
@@ -214,7 +210,7 @@ class _Reader:
         if name in _OUTSIDE or (
             root not in _LIBRARIES | _CALM | {"builtins", "_operator"} and root in sys.stdlib_module_names
         ):
-            raise _UnknownError(f"it uses {module}.{name}".rstrip("."))
+            raise InputError(f"it uses {module}.{name}".rstrip("."))
         return ["named", module, name]
 
     def _function(self, function: types.FunctionType) -> Any:
@@ -250,7 +246,7 @@ def _read_by(
             found.append((path, value))
             path, value = "", None
         if step.opname in {"STORE_GLOBAL", "DELETE_GLOBAL"}:
-            raise _UnknownError(f"it changes the global variable {name!r}")
+            raise InputError(f"it changes the global variable {name!r}")
         if step.opname in {"LOAD_GLOBAL", "LOAD_NAME"}:
             if name in scope or hasattr(builtins, name):
                 path, value = name, scope.get(name, getattr(builtins, name, None))
@@ -301,15 +297,15 @@ def _filled(cell: types.CellType) -> bool:
 
 def _attribute(module: types.ModuleType, name: str) -> Any:
     if module is np.random:
-        raise _UnknownError("it draws random numbers by numpy.random")
+        raise InputError("it draws random numbers by numpy.random")
     try:
         return getattr(module, name)
     except AttributeError:
-        raise _UnknownError(f"it takes {name!r} from {module.__name__!r}, which has no such thing") from None
+        raise InputError(f"it takes {name!r} from {module.__name__!r}, which has no such thing") from None
 
 
 def _imported(name: str, scope: Mapping[str, Any]) -> Any:
     try:
         return importlib.import_module(name, scope.get("__package__"))
     except (ImportError, ValueError, TypeError) as error:
-        raise _UnknownError(f"it imports {name!r}, which fails: {error}") from error
+        raise InputError(f"it imports {name!r}, which fails: {error}") from error
