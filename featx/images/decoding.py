@@ -27,15 +27,15 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from featx.errors import InputError
+from featx.images.jpeg import MAX_SCANS, has_many_scans
+from featx.images.png import sample_layout, with_its_key
+from featx.images.tiff import black_and_white
 
 MAX_PIXELS = 178_956_970
 """The most pixels (width times height) a file may claim: where Pillow refuses too, half a gigabyte of RGB."""
 
 MAX_SIDE = 65_535
 """The largest width and height: a JPEG's own. Pillow needs memory for each line, and time for each of its ends."""
-
-MAX_SCANS = 100
-"""The most scans of a JPEG, each of which may touch all pixels and take ten bytes; libtiff has the same limit."""
 
 MAX_SECONDS = 60.0
 """Processor time after which no more of a file is given to Pillow. No honest file is known to need a fifth."""
@@ -65,6 +65,9 @@ _TURNS = {
     7: Transpose.TRANSVERSE,
     8: Transpose.ROTATE_90,
 }
+
+
+_SCALED = ("PNG", "PPM")  # of 32 bits in Pillow, but scaled to 0..65535 by its readers
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ def picture_of(content: bytes, *, at_least: tuple[int, int] | None = None) -> Pi
     if name is None:
         raise InputError(f"not an image that Pillow can read ({', '.join(FORMATS)})")
     reader = FORMATS[name][1]
-    if name == "JPEG" and _has_many_scans(content):
+    if name == "JPEG" and has_many_scans(content):
         raise InputError(f"has more than {MAX_SCANS} scans, as a file that is meant to take hours would")
     with _damage_told(f"{name} file"):
         image = reader(_Watched(content))
@@ -156,7 +159,7 @@ def picture_of(content: bytes, *, at_least: tuple[int, int] | None = None) -> Pi
     if at_least is not None:
         side = math.ceil(MARGIN * max(at_least))  # of both, because a turn by EXIF exchanges them
         reduced = image.draft(None, (side, side))
-    rgb, turn = _rgb(image, f"{name} file")
+    rgb, turn = _rgb(image, f"{name} file", _Watched(content))
     return Picture(rgb, reduced[1][2:] if reduced else rgb.size, turn)
 
 
@@ -188,23 +191,46 @@ def from_pil(image: Image) -> np.ndarray:
     return Picture(rgb, rgb.size, turn).upright()
 
 
-def _rgb(image: Image, kind: str) -> tuple[Image, Transpose | None]:
+def _rgb(image: Image, kind: str, file: BytesIO | None = None) -> tuple[Image, Transpose | None]:
     """Give an image of any mode in RGB, and what turns it upright."""
     with _damage_told(kind):
+        deep = image.mode == "F" or image.mode.startswith("I")
+        black, white = (0.0, 255.0) if image.mode == "F" else (0.0, 65535.0)
+        if isinstance(image, TiffImageFile):
+            black, white = black_and_white(image)
+        layout = sample_layout(image)
         image.load()
         turn = _TURNS.get(image.getexif().get(Base.Orientation, 1))
-        if image.mode != "F" and not image.mode.startswith("I"):
-            mode = "RGBA" if image.has_transparency_data else "RGB"
-            converted = image if image.mode == mode else image.convert(mode)
-            return (converted if mode == "RGB" else fromarray(to_rgb(np.asarray(converted)))), turn
-        values = np.asarray(image)
-    value_range = (0, 255) if image.mode == "F" else (0, 65535)
-    if fault := range_fault(values, value_range):
-        remedy = (
-            "; read it into an array and pass that with its value_range" if "value_range" in fault else ""
+        if deep:
+            return fromarray(_grey(image, black, white)).convert("RGB"), turn
+        image = with_its_key(image, layout, file)
+        mode = "RGBA" if image.has_transparency_data else "RGB"
+        converted = image if image.mode == mode else image.convert(mode)
+        return (converted if mode == "RGB" else fromarray(to_rgb(np.asarray(converted)))), turn
+
+
+def _grey(image: Image, black: float, white: float) -> np.ndarray:
+    """Give grey of more than eight bits as uint8 (h, w), strip by strip; what is transparent is white."""
+    width, height = image.size
+    step = max(1, (1 << 20) // width)
+    strips = [(0, top, width, min(top + step, height)) for top in range(0, height, step)]
+    extremes = np.array([pick(np.asarray(image.crop(box))) for box in strips for pick in (np.min, np.max)])
+    value_range = (min(black, white), max(black, white))
+    fault = range_fault(extremes, value_range)
+    if not fault and image.mode == "I" and image.format not in _SCALED and 0 < extremes.max() <= 255:
+        fault = (
+            f"has numbers of 32 bits up to {extremes.max()}, which value_range=(0, 65535) would make black"
         )
-        raise InputError(f"{fault}{remedy}")
-    return fromarray(to_rgb(to_uint8(values, value_range))), turn
+    if fault:
+        advice = "; read it into an array and pass that with its value_range"
+        raise InputError(f"{fault}{advice if 'value_range' in fault else ''}")
+    grey = np.empty((height, width), np.uint8)
+    for box in strips:
+        values = np.asarray(image.crop(box))
+        part = to_uint8(values, (black, white))
+        part[values == image.info.get("transparency", -1)] = 255
+        grey[box[1] : box[3]] = part
+    return grey
 
 
 def to_rgb(pixels: np.ndarray) -> np.ndarray:
@@ -239,7 +265,7 @@ def to_rgb(pixels: np.ndarray) -> np.ndarray:
 
 
 def to_uint8(values: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
-    """Map numbers linearly from `value_range` to 0..255, rounded; uint8 stays, and bool becomes 0 or 255.
+    """Map numbers linearly from `value_range` (black, white) to 0..255, rounded; uint8 stays, bool becomes 0 or 255.
 
     Examples
     --------
@@ -285,23 +311,6 @@ def _strips(values: np.ndarray) -> Iterator[slice]:
     """Cut along the first axis into parts of a million numbers, whose copies stay small."""
     step = max(1, (1 << 20) * len(values) // max(1, values.size))
     return (slice(start, start + step) for start in range(0, len(values), step))
-
-
-_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # what does not stand alone, or for a byte of 255
-_SCAN, _END = b"\xff\xda", b"\xff\xd9"
-
-
-def _has_many_scans(content: bytes) -> bool:
-    """Count a JPEG's scans as its decoder will meet them, marker by marker (ITU-T T.81, annex B)."""
-    if (
-        content.count(_SCAN) <= MAX_SCANS
-    ):  # also counts what only looks like one, in a thumbnail or a film behind
-        return False
-    at, scans = 2, 0
-    while (found := _MARKER.search(content, at)) and found[0] != _END and scans <= MAX_SCANS:
-        scans += found[0] == _SCAN
-        at = found.end() + int.from_bytes(content[found.end() : found.end() + 2])
-    return scans > MAX_SCANS
 
 
 class _Watched(BytesIO):
