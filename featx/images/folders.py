@@ -1,6 +1,7 @@
 """Labelled images listed from a folder that has one subfolder per class, in an order that is the same everywhere."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,21 @@ EXTENSIONS = frozenset({".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png"
 """How the names of image files end, in any case. What a file truly is, is seen when it is read."""
 
 _LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
-_SPLITS = frozenset({"train", "training", "val", "valid", "validation", "dev", "test", "testing"})
+_SPLITS = frozenset(
+    {
+        "dev",
+        "eval",
+        "evaluation",
+        "prediction",
+        "test",
+        "testing",
+        "train",
+        "training",
+        "val",
+        "valid",
+        "validation",
+    }
+)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -99,16 +114,29 @@ def load_folder(path: str | os.PathLike[str]) -> ImageTable:
     if not found:
         seen = _said(ignored) or "it is empty"
         raise InputError(f"No images in {name} ({seen}). Images end in {', '.join(sorted(EXTENSIONS))}.")
-    if inside and _SPLITS.issuperset(map(str.lower, classes)) and min(map(len, inside)) > 2:
+    if splits := _splits(inside):
         raise InputError(
-            f"The folders in {name} are parts of a data set, not classes: {', '.join(classes)}. "
-            f"Load each of them, such as load_folder({str(top / classes[0])!r})."
+            f"The folders in {name} are parts of a data set, not classes: {', '.join(splits)}. "
+            f"Load each of them, such as load_folder({str(top / splits[0])!r})."
         )
     if inside and len(found) > len(inside):
         ignored["images beside the class folders"] = len(found) - len(inside)
     paths = objects(str(top.joinpath(*parts)) for parts in inside or found)
     labels = np.array([parts[0] for parts in inside]) if inside else None
     return ImageTable(paths, labels, tuple(classes), dict(sorted(ignored.items())))
+
+
+def _splits(inside: Iterable[tuple[str, ...]]) -> list[str]:
+    """Name the folders that are called as parts of a data set are, and hold class folders, not images of their own."""
+    holds: dict[str, set[int]] = {}
+    for parts in inside:
+        holds.setdefault(parts[0], set()).add(min(len(parts), 3))
+    return [name for name, depths in holds.items() if depths == {3} and _SPLITS.intersection(_words(name))]
+
+
+def _words(name: str) -> list[str]:
+    """Cut a name into words: ``val2017``, ``seg_train`` and ``testSet`` hold val, train and test."""
+    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)]
 
 
 def _walk(

@@ -134,6 +134,43 @@ def test_classes_may_be_called_test(tmp_path):
     assert load_folder(plant(tmp_path, "train/a.png", "test/b.png")).classes == ("test", "train")
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("training_set", "test_set"),
+        ("train_images", "test_images"),
+        ("seg_train", "seg_test"),
+        ("train", "single_prediction"),
+        ("TRAIN", "Valid"),
+        ("imagesTr_train", "validation-data"),
+        ("train2017", "val2017"),
+        ("TrainingSet", "testSet"),
+        ("testing",),
+        ("train", "extra"),
+    ],
+)
+def test_parts_of_a_data_set_are_no_classes(names, tmp_path):
+    """A name whose words include train, val or test, of a folder of class folders, is no class."""
+    for name in names:
+        plant(tmp_path, f"{name}/cats/a.png", f"{name}/dogs/b.png")
+    with pytest.raises(InputError, match=f"are parts of a data set, not classes: .*{names[0]}"):
+        load_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["trains", "test", "contest", "valley", "pregnancy_test", "latest", "trained"]
+)
+def test_a_class_may_have_such_a_name(name, tmp_path):
+    """Where it holds images itself; and a word that only contains another is another word."""
+    assert load_folder(plant(tmp_path, f"{name}/a.png", f"{name}/more/b.png", "z/c.png")).classes == (
+        name,
+        "z",
+    )
+    if not name.endswith("test") or name in ("contest", "latest"):
+        plant(tmp_path, f"{name}s/more/d.png")
+        assert load_folder(tmp_path).classes == (name, f"{name}s", "z")
+
+
 def test_a_listing_can_be_pickled_and_not_changed(tmp_path):
     """A listing goes to other processes, and is frozen."""
     table = load_folder(plant(tmp_path, "cat/a.png"))
