@@ -19,7 +19,7 @@ from featx import __version__
 from featx.cache.identity import digest
 from featx.embedding.definition import check
 from featx.embedding.keras_engine import BLOCK_BYTES, KerasEngine, accelerated
-from featx.embedding.openvino_engine import OpenVINOEngine, export
+from featx.embedding.openvino_engine import OpenVINOEngine, computes_bfloat16, export
 from featx.embedding.plan import Plan, Tap
 from featx.errors import EngineWarning, ExportError
 from featx.files import remove
@@ -126,11 +126,8 @@ def _pays(plan: Plan, kept: Path | None, images: int) -> bool:
     """Tell whether OpenVINO is installed and pays here."""
     if find_spec("openvino") is None:
         return False
-    if plan.precision == "bfloat16":
-        import openvino
-
-        if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            return False
+    if plan.precision == "bfloat16" and not computes_bfloat16():
+        return False
     if kept and kept.is_dir():
         return True
     if images < EXPORT_FROM:

@@ -1,5 +1,6 @@
 """A cut graph run by OpenVINO, on a CPU 1 to 5 times as fast as by Keras, after an export that is kept on disk."""
 
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -17,6 +18,11 @@ CHUNK = 2
 """Images in a request, the last one filled up; few enough for the processor's cache (docs/performance.md)."""
 TOLERANCE = 1e-5
 """How far the exported graph may be from Keras, relative to the largest number of a vector."""
+
+# OpenVINO's binding makes some values when it is first used, and lets Python's lock go meanwhile: a thread that comes
+# for the same value then waits for it with Python's lock held, and both wait for ever. So one thread at a time calls
+# OpenVINO, except to wait for a request; each engine has waited once, alone, before threads can share it.
+_calling = threading.Lock()
 
 
 class OpenVINOEngine:
@@ -36,23 +42,30 @@ class OpenVINOEngine:
     """
 
     def __init__(self, folder: Path, precision: str = "float32") -> None:
-        import openvino
+        with _calling:
+            import openvino
 
-        core = openvino.Core()
-        model = core.read_model(open_export(folder))
-        model.reshape([CHUNK, *list(model.input().partial_shape)[1:]])
-        settings = {
-            "PERFORMANCE_HINT": "THROUGHPUT",
-            "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
-        }
-        self._model = core.compile_model(model, "CPU", settings)
-        self._streams = self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+            core = openvino.Core()
+            model = core.read_model(open_export(folder))
+            model.reshape([CHUNK, *list(model.input().partial_shape)[1:]])
+            settings = {
+                "PERFORMANCE_HINT": "THROUGHPUT",
+                "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
+            }
+            self._model = core.compile_model(model, "CPU", settings)
+            self._streams = self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+            self._outputs = len(self._model.outputs)
+            request = self._model.create_infer_request()
+            request.start_async([np.zeros(list(model.input().shape), np.uint8)])
+            request.wait()
+            self._vectors(request, CHUNK)
 
     def run(self, parts: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
         """Embed images, `CHUNK` at a time; as `featx.embedding.keras_engine.KerasEngine.run` does."""
         # Requests of its own for each run, since threads may share an engine; two for each stream, so that the next
         # one waits there when one ends.
-        idle = deque(self._model.create_infer_request() for _ in range(2 * self._streams))
+        with _calling:
+            idle = deque(self._model.create_infer_request() for _ in range(2 * self._streams))
         running: deque[tuple[Any, int]] = deque()
         try:
             for pixels in regrouped(parts, CHUNK):
@@ -60,7 +73,8 @@ class OpenVINOEngine:
                     yield self._result(running, idle)
                 request = idle.popleft()
                 full = pixels if len(pixels) == CHUNK else np.resize(pixels, (CHUNK, *pixels.shape[1:]))
-                request.start_async([full])
+                with _calling:
+                    request.start_async([full])
                 running.append((request, len(pixels)))
             while running:
                 yield self._result(running, idle)
@@ -71,11 +85,21 @@ class OpenVINOEngine:
     def _result(self, running: deque[tuple[Any, int]], idle: deque[Any]) -> list[np.ndarray]:
         request, count = running.popleft()
         request.wait()
-        vectors = [
-            request.get_output_tensor(place).data[:count].copy() for place in range(len(self._model.outputs))
-        ]
+        with _calling:
+            vectors = self._vectors(request, count)
         idle.append(request)
         return vectors
+
+    def _vectors(self, request: Any, count: int) -> list[np.ndarray]:
+        return [request.get_output_tensor(place).data[:count].copy() for place in range(self._outputs)]
+
+
+def computes_bfloat16() -> bool:
+    """Tell whether this processor multiplies bfloat16 by itself."""
+    with _calling:
+        import openvino
+
+        return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def export(model: Any, folder: Path) -> None:
@@ -101,8 +125,9 @@ def export(model: Any, folder: Path) -> None:
     with suppress(FileExistsError), whole_folder(folder) as draft:  # another process was first
         try:
             model.export(str(draft / "keras.xml"), format="openvino", verbose=False)
-            graph = _only_outputs(openvino.Core().read_model(draft / "keras.xml"), len(model.outputs))
-            openvino.save_model(graph, draft / GRAPH, compress_to_fp16=False)
+            with _calling:
+                graph = _only_outputs(openvino.Core().read_model(draft / "keras.xml"), len(model.outputs))
+                openvino.save_model(graph, draft / GRAPH, compress_to_fp16=False)
         except Exception as error:  # each backend of Keras and each converter raises its own
             first, *_ = str(error).splitlines() or [""]
             raise ExportError(f"{type(error).__name__}: {first}") from error

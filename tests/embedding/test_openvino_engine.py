@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -93,6 +95,34 @@ def test_threads_share_an_engine(exported):
     with ThreadPoolExecutor(4) as threads:
         for found in threads.map(lambda _: vectors_of(engine, pixels), range(4)):
             assert_same(expected, found)
+
+
+def test_threads_never_call_openvino_at_once(exported, monkeypatch):
+    """Its binding deadlocks in its first calls, once in seven processes of eight threads, unless they come one by one."""
+    import openvino
+
+    engine, pixels, met = OpenVINOEngine(exported), batches(2, 16), []
+    meeting, start = threading.Barrier(2), openvino.InferRequest.start_async
+
+    def start_async(*given):
+        with suppress(threading.BrokenBarrierError):  # nobody came within a second
+            met.append(meeting.wait(timeout=1))
+        start(*given)
+
+    monkeypatch.setattr(openvino.InferRequest, "start_async", start_async)
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: vectors_of(engine, pixels), range(4)))
+    assert not met
+
+
+def test_an_engine_has_run_before_it_is_shared(exported, monkeypatch):
+    """What OpenVINO does once in a process is done by one thread."""
+    import openvino
+
+    calls, wait = [], openvino.InferRequest.wait
+    monkeypatch.setattr(openvino.InferRequest, "wait", lambda request: calls.append(1) or wait(request))
+    OpenVINOEngine(exported)
+    assert calls
 
 
 def test_a_run_that_is_given_up_leaves_the_engine_usable(exported):
