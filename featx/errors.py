@@ -8,6 +8,7 @@
   x ExportError: a network cannot be exported to OpenVINO, or its exported graph is damaged
   x CacheError (also OSError): the cache folder cannot be used
     + DamagedSegmentError: one file of the cache is damaged; ``.path`` and ``.reason`` say more
+  x ForkedProcessError (also RuntimeError): a forked process would have to compute, and cannot
   x SavedModelError (also ValueError): a saved model folder is incomplete, damaged or not trusted
 * FeatxWarning (also UserWarning)
   x CacheWarning: a part of the cache is damaged and left out
@@ -142,6 +143,10 @@ class DamagedSegmentError(CacheError):
 
     def __reduce__(self) -> tuple[type["DamagedSegmentError"], tuple[Path, str]]:
         return type(self), (self.path, self.reason)
+
+
+class ForkedProcessError(FeatxError, RuntimeError):
+    """A process that was forked after Keras or OpenVINO was loaded cannot compute."""
 
 
 class SavedModelError(FeatxError, ValueError):

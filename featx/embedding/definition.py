@@ -6,7 +6,6 @@ by a name or by an object that may have changed: a model that was given is descr
 """
 
 import json
-import threading
 import uuid
 import warnings
 from collections import OrderedDict
@@ -20,6 +19,7 @@ from featx.cache.identity import digest, graph_digest, recipe_id, weights_digest
 from featx.embedding.keras_engine import PREDICTING
 from featx.errors import CacheWarning, InputError
 from featx.networks.code import code_digest
+from featx.networks.forks import Lock
 from featx.networks.graph import Graph, Tensor
 from featx.networks.network import Network
 from featx.networks.scaling import SCALINGS
@@ -27,7 +27,7 @@ from featx.networks.scaling import SCALINGS
 _UNKNOWN = "unknown "
 """Begins what stands for code in a recipe where nobody can know what the code does."""
 
-_lock = threading.RLock()
+_lock = Lock()
 _graphs: OrderedDict[Any, Graph] = OrderedDict()  # of named backbones and files; the two used last
 _own_graphs: WeakKeyDictionary[Any, dict[Any, Graph]] = (
     WeakKeyDictionary()

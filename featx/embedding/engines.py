@@ -2,7 +2,6 @@
 
 import json
 import tempfile
-import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -23,6 +22,7 @@ from featx.embedding.openvino_engine import OpenVINOEngine, computes_bfloat16, e
 from featx.embedding.plan import Plan, Tap
 from featx.errors import EngineWarning, ExportError
 from featx.files import remove
+from featx.networks.forks import Lock, refuse_if_forked
 from featx.networks.graph import Graph
 
 EXPORT_FROM = 1000
@@ -71,7 +71,10 @@ def engine_for(
     ------
     ExportError
         If ``"openvino"`` was asked for and cannot run this network.
+    ForkedProcessError
+        If this process was forked after Keras or OpenVINO was loaded.
     """
+    refuse_if_forked()
     recipes = [tap.recipe_id for tap in taps]
     versions = [__version__, version("keras")]
     key = digest(json.dumps([versions, recipes]).encode()).hex()
@@ -98,7 +101,7 @@ def engine_for(
         return engines.get(question) or _remember(engines, question, _keras(plan, graph, taps, batch_size))
 
 
-_lock = threading.RLock()
+_lock = Lock()
 _engines: WeakKeyDictionary[Graph, dict[Any, KerasEngine]] = WeakKeyDictionary()
 _exported: dict[Any, OpenVINOEngine] = {}
 _refused: set[str] = set()

@@ -1,6 +1,5 @@
 """A cut graph run by Keras, over batches of one fixed shape."""
 
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from featx.embedding.batches import regrouped
+from featx.networks.forks import Lock
 from featx.networks.graph import Graph, Tensor
 from featx.networks.pooling import pool
 
@@ -30,7 +30,7 @@ def accelerated() -> bool:
     return "cpu" not in device().lower()
 
 
-PREDICTING = threading.Lock()
+PREDICTING = Lock()
 """Held while Keras predicts: on JAX it gives the weights away meanwhile, and other threads cannot even read them."""
 
 

@@ -1,6 +1,5 @@
 """A cut graph run by OpenVINO, on a CPU 1 to 5 times as fast as by Keras, after an export that is kept on disk."""
 
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -13,6 +12,7 @@ from featx.cache.exports import GRAPH, make_room, open_export, seal
 from featx.embedding.batches import regrouped
 from featx.errors import ExportError
 from featx.files import make_folder, whole_folder
+from featx.networks.forks import Lock
 
 CHUNK = 2
 """Images in a request, the last one filled up; few enough for the processor's cache (docs/performance.md)."""
@@ -22,7 +22,7 @@ TOLERANCE = 1e-5
 # OpenVINO's binding makes some values when it is first used, and lets Python's lock go meanwhile: a thread that comes
 # for the same value then waits for it with Python's lock held, and both wait for ever. So one thread at a time calls
 # OpenVINO, except to wait for a request; each engine has waited once, alone, before threads can share it.
-_calling = threading.Lock()
+_calling = Lock()
 
 
 class OpenVINOEngine:

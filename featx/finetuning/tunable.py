@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from featx.errors import InputError
+from featx.networks.forks import refuse_if_forked
 from featx.networks.graph import Graph, Tensor
 from featx.networks.network import Network
 from featx.networks.pooling import pool
@@ -147,6 +148,7 @@ def make_tunable(
     InputError
         If there are fewer stages.
     """
+    refuse_if_forked()
     model = _copy(network)
     own = replace(network, load=lambda: model)
     kept = own.graph(scaling, "float32")

@@ -5,7 +5,6 @@ import os
 import random
 import re
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from featx.errors import InputError, WeightsError
 from featx.networks.backbone import Backbone
 from featx.networks.catalogue import backbones, find
 from featx.networks.flatten import flatten
+from featx.networks.forks import Lock, refuse_if_forked
 from featx.networks.graph import Graph
 from featx.networks.scaling import before_convolution, own_scaling
 from featx.networks.weights import check, is_published, keras_home, locate
@@ -171,6 +171,7 @@ def load_model(path: Path) -> Any:
     WeightsError
         If Keras cannot or will not load it.
     """
+    refuse_if_forked()
     import keras
 
     try:
@@ -200,6 +201,7 @@ def build(row: Backbone, path: Path | None, size: Size, *, published: bool, top:
     WeightsError
         If the file holds other weights, or is to be the published one and is not.
     """
+    refuse_if_forked()
     import keras
 
     if row.embedded:
@@ -284,4 +286,4 @@ def as_shipped() -> Iterator[None]:
                 put(value)
 
 
-_lock = threading.RLock()
+_lock = Lock()

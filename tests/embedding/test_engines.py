@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -138,3 +139,29 @@ def test_bfloat16_is_near_float32_and_cached_apart(extractor):
     for engine in ("openvino", "keras"):
         half = extractor.set_params(precision="bfloat16", engine=engine, cache=None).transform(PIXELS[:32])
         assert 0 < distance(half, full) < 0.02
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("engine", ["keras", "openvino"])
+def test_a_forked_process_reads_what_is_cached_and_refuses_to_compute(extractor, engine):
+    """It has none of the threads that compute; it used to wait for them for ever."""
+    expected = extractor.set_params(engine=engine).transform(PIXELS[:2])
+    reads, writes = os.pipe()
+    child = os.fork()
+    if not child:
+        said = "nothing"
+        try:
+            signal.alarm(60)
+            assert np.array_equal(expected, extractor.transform(PIXELS[:2]))
+            extractor.transform(PIXELS[2:4])
+        except BaseException as error:  # noqa: BLE001 - the parent judges it
+            said = f"{type(error).__name__}: {error}"
+        finally:
+            os.write(writes, said.encode())
+            os._exit(0)
+    os.close(writes)
+    with os.fdopen(reads) as answer:
+        said = answer.read()
+    os.waitpid(child, 0)
+    assert said.startswith("ForkedProcessError: This process was forked after keras")
+    assert "Start processes with 'spawn' or 'forkserver', or take joblib's 'loky'" in said

@@ -98,7 +98,7 @@ def test_threads_share_an_engine(exported):
 
 
 def test_threads_never_call_openvino_at_once(exported, monkeypatch):
-    """Its binding deadlocks in its first calls, once in seven processes of eight threads, unless they come one by one."""
+    """Its binding deadlocks in its first calls, in one process of seven, unless they come one by one."""
     import openvino
 
     engine, pixels, met = OpenVINOEngine(exported), batches(2, 16), []
