@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv, train_test_split
 
 from featx.errors import InputError
+from featx.heads.checks import check_members
 from featx.heads.inner_folds import Fold, check_count
-from featx.heads.targets import check_members
 
 
 def make_folds(

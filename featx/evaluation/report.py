@@ -11,7 +11,7 @@ import numpy as np
 from featx.errors import InputError
 from featx.evaluation.comparison import standard_error
 from featx.evaluation.folds import make_folds
-from featx.heads.targets import labels_of, numbers_of
+from featx.heads.checks import labels_of, numbers_of
 from featx.images.sources import as_sources
 
 

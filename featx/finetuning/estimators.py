@@ -14,9 +14,10 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Tags
 
 from featx.finetuning.tuner import Tuner
+from featx.heads.checks import check_members, labels_of, numbers_of
 from featx.heads.logistic import LogisticHead
 from featx.heads.named import make_head
-from featx.heads.targets import Target, check_members, classes_in, labels_of, numbers_in, numbers_of
+from featx.heads.targets import Target, classes_in, numbers_in
 
 
 class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn has no types

@@ -13,7 +13,7 @@ from sklearn.utils import check_consistent_length
 from xgboost import XGBClassifier, XGBModel, XGBRegressor
 
 from featx.errors import InputError
-from featx.heads.targets import labels_of, one_class
+from featx.heads.checks import labels_of, one_class
 
 
 class XGBoostHead(XGBClassifier):

@@ -1,27 +1,26 @@
 """Logistic regression for embeddings: scaled, its strength chosen by cross-validation."""
 
 import warnings
-from collections.abc import Iterator, Sequence
-from numbers import Integral
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, softmax  # type: ignore[import-untyped] # SciPy has no types
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # it has no types
 
-from featx.errors import InputError
 from featx.heads.blas import ignore_flags
+from featx.heads.checks import labels_of
 from featx.heads.inner_folds import Fold, inner_folds
-from featx.heads.targets import classes_in, labels_of
+from featx.heads.path import losses, path, strengths
+from featx.heads.targets import classes_in
 
 
 class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
@@ -107,7 +106,7 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         y = labels_of(y)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], multi_output=True)
         self.multilabel_ = classes_in(y).kind == "multilabel"
-        Cs = _strengths(self.Cs)
+        Cs = strengths(self.Cs)
         scaler = StandardScaler().fit(X)
         folds = inner_folds(X, y, self.cv)
 
@@ -148,10 +147,10 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             odds = np.log(2 * n + 1) * (1 if y[0] else -1)
             return np.zeros((1, d)), np.array([odds]), np.array([np.nan]), np.array([0]), np.array([True])
         model = LogisticRegression(class_weight=self.class_weight, tol=self.tol, max_iter=self.max_iter)
-        compared = Parallel(n_jobs=self.n_jobs)(delayed(_losses)(model, Cs, Z, y, fold) for fold in folds)
-        best = np.mean([losses for losses, _ in compared], axis=0).argmin()
+        compared = Parallel(n_jobs=self.n_jobs)(delayed(losses)(model, Cs, Z, y, fold) for fold in folds)
+        best = np.mean([each for each, _ in compared], axis=0).argmin()
         # begun below, as the folds were
-        (*_, model), converged = zip(*_path(model, Cs[: best + 1][-3:], Z, y), strict=True)
+        (*_, model), converged = zip(*path(model, Cs[: best + 1][-3:], Z, y), strict=True)
         good = all(converged) and all(converged for _, converged in compared)
         return model.coef_, model.intercept_, np.array([model.C]), model.n_iter_, np.array([good])
 
@@ -196,62 +195,3 @@ def _row_space(Z: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
         return Z, None
     basis, rows = np.linalg.qr(Z.T)
     return np.ascontiguousarray(rows.T), basis
-
-
-def _strengths(Cs: Any) -> NDArray[Any]:
-    try:
-        values = np.logspace(-4, 2, Cs) if isinstance(Cs, Integral) else np.asarray(Cs, np.float64)
-    except (TypeError, ValueError):
-        values = np.empty(0)
-    if values.ndim != 1 or not len(values) or not (values > 0).all():
-        raise InputError(
-            f"Cs={Cs!r}: give a list of numbers above 0, or how many to take between 1e-4 and 1e2."
-        )
-    return values
-
-
-def _path(
-    model: LogisticRegression, Cs: NDArray[Any], Z: NDArray[Any], y: NDArray[Any]
-) -> Iterator[tuple[LogisticRegression, bool]]:
-    """Fit for each strength, started from the solution for the one before; it is always the same model.
-
-    `LogisticRegressionCV` does so too, but in float64 whatever it is given, which takes longer. Here float64 comes
-    second: the solver's line search fails where a step changes the loss by less than float32 can tell, and where that
-    is depends on the order in which a processor's BLAS sums.
-    """
-    model = clone(model).set_params(warm_start=True)
-    for C in Cs:
-        converged = _converges(model.set_params(C=C), Z, y)
-        if not converged and Z.dtype != np.float64:
-            Z = Z.astype(np.float64)
-            converged = _converges(model, Z, y)
-        yield model, converged
-
-
-def _converges(model: LogisticRegression, Z: NDArray[Any], y: NDArray[Any]) -> bool:
-    """Fit a model, and tell whether its solver converged, which it says by a warning only."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConvergenceWarning)
-        model.fit(Z, y)
-    for other in caught:
-        if not issubclass(other.category, ConvergenceWarning):
-            warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-    return not any(issubclass(one.category, ConvergenceWarning) for one in caught)
-
-
-def _losses(
-    model: LogisticRegression, Cs: NDArray[Any], Z: NDArray[Any], y: NDArray[Any], fold: Fold
-) -> tuple[list[float], bool]:
-    """Log loss on the test rows for each strength, and whether the solver converged for all of them."""
-    train, test = fold
-    if len(np.unique(y[train])) < 2:  # tells the strengths not apart
-        return [0.0] * len(Cs), True
-    classes, Z_test = np.unique(y), Z[test]
-    losses, good = [], True
-    with ignore_flags():  # once more, for workers
-        for fitted, converged in _path(model, Cs, Z[train], y[train]):
-            proba = np.zeros((len(test), len(classes)), Z.dtype)
-            proba[:, np.searchsorted(classes, fitted.classes_)] = fitted.predict_proba(Z_test)
-            losses.append(log_loss(y[test], proba, labels=classes))
-            good &= converged
-    return losses, good

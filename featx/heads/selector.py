@@ -16,9 +16,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from featx.errors import InputError
 from featx.heads.blas import ignore_flags
+from featx.heads.checks import labels_of, numbers_of
 from featx.heads.inner_folds import check_count
 from featx.heads.scaler import SteadyScaler
-from featx.heads.targets import Target, classes_in, labels_of, numbers_in, numbers_of
+from featx.heads.targets import Target, classes_in, numbers_in
 
 _STEPS = 100
 _ACTIVATIONS: dict[str, tuple[Callable[[NDArray[Any]], NDArray[Any]], float]] = {

@@ -15,8 +15,9 @@ from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.plan import Tap
 from featx.evaluation.comparison import standard_error
 from featx.evaluation.report import Report, evaluate
+from featx.heads.checks import check_members, given, labels_of, numbers_of
 from featx.heads.named import make_head
-from featx.heads.targets import check_members, classes_in, given, labels_of, numbers_of
+from featx.heads.targets import classes_in
 from featx.images.sources import Source, as_sources
 from featx.networks.cost import shares
 from featx.transfer.depth_report import DepthCurve, DepthRow

@@ -18,7 +18,7 @@ from featx.embedding.extractor import FeatureExtractor
 from featx.errors import InputError, UnknownNameError
 from featx.evaluation.comparison import compare, least_p, merits, standard_error
 from featx.evaluation.folds import hold_out, make_folds
-from featx.heads.targets import labels_of, numbers_of
+from featx.heads.checks import labels_of, numbers_of
 from featx.images.sources import as_sources
 from featx.transfer.strategies import STRATEGIES, frozen_features, make_strategy, model_steps
 

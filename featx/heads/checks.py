@@ -1,0 +1,129 @@
+"""What ``y`` may be, and what is said where it is not."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from featx.errors import InputError
+
+
+def given(y: Any) -> NDArray[Any]:
+    """Give a `y` as an array, once every image has something in it.
+
+    NumPy makes a word of a NaN among words, and of a number: ``np.asarray(["cat", nan])`` has a class ``'nan'``.
+
+    Raises
+    ------
+    InputError
+        If `y` is None or a single value, an image has no target, or words stand beside numbers.
+    """
+    if y is None:
+        raise InputError(
+            "This estimator requires y to be passed, but the target y is None. Give a label or a number for each image."
+        )
+    array = np.asarray(y)
+    if array.ndim == 0:
+        raise InputError(f"y is a single value, {y!r}. Give a label or a number for each image.")
+    if array.dtype.kind == "f":
+        missing = np.isnan(array)
+    elif array.dtype.kind in "OU":
+        values = np.asarray(y, object)
+        missing = np.reshape([_is_missing(value) for value in values.flat], values.shape).astype(bool)
+        kinds = {isinstance(value, str) for value in values[~missing].flat}
+        if len(kinds) > 1:
+            raise InputError(
+                "y holds words and numbers. Give labels of one type, such as [str(label) for label in y]."
+            )
+    else:
+        return array
+    rows = sorted({int(row) for row in np.nonzero(missing)[0]})
+    if rows:
+        others = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+        raise InputError(
+            f"Input y contains NaN or None, in row {rows[0]}{others}. Leave out the images that have no target."
+        )
+    return array
+
+
+def _is_missing(value: Any) -> bool:
+    try:
+        return value is None or bool(value != value)  # noqa: PLR0124 - only what is missing differs from itself
+    except TypeError:  # pandas' NA answers nothing
+        return True
+
+
+def labels_of(y: Any) -> NDArray[Any]:
+    """Check labels; give them as (n,), or multi-label ones as (n, n_labels).
+
+    Raises
+    ------
+    ValueError
+        If `y` is None, an image has no label, they are of several types, or numbers that are no classes.
+    """
+    y = given(y)
+    y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+    check_classification_targets(y)
+    return np.asarray(y if type_of_target(y) == "multilabel-indicator" else column_or_1d(y, warn=True))
+
+
+def numbers_of(y: Any) -> NDArray[np.float64]:
+    """Check numbers; give them as (n,) or (n, n_targets), float64.
+
+    Raises
+    ------
+    ValueError
+        If `y` is None, an image has no number, or some are words or infinite.
+    """
+    y = given(y)
+    if y.dtype.kind in "OU":
+        try:
+            y = np.asarray(y.tolist(), np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{error}. y must hold numbers; for labels take a classifier.") from error
+    return np.asarray(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"))
+
+
+def check_members(y: NDArray[Any], hint: str = "") -> int:
+    """Return how many images the smallest class has; refuse one that cannot be both learned from and judged by.
+
+    Parameters
+    ----------
+    y : array of shape (n,)
+        Labels.
+    hint
+        What else a user may do, as in ``"pass validation=None"``.
+
+    Raises
+    ------
+    InputError
+        If there is one class only, or a class with one image only.
+    """
+    labels, counts = np.unique(y, return_counts=True)
+    names = labels.tolist()
+    if len(names) < 2:
+        raise InputError(one_class(names))
+    alone = [repr(name) for name, count in zip(names, counts, strict=True) if count == 1]
+    if alone:
+        which = (
+            f"class in y, {alone[0]}, has only 1 member"
+            if len(alone) == 1
+            else f"classes in y, {', '.join(alone[:5])}{', ...' * (len(alone) > 5)}, have only 1 member each"
+        )
+        others = [hint] if hint else []
+        if labels.dtype.kind in "iu":
+            others.append("if y holds counts, take an estimator for numbers, such as the head 'ridge'")
+        raise InputError(
+            f"The least populated {which}, which is too few to learn from some images of a class and be judged by "
+            f"others. Give two images or more of each class{''.join(f', or {other}' for other in others)}."
+        )
+    return int(counts.min())
+
+
+def one_class(names: Sequence[Any]) -> str:
+    """Say that a list of classes, at most one, is not enough."""
+    held = f"one class only: {names[0]!r}" if names else "none"
+    return f"Two classes or more are needed, but y holds {held}. Give images of another class, too."

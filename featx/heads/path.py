@@ -1,0 +1,77 @@
+"""Logistic regressions of rising strength, each started from the one before, and how they do on rows held out."""
+
+import warnings
+from collections.abc import Iterator
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+
+from featx.errors import InputError
+from featx.heads.blas import ignore_flags
+from featx.heads.inner_folds import Fold
+
+
+def strengths(Cs: Any) -> NDArray[Any]:
+    """Return the strengths to choose from, of a list of them or of how many there are to be."""
+    try:
+        values = np.logspace(-4, 2, Cs) if isinstance(Cs, Integral) else np.asarray(Cs, np.float64)
+    except (TypeError, ValueError):
+        values = np.empty(0)
+    if values.ndim != 1 or not len(values) or not (values > 0).all():
+        raise InputError(
+            f"Cs={Cs!r}: give a list of numbers above 0, or how many to take between 1e-4 and 1e2."
+        )
+    return values
+
+
+def path(
+    model: LogisticRegression, Cs: NDArray[Any], Z: NDArray[Any], y: NDArray[Any]
+) -> Iterator[tuple[LogisticRegression, bool]]:
+    """Fit for each strength, started from the solution for the one before; it is always the same model.
+
+    `LogisticRegressionCV` does so too, but in float64 whatever it is given, which takes longer. Here float64 comes
+    second: the solver's line search fails where a step changes the loss by less than float32 can tell, and where that
+    is depends on the order in which a processor's BLAS sums.
+    """
+    model = clone(model).set_params(warm_start=True)
+    for C in Cs:
+        converged = converges(model.set_params(C=C), Z, y)
+        if not converged and Z.dtype != np.float64:
+            Z = Z.astype(np.float64)
+            converged = converges(model, Z, y)
+        yield model, converged
+
+
+def converges(model: LogisticRegression, Z: NDArray[Any], y: NDArray[Any]) -> bool:
+    """Fit a model, and tell whether its solver converged, which it says by a warning only."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        model.fit(Z, y)
+    for other in caught:
+        if not issubclass(other.category, ConvergenceWarning):
+            warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
+    return not any(issubclass(one.category, ConvergenceWarning) for one in caught)
+
+
+def losses(
+    model: LogisticRegression, Cs: NDArray[Any], Z: NDArray[Any], y: NDArray[Any], fold: Fold
+) -> tuple[list[float], bool]:
+    """Log loss on the test rows for each strength, and whether the solver converged for all of them."""
+    train, test = fold
+    if len(np.unique(y[train])) < 2:  # tells the strengths not apart
+        return [0.0] * len(Cs), True
+    classes, Z_test = np.unique(y), Z[test]
+    found, good = [], True
+    with ignore_flags():  # once more, for workers
+        for fitted, converged in path(model, Cs, Z[train], y[train]):
+            proba = np.zeros((len(test), len(classes)), Z.dtype)
+            proba[:, np.searchsorted(classes, fitted.classes_)] = fitted.predict_proba(Z_test)
+            found.append(log_loss(y[test], proba, labels=classes))
+            good &= converged
+    return found, good
