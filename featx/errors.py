@@ -7,7 +7,8 @@
   x WeightsError (also OSError): a network's weights are missing, damaged or of another network
   x ExportError: a network cannot be exported to OpenVINO, or its exported graph is damaged
   x CacheError (also OSError): the cache folder cannot be used
-    + DamagedSegmentError: one file of the cache is damaged; ``.path`` and ``.reason`` say more
+    + DamagedSegmentError: one file of the cache cannot be used; ``.path`` and ``.reason`` say more
+      - UnreadableSegmentError: it cannot be read now, and may be sound
   x ForkedProcessError (also RuntimeError): a forked process would have to compute, and cannot
   x SavedModelError (also ValueError): a saved model folder is incomplete, damaged or not trusted
 * FeatxWarning (also UserWarning)
@@ -143,6 +144,10 @@ class DamagedSegmentError(CacheError):
 
     def __reduce__(self) -> tuple[type["DamagedSegmentError"], tuple[Path, str]]:
         return type(self), (self.path, self.reason)
+
+
+class UnreadableSegmentError(DamagedSegmentError):
+    """A segment of the cache that this process may not read, or cannot for now; it may be sound."""
 
 
 class ForkedProcessError(FeatxError, RuntimeError):

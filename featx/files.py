@@ -21,6 +21,9 @@ from typing import BinaryIO
 ABANDONED = 3600.0
 """Seconds after the last write to a draft after which its writer must be dead."""
 
+NO_DAMAGE = {errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT, errno.ENXIO}
+"""Errors by which a file cannot be read now, or not by this user; it may be sound."""
+
 _DRAFT, _REPLACED = ".tmp", ".old"
 _OURS = re.compile(r"\.featx-[0-9a-f]{32}\.(tmp|old)")
 

@@ -19,7 +19,7 @@ def test_the_drawing_is_the_tree():
     drawn, path = {}, []
     for line in errors.__doc__.splitlines():
         indent, mark, name = len(line) - len(line.lstrip()), *[*line.split(), "", ""][:2]
-        if mark in set("*x+"):
+        if mark in set("*x+-"):
             path[indent // 2 :] = [name.rstrip(":")]
             also = line.partition("(also ")[2].partition(")")[0] if "(also " in line else ""
             drawn[path[-1]] = ({*path[:-1][-1:], also} - {""}) or {"Exception"}

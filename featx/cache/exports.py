@@ -45,10 +45,16 @@ def seal(folder: Path) -> None:
 
 
 def flaw(folder: Path) -> str:
-    """Say what is wrong with an exported graph, read in full; nothing if it is what was written."""
+    """Say what is wrong with an exported graph, read in full; nothing if it is what was written.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, and may be sound.
+    """
     try:
         kept, found = (folder / CHECK).read_text(), _digests(folder)
-    except (OSError, UnicodeDecodeError) as error:
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError) as error:
         return f"cannot be read ({error})"
     return "" if kept == found else "does not match its SHA-256"
 
@@ -61,7 +67,11 @@ def open_export(folder: Path) -> Path:
     ExportError
         If its files are not those that were written.
     """
-    if reason := flaw(folder):
+    try:
+        reason = flaw(folder)
+    except OSError as error:
+        raise ExportError(f"The exported graph {folder} cannot be read ({error.strerror}).") from error
+    if reason:
         raise ExportError(f"The exported graph {folder} {reason}.")
     with suppress(OSError):  # a cache that may only be read
         os.utime(folder / CHECK)

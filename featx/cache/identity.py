@@ -76,13 +76,15 @@ def image_id(content: bytes | np.ndarray) -> bytes:
     return digest(b"file", content)
 
 
-def recipe_id(recipe: Mapping[str, Any]) -> str:
+def recipe_id(recipe: Mapping[str, Any], version: int = FORMAT) -> str:
     """Name a recipe by its canonical JSON: every choice that changes an embedding's numbers.
 
     Parameters
     ----------
     recipe
         JSON values only; the order of the keys does not matter.
+    version
+        Of the recipe's format.
 
     Returns
     -------
@@ -99,7 +101,7 @@ def recipe_id(recipe: Mapping[str, Any]) -> str:
     >>> recipe_id({"pooling": "avg", "resize": "squash"}) == recipe_id({"resize": "squash", "pooling": "avg"})
     True
     """
-    return digest(json.dumps([FORMAT, recipe], sort_keys=True, allow_nan=False).encode()).hex()
+    return digest(json.dumps([version, recipe], sort_keys=True, allow_nan=False).encode()).hex()
 
 
 def weights_digest(weights: Iterable[np.ndarray]) -> str:

@@ -13,7 +13,7 @@ class Index:
     """The ids of several segments in one ascending order.
 
     The rows of the segments, laid end to end, are numbered through; such a number is a row's *place*. Costs
-    16 bytes of memory per row, 40 if there are several segments.
+    24 bytes of memory per row, 48 if there are several segments.
     """
 
     segments: tuple[Segment, ...]
@@ -30,7 +30,9 @@ class Index:
     def nbytes(self) -> int:
         """Bytes of memory that the ids take, those that the segments hold included."""
         own = () if self.place is None else (self.high, self.low, self.place)
-        segments = sum(segment.high.nbytes + segment.low.nbytes for segment in self.segments)
+        segments = sum(
+            segment.high.nbytes + segment.low.nbytes + segment.checks.nbytes for segment in self.segments
+        )
         return segments + sum(array.nbytes for array in own)
 
     @classmethod

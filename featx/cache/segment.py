@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 
 from featx.cache.identity import digest
-from featx.errors import DamagedSegmentError
+from featx.errors import DamagedSegmentError, UnreadableSegmentError
+from featx.files import NO_DAMAGE
 
 HEADER = 1024
 """Bytes before the HDF5 superblock (a user block): one line of JSON, padded with spaces."""
@@ -59,6 +60,8 @@ class Segment:
     """The first eight bytes of each image id as big-endian numbers, (rows,) uint64, ascending."""
     low: np.ndarray = field(repr=False)
     """The last eight bytes likewise; ascending where `high` is equal."""
+    checks: np.ndarray = field(repr=False)
+    """The check of each row, (rows,) uint64, as verified: the file may have changed since."""
 
     def take(self, rows: np.ndarray, out: np.ndarray, where: np.ndarray | None = None) -> None:
         """Copy rows into an array, and check each one on the way.
@@ -85,7 +88,6 @@ class Segment:
             raise DamagedSegmentError(self.path, f"has {len(data)} bytes where it had {self.size}")
         embedding = np.frombuffer(data, kind, self.rows * self.dim, self.offsets["embedding"])
         embedding = embedding.reshape(self.rows, self.dim)
-        checks = np.frombuffer(data, "<u8", self.rows, self.offsets["row_check"])
         straight = where is None and out.flags.c_contiguous and out.dtype == kind
         step = rows_at_once(self.dim, self.dtype)
         starts = range(0, len(rows), step)
@@ -98,7 +100,7 @@ class Segment:
                 target = out[start : start + step] if scratch is None else scratch[: len(these)]
                 # mode="raise" would buffer a second copy
                 np.take(embedding, these, axis=0, out=target, mode="clip")
-                if not np.array_equal(row_check(target), checks[these]):
+                if not np.array_equal(row_check(target), self.checks[these]):
                     raise DamagedSegmentError(self.path, "holds rows that do not match their checks")
                 if scratch is not None:
                     out[slice(start, start + step) if where is None else where[start : start + step]] = target
@@ -143,6 +145,8 @@ def open_segment(path: Path, recipe_id: str) -> Segment:
     ------
     DamagedSegmentError
         If it is not a sound segment of this recipe.
+    UnreadableSegmentError
+        If this process may not read it, or cannot for now.
     FileNotFoundError
         If it is not there.
     """
@@ -164,17 +168,19 @@ def open_segment(path: Path, recipe_id: str) -> Segment:
     ids = np.frombuffer(data, ">u8", 2 * rows, offsets["image_id"]).reshape(rows, 2)
     if not _ascending(ids):  # block by block, before anything grows with `rows`
         raise DamagedSegmentError(path, "has image ids that are not in order")
-    with memoryview(data) as view:
-        found = {
-            "image_id": digest(view[offsets["image_id"] :][: 16 * rows]),
-            "row_check": digest(view[offsets["row_check"] :][: 8 * rows]),
-            "rest": digest(*rest),
-        }
+    # copies, so that what is digested is what is used, whatever becomes of the file
+    checks = np.frombuffer(data, "<u8", rows, offsets["row_check"]).copy()
+    ids = ids.copy()
+    found = {
+        "image_id": digest(ids.view("u1").data),
+        "row_check": digest(checks.view("u1").data),
+        "rest": digest(*rest),
+    }
     for name, value in found.items():
         if value.hex() != header["digests"][name]:
             raise DamagedSegmentError(path, f"does not match its digest of {name}")
     high, low = (np.ascontiguousarray(ids[:, part], "u8") for part in (0, 1))
-    return Segment(path, rows, dim, dtype, len(data), header["created"], offsets, high, low)
+    return Segment(path, rows, dim, dtype, len(data), header["created"], offsets, high, low, checks)
 
 
 def row_check(rows: np.ndarray) -> np.ndarray:
@@ -234,6 +240,8 @@ def _map(path: Path) -> mmap.mmap:
     except OSError as error:
         if error.errno in _OURS:
             raise
+        if error.errno in NO_DAMAGE:
+            raise UnreadableSegmentError(path, f"cannot be read ({error.strerror})") from error
         reason = "is a link" if error.errno == errno.ELOOP else f"cannot be read ({error.strerror})"
         raise DamagedSegmentError(path, reason) from error
 

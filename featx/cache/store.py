@@ -46,6 +46,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._indexes: dict[str, Index] = {}  # replaced, never changed: threads need no lock
+        self._strays: set[Path] = set()
         self._damaged: dict[Path, tuple[int, ...]] = {}
 
     def index(self, recipe_id: str, dim: int | None = None) -> Index:
@@ -126,7 +127,23 @@ class Store:
     def recipes(self) -> list[str]:
         """Return the ids of all recipes, sorted."""
         self.check_format()
-        return [path.name for path in listed(self.path) if RECIPE_ID.fullmatch(path.name)]
+        return [
+            path.name
+            for path in listed(self.path)
+            if RECIPE_ID.fullmatch(path.name) and self._is_folder(path)
+        ]
+
+    def _is_folder(self, path: Path) -> bool:
+        if path.is_dir() and not path.is_symlink():
+            return True
+        if path not in self._strays:
+            self._strays.add(path)
+            warnings.warn(
+                f"{path} has the name of a recipe's folder and is a file or a link. It is passed over; remove it.",
+                CacheWarning,
+                stacklevel=4,
+            )
+        return False
 
     def check_format(self) -> None:
         """Raise CacheError if the folder is of another format."""

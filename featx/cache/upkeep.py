@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from featx.cache.exports import exports, flaw
+from featx.cache.identity import FORMAT
+from featx.cache.identity import recipe_id as id_of
 from featx.cache.index import Index, join
 from featx.cache.memo import Memo, Use
 from featx.cache.segment import DTYPES, SUFFIX, open_segment, rows_at_once
 from featx.cache.store import EXPORTS, Store, listed, read_json
-from featx.errors import DamagedSegmentError
+from featx.errors import DamagedSegmentError, UnreadableSegmentError
 from featx.files import leftovers, remove, size_of
 
 DAMAGED = ".damaged"
@@ -52,6 +54,8 @@ class Damage:
 
     path: Path
     reason: str
+    readable: bool = True
+    """False if it could not be read, as where another user's file may not be: it may be sound, and is left alone."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def info(store: Store, recipe_id: str) -> RecipeInfo:
     times = sorted(segment.created for segment in segments) or [""]
     return RecipeInfo(
         recipe_id=recipe_id,
-        recipe=read_json(store.path / recipe_id / "recipe.json") or None,
+        recipe=_words(store.path / recipe_id),
         rows=len(index.distinct()),
         dim=segments[0].dim if segments else 0,
         segments=len(segments),
@@ -87,16 +91,22 @@ def info(store: Store, recipe_id: str) -> RecipeInfo:
 def verify(store: Store, *, repair: bool) -> list[Damage]:
     """Read every byte, and set aside what is damaged if `repair`."""
     damages = [damage for recipe_id in store.recipes() for damage in _damages(store.path / recipe_id)]
-    for damage in damages if repair else ():
+    for damage in [one for one in damages if one.readable] if repair else ():
         with suppress(FileNotFoundError):  # another process repaired it first
             damage.path.rename(damage.path.with_name(damage.path.name + DAMAGED))
-    unsound = [
-        Damage(one.path, reason) for one in exports(store.path / EXPORTS) if (reason := flaw(one.path))
-    ]
+    unsound = [found for one in exports(store.path / EXPORTS) if (found := _unsound(one.path)) is not None]
     unsound = [damage for damage in unsound if damage.path.exists()]  # else it was removed meanwhile
-    for damage in unsound if repair else ():
+    for damage in [one for one in unsound if one.readable] if repair else ():
         remove(damage.path)  # exported again in seconds
     return damages + unsound
+
+
+def _unsound(export: Path) -> Damage | None:
+    try:
+        reason = flaw(export)
+    except OSError as error:
+        return Damage(export, f"cannot be read ({error.strerror})", readable=False)
+    return Damage(export, reason) if reason else None
 
 
 def _damages(folder: Path) -> Iterator[Damage]:
@@ -106,9 +116,33 @@ def _damages(folder: Path) -> Iterator[Damage]:
         except FileNotFoundError:
             continue  # compacted or removed meanwhile
         except DamagedSegmentError as damage:
-            yield Damage(path, damage.reason)
-    if read_json(folder / "recipe.json") is None:
-        yield Damage(folder / "recipe.json", "is not a JSON object")
+            yield Damage(path, damage.reason, readable=not isinstance(damage, UnreadableSegmentError))
+    path = folder / "recipe.json"
+    try:
+        words = read_json(path)
+    except OSError as error:
+        yield Damage(path, f"cannot be read ({error.strerror})", readable=False)
+        return
+    if words is None:
+        yield Damage(path, "is not a JSON object")
+    elif not _fits(words, folder.name):
+        yield Damage(path, "describes another recipe")
+
+
+def _fits(words: dict[str, Any], name: str) -> bool:
+    """Tell whether words about a recipe are about this one; what featx did not write says nothing of it."""
+    recipe = words.get("recipe")
+    if not isinstance(recipe, dict) or "backbone" not in words:
+        return True
+    return any(id_of(recipe, version) == name for version in range(1, FORMAT + 1))
+
+
+def _words(path: Path) -> dict[str, Any] | None:
+    try:
+        words = read_json(path / "recipe.json")
+    except OSError:
+        return None
+    return words if words and _fits(words, path.name) else None
 
 
 def compact(store: Store) -> int:
@@ -198,7 +232,7 @@ def delete(store: Store, recipe_id: str) -> int:
     store.check_format()
     folder, freed = store.path / recipe_id, 0
     for path in listed(folder):
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, IsADirectoryError):  # a folder is not ours
             size = path.lstat().st_size
             path.unlink()
             freed += size

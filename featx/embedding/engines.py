@@ -141,8 +141,11 @@ def _pays(plan: Plan, kept: Path | None, images: int) -> bool:
 def _openvino(plan: Plan, taps: Sequence[Tap], kept: Path | None) -> OpenVINOEngine:
     """Load the exported graph, or export it first; a damaged one is replaced."""
     if kept and kept.is_dir():
-        with suppress(ExportError):
+        try:
             return OpenVINOEngine(kept, plan.precision)
+        except ExportError as error:
+            if isinstance(error.__cause__, OSError):  # perhaps another user's, and sound
+                raise
         remove(kept)
     model = _keras(plan, plan.graph("float32"), taps, batch_size=1, precision="float32").model
     with suppress(OSError):  # a cache that cannot be written is no reason to be slow

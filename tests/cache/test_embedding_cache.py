@@ -1,5 +1,6 @@
 """What the cache promises; docs/cache-format.md lists the promises with these tests."""
 
+import errno
 import os
 import pickle
 import re
@@ -19,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from featx.cache import EmbeddingCache, store
+from featx.cache import EmbeddingCache, identity, store
 from featx.cache.memo import Memo, Use
 from featx.errors import CacheError, CacheWarning, InputError
 
@@ -851,11 +852,11 @@ def test_a_link_in_place_of_a_recipe_is_refused(cache, tmp_path):
     for action in (
         lambda: look(cache, [1]),
         lambda: cache.delete(RECIPE),
-        cache.verify,
-        lambda: cache.gc(max_size=0),
     ):
         with pytest.raises(CacheError, match="is a link, and might lead out of the cache"):
             action()
+    with pytest.warns(CacheWarning, match="It is passed over"):
+        assert (cache.verify(repair=True), cache.gc(max_size=0)) == ([], [])
     assert look(elsewhere, [1]).all()
 
 
@@ -988,3 +989,71 @@ def test_delete_removes_one_recipe(cache):
     assert not (cache.path / RECIPE).exists()
     assert look(cache, [1], OTHER).all()
     assert cache.delete(RECIPE) == 0
+
+
+def test_a_file_emptied_and_lengthened_again_is_found(tmp_path):
+    """Its checks are zeros then, as its rows are; the ones verified before are believed."""
+    cache = EmbeddingCache(tmp_path / "cache")
+    ids = np.arange(32, dtype="u1").reshape(2, 16)
+    cache.put("0" * 32, ids, np.ones((2, 4), "f4"))
+    out = np.empty((2, 4), "f4")
+    assert cache.gather("0" * 32, ids, out).all()
+    (path,) = cache.path.glob("*/*.h5")
+    size = path.stat().st_size
+    os.truncate(path, 0)
+    os.truncate(path, size)
+
+    with pytest.warns(CacheWarning, match="do not match their checks"):
+        assert not cache.gather("0" * 32, ids, out).any()
+
+
+@pytest.mark.parametrize("reason", [errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ENODEV])
+def test_what_cannot_be_read_is_no_damage(tmp_path, monkeypatch, reason):
+    """It is named, and neither set aside nor deleted: it may be another user's, and sound."""
+    cache = EmbeddingCache(tmp_path / "cache")
+    cache.put("0" * 32, np.arange(32, dtype="u1").reshape(2, 16), np.ones((2, 4), "f4"))
+    (path,) = cache.path.glob("*/*.h5")
+    opened = os.open
+
+    def refused(name, *given, **more):
+        if str(name).endswith(".h5"):
+            raise OSError(reason, os.strerror(reason))
+        return opened(name, *given, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refused)
+        (damage,) = cache.verify(repair=True)
+    assert (damage.path, damage.readable) == (path, False)
+    assert cache.gc() == []
+    assert cache.verify() == []
+
+
+def test_stray_entries_are_named_and_passed_over(tmp_path):
+    """A file and a link named like recipes, and a folder in a recipe's: everything else is seen to."""
+    cache = EmbeddingCache(tmp_path / "cache")
+    cache.put("0" * 32, np.arange(32, dtype="u1").reshape(2, 16), np.ones((2, 4), "f4"))
+    (cache.path / ("1" * 32)).write_text("a file")
+    (cache.path / ("2" * 32)).symlink_to(tmp_path, target_is_directory=True)
+    (cache.path / ("0" * 32) / "mine").mkdir()
+
+    with pytest.warns(CacheWarning, match="is a file or a link. It is passed over") as said:
+        assert [one.recipe_id for one in cache.info()] == ["0" * 32]
+    assert len(said) == 2
+    assert (cache.verify(), cache.compact(), cache.gc()) == ([], 0, [])
+    assert cache.delete("0" * 32)
+
+
+def test_words_about_another_recipe_are_not_believed(tmp_path):
+    """The digest of a recipe is its folder's name."""
+    cache = EmbeddingCache(tmp_path / "cache")
+    recipe = {"pooling": "avg"}
+    name = identity.recipe_id(recipe)
+    words = {"backbone": "tiny", "recipe": recipe}
+    cache.put(name, np.arange(32, dtype="u1").reshape(2, 16), np.ones((2, 4), "f4"), words)
+    assert cache.recipe(name).recipe == words
+    assert cache.verify() == []
+
+    path = cache.path / name / "recipe.json"
+    path.write_text(path.read_text().replace("avg", "max"))
+    assert cache.recipe(name).recipe is None
+    assert [damage.reason for damage in cache.verify()] == ["describes another recipe"]
