@@ -1,7 +1,7 @@
-"""How good, how sure, and is the comparison fair.
+"""How good a model is, how sure that is, and whether a comparison is fair.
 
-`evaluate` cross-validates a pipeline and gives scores with their standard errors; `find_duplicates` and `leaked` find
-images that are there twice, which make a score too good.
+Estimators, images and targets enter, scores with their standard errors leave. `evaluate` cross-validates a pipeline;
+`find_duplicates` and `leaked` find duplicate images, which make a score too good.
 """
 
 import lazy_loader

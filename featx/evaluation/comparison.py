@@ -1,4 +1,4 @@
-"""Two models compared on the same images: whether the one is better by more than the noise."""
+"""Whether one model is better than another by more than noise, on the same images."""
 
 from typing import Any
 
@@ -8,20 +8,20 @@ from scipy.stats import binomtest, ttest_1samp  # type: ignore[import-untyped] #
 
 
 def merits(y: NDArray[Any], predicted: NDArray[Any], *, regression: bool = False) -> NDArray[np.float64]:
-    """Say how good each prediction is; the mean is the score that scikit-learn's users know.
+    """Score each prediction; the mean over all is the accuracy, or R².
 
     Parameters
     ----------
     y, predicted
         Of shape (n,) or (n, k).
     regression
-        Whether they are numbers, not classes.
+        Whether `y` holds numbers, not classes.
 
     Returns
     -------
     array of shape (n,)
-        1 for the right class and 0 for a wrong one, so that the mean is the accuracy; of several labels the share that
-        is right. For numbers 1 less the squared error by the variance of `y`, so that the mean is R².
+        1 for the right class and 0 for a wrong one; for several labels, the share that is right. For numbers, 1 minus
+        the squared error divided by the variance of `y`.
 
     Examples
     --------
@@ -40,31 +40,31 @@ def merits(y: NDArray[Any], predicted: NDArray[Any], *, regression: bool = False
 
 
 def standard_error(values: NDArray[Any]) -> float:
-    """Give the standard error of the mean of independent values (n,)."""
+    """Return the standard error of the mean of independent values (n,); infinite for one value."""
     return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("inf")
 
 
 def compare(old: NDArray[Any], new: NDArray[Any], *, regression: bool = False) -> dict[str, Any]:
-    """Test whether a new model is better than an old one, by the merits of both on the same images.
+    """Test whether a new model is better than an old one on the same images.
 
     Parameters
     ----------
     old, new
-        What `merits` gives, (n,).
+        Scores of each prediction, from `merits`, (n,).
     regression
-        Whether they come from numbers, not classes.
+        Whether the targets are numbers, not classes.
 
     Returns
     -------
     dict
-        ``images``; the means ``old`` and ``new``; their ``difference`` and its standard ``error``, of the paired
-        values; ``better`` and ``worse``, the numbers of images; ``p``, the probability of a difference as large or
-        larger were there none; ``test``, its name.
+        ``images``, how many; ``old`` and ``new``, the means; ``difference`` and its standard ``error``, from the pairs;
+        ``better`` and ``worse``, the numbers of images on which the new model is; ``p``, the probability of at least
+        this difference if there were none; ``test``, the name of the test.
 
     Notes
     -----
-    For classes this is McNemar's test in its exact form: of the images on which the models differ, each is as likely
-    to be better as worse. For numbers it is the t-test of the paired differences. Both are one-sided.
+    For classes this is McNemar's exact test: if the models are equally good, each image on which they differ is as
+    likely to favour one as the other. For numbers it is the paired t-test. Both are one-sided.
 
     References
     ----------
@@ -101,5 +101,5 @@ def compare(old: NDArray[Any], new: NDArray[Any], *, regression: bool = False) -
 
 
 def least_p(old: NDArray[Any]) -> float:
-    """Probability that `compare` would give to a classifier without a fault, by the merits of the old one."""
+    """Return the p that `compare` would give a classifier without errors against the old one, by its merits."""
     return float(0.5 ** int((old < 1).sum()))

@@ -1,4 +1,4 @@
-"""Images that are there twice: the same content, or what looks the same; and whether that leaks from train to test."""
+"""Finding duplicate images, by content or by look, and whether they leak from train to test."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -14,25 +14,25 @@ from featx.errors import InputError
 from featx.images.sources import as_sources
 
 THRESHOLD = 0.95
-"""Cosine from which two images count as near duplicates; docs/explore.md has what it finds, rightly and wrongly."""
+"""Images with at least this cosine count as near duplicates; docs/explore.md measures what that finds and misses."""
 
-_BLOCK = 1 << 24  # cosines at a time
+_BLOCK = 1 << 24  # cosines computed at a time
 
 
 @dataclass(frozen=True)
 class Group:
-    """Images that are one image."""
+    """Several copies of one image."""
 
     rows: tuple[int, ...]
-    """Their places in the input, ascending."""
+    """Their rows in the input, ascending."""
     exact: bool
-    """Whether their content is the same; otherwise they look alike."""
+    """Whether they have the same content; if not, they look alike."""
     similarity: float
-    """The lowest cosine to the first of them; 1 where the content is the same."""
+    """The lowest cosine of any of them to the first; 1 where the content is the same."""
     labels: tuple[Any, ...]
-    """Their different labels, sorted; empty if none were given. More than one: somebody erred."""
+    """Their different labels, sorted; empty if no labels were given. More than one means that a label is wrong."""
     parts: tuple[Any, ...]
-    """Likewise for the parts they are in. More than one: what is tested on was trained on."""
+    """The different parts they are in, sorted. More than one means that an image is in both train and test."""
 
 
 @dataclass(frozen=True)
@@ -40,22 +40,23 @@ class Duplicates:
     """What `find_duplicates` found."""
 
     groups: tuple[Group, ...]
-    """Exact ones first; of both kinds those with the first rows first."""
+    """The groups: those with the same content first, each kind in the order of rows."""
     images: int
-    """How many were compared."""
+    """How many images were compared."""
     unreadable: tuple[int, ...]
-    """Rows that could not be, because they cannot be read."""
+    """Rows of images that cannot be read, so were not compared."""
 
     def __str__(self) -> str:
         counts = [sum(group.exact == exact for group in self.groups) for exact in (True, False)]
-        said = f"{self.images} images: {counts[0]} groups with the same content, {counts[1]} that look alike"
+        groups = f"{counts[0]} group{'s' * (counts[0] != 1)} with the same content"
+        said = f"{self.images} images: {groups}, {counts[1]} that look{'s' * (counts[1] == 1)} alike"
         labels = sum(len(group.labels) > 1 for group in self.groups)
         parts = sum(len(group.parts) > 1 for group in self.groups)
         more = [f"{labels} under several labels"] * bool(labels) + [f"{parts} in several parts"] * bool(parts)
         return "; ".join([said, *more])
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything as values that JSON can say."""
+        """Return everything as values that JSON can hold."""
         return asdict(self)
 
 
@@ -70,25 +71,25 @@ def find_duplicates(
 ) -> Duplicates:
     """Group images that have the same content and, given embeddings, those that look alike.
 
-    Content is compared by its digest: a file copied or renamed is the same, one saved anew is not. What looks alike
-    is found by the cosine of embeddings with their mean subtracted; it is passed on, so that of three images
-    in a group the first and the last may be less alike.
+    Content is compared by its digest: a copied or renamed file is the same, one saved again is not. Looks are compared
+    by the cosine of embeddings, with their mean subtracted. Images in a group are linked in chains, so the first and
+    the last may be less alike than `threshold`.
 
     Parameters
     ----------
     X
-        n images, as `FeatureExtractor` takes them.
+        n images, in any form that `FeatureExtractor` takes.
     y
-        (n,) labels, to see whether duplicates agree on them.
+        Labels (n,), to see whether duplicates agree on them; None where an image has none.
     parts
-        (n,) what each image is in, such as ``"train"`` and ``"test"``, or its fold, to see what is in two.
+        What each image is part of (n,), such as ``"train"`` or ``"test"`` or a fold, to see which are in two parts.
     embeddings
-        (n, d) of the same images; rows of NaN are images that could not be read. None: content only. Needs memory for
-        a copy and for 17 million numbers, and time for n * n * d / 2 multiplications.
+        Embeddings (n, d) of the same images; rows of NaN are images that could not be read. None: compare content only.
+        Needs memory for a copy and 17 million numbers, and time for n * n * d / 2 multiplications.
     threshold
-        Cosine, from -1 to 1, from which images look alike.
+        Images look alike from this cosine on, -1 to 1.
     cache
-        As for `FeatureExtractor`: what is known of files that have not changed is kept beside it.
+        As for `FeatureExtractor`. The digests of files are remembered there until the files change.
 
     Returns
     -------
@@ -97,7 +98,7 @@ def find_duplicates(
     Raises
     ------
     InputError
-        If lengths differ or the threshold is no cosine.
+        If lengths differ or `threshold` is not from -1 to 1.
 
     Examples
     --------
@@ -105,7 +106,7 @@ def find_duplicates(
     >>> images, labels = synthetic(n=6, size=16)
     >>> found = find_duplicates([*images, images[2]], [*labels, "mine"], parts=[*["train"] * 6, "test"])
     >>> print(found)
-    7 images: 1 groups with the same content, 0 that look alike; 1 under several labels; 1 in several parts
+    7 images: 1 group with the same content, 0 that look alike; 1 under several labels; 1 in several parts
     >>> found.groups[0].rows, found.groups[0].parts
     ((2, 6), ('test', 'train'))
     """
@@ -113,7 +114,9 @@ def find_duplicates(
     about = [None if values is None else np.asarray(values) for values in (y, parts)]
     for name, values in (("y", about[0]), ("parts", about[1]), ("embeddings", embeddings)):
         if values is not None and len(values) != len(sources):
-            raise InputError(f"{name} has {len(values)} rows for {len(sources)} images.")
+            raise InputError(
+                f"{name} has {len(values)} rows for {len(sources)} images. Give one for each image."
+            )
     if not -1 <= threshold <= 1:
         raise InputError(f"threshold={threshold!r}: give a cosine from -1 to 1, such as {THRESHOLD}.")
     ids = image_ids(sources, _memo(cache))
@@ -146,21 +149,21 @@ def leaked(
     *,
     cache: str | PathLike[str] | EmbeddingCache | None = "auto",
 ) -> np.ndarray:
-    """Tell which images are tested on although the same content was trained on.
+    """Find the images that are tested on although their content was trained on.
 
     Parameters
     ----------
     X
-        n images, as `FeatureExtractor` takes them.
+        n images, in any form that `FeatureExtractor` takes.
     splits
-        Pairs of rows (train, test), such as ``StratifiedKFold(5).split(X, y)`` gives.
+        Pairs of rows (train, test), as from ``StratifiedKFold(5).split(X, y)``.
     cache
         As in `find_duplicates`.
 
     Returns
     -------
     numpy.ndarray
-        Rows, ascending.
+        Their rows, ascending.
 
     Examples
     --------
@@ -185,17 +188,17 @@ def _memo(cache: str | PathLike[str] | EmbeddingCache | None) -> Memo | None:
 
 
 def _in_order(label: Any) -> tuple[str, Any]:
-    """Sort labels of one type as ever, and None, for what has none, beside them."""
+    """Sort labels of one type as usual, beside None."""
     return type(label).__name__, label
 
 
 def _content(ids: np.ndarray) -> np.ndarray:
-    """Give each content a number, (n,)."""
+    """Return a number for each content, (n,)."""
     return np.unique(np.ascontiguousarray(ids).view("S16")[:, 0], return_inverse=True)[1]
 
 
 def _same(numbers: np.ndarray, wanted: np.ndarray) -> Iterator[np.ndarray]:
-    """Give the wanted rows that share a number with another, number by number."""
+    """Yield the wanted rows that share a number, number by number."""
     rows = np.flatnonzero(wanted)
     order = rows[np.argsort(numbers[rows], kind="stable")]
     for group in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
@@ -206,7 +209,7 @@ def _same(numbers: np.ndarray, wanted: np.ndarray) -> Iterator[np.ndarray]:
 def _points(
     embeddings: np.ndarray, content: np.ndarray, readable: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Centre one embedding of each content and bring it to length 1; give them and their rows."""
+    """Centre one embedding of each content and scale it to length 1; return them and their rows."""
     sound = np.flatnonzero(readable & np.isfinite(embeddings).all(axis=1))
     kept = sound[np.unique(content[sound], return_index=True)[1]]
     points = embeddings[kept].astype(np.float32)
@@ -217,7 +220,7 @@ def _points(
 
 
 def _connected(points: np.ndarray, threshold: float) -> np.ndarray:
-    """Give points that a chain of cosines at or above the threshold connects the same number, (n,)."""
+    """Return a number for each point, (n,), the same for points that a chain of cosines >= threshold connects."""
     from scipy.sparse import coo_array  # type: ignore[import-untyped]
     from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
 

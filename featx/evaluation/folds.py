@@ -1,4 +1,4 @@
-"""Which images models are fitted to and which they are judged by: folds, and a share held out."""
+"""Splitting images into those to fit to and those to judge by."""
 
 from math import ceil
 from numbers import Integral
@@ -16,21 +16,20 @@ from featx.heads.inner_folds import Fold, check_count
 def make_folds(
     y: NDArray[Any], cv: Any = 5, *, regression: bool, seed: int | None = 0, hint: str = ""
 ) -> list[Fold]:
-    """Split images into folds, the same for all models that are compared on them.
+    """Split images into folds, the same ones for all models that are compared.
 
     Parameters
     ----------
     y : array of shape (n,) or (n, k)
         Classes, columns of 0 and 1, or numbers. Where each image has one class, the classes are spread evenly.
     cv
-        How many folds, fewer if the smallest class has fewer images; or a splitter of scikit-learn, or pairs of rows,
-        which are taken as they are.
+        How many folds, or fewer if the smallest class has fewer images; or a scikit-learn splitter, or pairs of rows.
     regression
         Whether `y` holds numbers, not classes.
     seed
         Decides which image falls into which fold.
     hint
-        What else a user may do who has a class with one image only, as in ``"pass validation=None"``.
+        What else a user may do whose class has only one image, such as ``"pass validation=None"``.
 
     Returns
     -------
@@ -40,7 +39,7 @@ def make_folds(
     Raises
     ------
     InputError
-        If there are not two images, or of classes not two with two images each, or if `cv` is below 2.
+        If there are fewer than two images, fewer than two classes, a class with one image, or fewer than two folds.
 
     Examples
     --------
@@ -61,29 +60,30 @@ def make_folds(
 def hold_out(
     y: NDArray[Any], share: float, *others: Any, regression: bool, seed: int | None = 0, hint: str = ""
 ) -> list[Any]:
-    """Hold a share of the images out, of every kind in proportion.
+    """Hold out a share of the images, of each class in proportion.
 
     Parameters
     ----------
     y : array of shape (n,) or (n, k)
-        Classes, columns of 0 and 1, or numbers. Each class is held out in proportion; of numbers, and of sets of
-        labels, each part of their range is.
+        Classes, columns of 0 and 1, or numbers. Numbers are held out evenly over their range, and sets of labels over
+        their order.
     share
-        Above 0 and below 1; at least one image, and of classes as many images as there are classes.
+        Above 0 and below 1. At least one image is held out, and at least as many as there are classes.
     others
-        What else has one item for each image, to be split likewise.
+        Sequences with one item for each image, to be split in the same way.
     regression, seed, hint
         As for `make_folds`.
 
     Returns
     -------
     list
-        Rows to fit to, and rows held out, arrays of int in no order; then for each of `others` the two parts of it.
+        Rows to fit to and rows held out, arrays of int in random order; then the two parts of each of `others`.
 
     Raises
     ------
     InputError
-        If there are not two images, or of classes not two with two images each, or if `share` is out of its range.
+        If there are fewer than two images, fewer than two classes, or a class with one image; or if `share` is out of
+        range.
 
     Examples
     --------
@@ -100,15 +100,15 @@ def hold_out(
     else:
         _check_rows(y)
         strata = _parts(y, max(int(min(share, 1 - share) * n), 1))
-    kinds = int(strata.max()) + 1  # train_test_split asks for a row of each in either part
+    kinds = int(strata.max()) + 1  # train_test_split wants each part to have as many rows as there are kinds
     count = min(max(ceil(share * n), kinds), n - kinds)
     return list(train_test_split(np.arange(n), *others, test_size=count, random_state=seed, stratify=strata))
 
 
 def _parts(y: NDArray[Any], count: int) -> NDArray[np.intp]:
-    """Cut numbers, or sets of labels, in their order into parts of nearly one size; give the part of each row.
+    """Sort numbers, or sets of labels, and cut them into parts of nearly equal size; return the part of each row.
 
-    `train_test_split` spreads classes only, and none of a single row.
+    `train_test_split` stratifies by classes only, and by none with a single row.
     """
     order = np.argsort(np.unique(y, axis=0, return_inverse=True)[1].ravel(), kind="stable")
     parts = np.empty(len(y), np.intp)
@@ -117,7 +117,7 @@ def _parts(y: NDArray[Any], count: int) -> NDArray[np.intp]:
 
 
 def _stratified(y: NDArray[Any], *, regression: bool) -> bool:
-    """Whether every image has one class."""
+    """Return whether every image has one class."""
     return not regression and y.ndim == 1
 
 

@@ -1,4 +1,4 @@
-"""How good is a pipeline: cross-validated scores with their uncertainty, beside what guessing would score."""
+"""How good a pipeline is: cross-validated scores with their uncertainty, beside the score of guessing."""
 
 import warnings
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ from featx.images.sources import as_sources
 
 @dataclass(frozen=True)
 class Report:
-    """Scores of a pipeline on data it was not fitted on.
+    """Scores of a pipeline on images that it was not fitted to.
 
     Examples
     --------
@@ -26,23 +26,24 @@ class Report:
     """
 
     metric: str
-    """``accuracy`` (for several labels each: of the whole row) or ``R²``."""
+    """``accuracy`` (for several labels, of the whole row) or ``R²``."""
     scores: Sequence[float]
-    """One for each fold."""
+    """The score of each fold."""
     guess: float
-    """Mean score of the most frequent label, or of the mean, on the same folds."""
+    """Mean score of always answering the most frequent label, or the mean, on the same folds."""
     images: int
+    """How many images there are."""
     seconds: float
-    """Wall time for all folds."""
+    """Wall time of all folds, in seconds."""
 
     @property
     def mean(self) -> float:
-        """Mean score over the folds."""
+        """Mean score of the folds."""
         return float(np.mean(self.scores))
 
     @property
     def error(self) -> float:
-        """Standard error of that mean: the scores' standard deviation (n - 1) by the root of their number."""
+        """Standard error of the mean score: the standard deviation (n - 1) over the root of the number of folds."""
         return standard_error(np.asarray(self.scores))
 
     def __str__(self) -> str:
@@ -52,7 +53,7 @@ class Report:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything as values that JSON can say."""
+        """Return everything as values that JSON can hold."""
         return {**asdict(self), "scores": list(self.scores), "mean": self.mean, "error": self.error}
 
 
@@ -64,18 +65,18 @@ def evaluate(
     Parameters
     ----------
     estimator
-        Typically a pipeline of a `FeatureExtractor` and a head. It is cloned, not fitted.
+        Typically a pipeline of a `FeatureExtractor` and a head. Clones of it are fitted.
     X
-        Images, as its first step takes them; any sequence or array with one item for each image.
+        Images, in any form that its first step takes: a sequence or array with one item for each image.
     y
         Labels or numbers, (n,) or (n, k).
     cv
-        Folds, fewer if the smallest class has fewer images, over which classes are spread evenly; or a splitter of
-        scikit-learn.
+        How many folds, or fewer if the smallest class has fewer images; or a scikit-learn splitter. Folds hold the same
+        share of each class.
     seed
         Decides which image falls into which fold.
     n_jobs
-        Folds at a time, as in `sklearn.model_selection.cross_validate`.
+        How many folds to fit in parallel, as in `sklearn.model_selection.cross_validate`.
 
     Returns
     -------
@@ -84,14 +85,14 @@ def evaluate(
     Raises
     ------
     ValueError
-        If there is NaN in `y`, its length is not that of `X`, there are not two images of every class (or two images at
-        all), or `cv` is below 2.
+        If `y` contains NaN or differs in length from `X`, if a class has only one image, or if there are fewer than two
+        images or two folds.
 
     Warns
     -----
     DuplicateWarning
-        If images are tested on whose content is also trained on. Looked at if a `FeatureExtractor` is part of the
-        estimator: its cache knows the content of most files.
+        If an image is in the train and the test part of a fold. Checked if a `FeatureExtractor` is part of the
+        estimator, since its cache knows the content of most files.
 
     Examples
     --------
@@ -132,13 +133,13 @@ def _warn_of_leaks(estimator: Any, X: Any, splits: Iterable[tuple[np.ndarray, np
         if isinstance(part, FeatureExtractor):
             try:
                 sources = as_sources(X, image_shape=part.image_shape, value_range=part.value_range)
-            except InputError:  # a table, of which the extractor gets one column only
+            except InputError:  # a table, of which the extractor gets only one column
                 return
             rows = leaked(sources, splits, cache=part.cache)
             if len(rows):
                 some = ", ".join(map(str, rows[:10])) + (", ..." if len(rows) > 10 else "")
                 warnings.warn(
-                    f"{len(rows)} of {len(sources)} images (rows {some}) are tested on although an image of the same "
+                    f"{len(rows)} of {len(sources)} images (rows {some}) are tested on although an image with the same "
                     "content is trained on, so the score is too good. featx.evaluation.find_duplicates lists them.",
                     DuplicateWarning,
                     stacklevel=3,

@@ -1,6 +1,7 @@
-"""Embeddings → answers.
+"""Embeddings → answers: the models that are fitted on embeddings.
 
-`make_head` gives an estimator by its name, ready for embeddings; `search_space` what is worth searching in it.
+Vectors (n, d) and targets `y` enter, fitted scikit-learn estimators leave. `make_head` makes one by name, with defaults
+that suit embeddings; `search_space` lists the settings worth searching.
 """
 
 import lazy_loader

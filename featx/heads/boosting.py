@@ -1,4 +1,4 @@
-"""XGBoost with scikit-learn's habits, on a GPU where there is one. Apart, since XGBoost takes time to import."""
+"""XGBoost that behaves like scikit-learn, on a GPU where there is one."""
 
 import json
 from collections.abc import Iterator
@@ -19,19 +19,19 @@ from featx.heads.checks import labels_of, one_class
 class XGBoostHead(XGBClassifier):
     """XGBoost's classifier, for labels of any type.
 
-    `xgboost.XGBClassifier` takes the classes 0 to n-1 only, and writes over its own `objective`; this one
-    keeps scikit-learn's habits. With ``device=None`` trees are grown on a GPU where XGBoost sees one, and predict on
-    the CPU, where the data are. Everything else, parameters included, is `XGBClassifier`'s.
+    `xgboost.XGBClassifier` takes only the classes 0 to n-1, and overwrites its own `objective`; this one takes any
+    labels and leaves its parameters alone. With ``device=None`` it grows trees on a GPU where XGBoost sees one, and
+    predicts on the CPU, where the embeddings are. Everything else, parameters included, is `XGBClassifier`'s.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels; for multi-label targets ``[0, 1]``.
+        The labels, sorted; for multi-label targets ``[0, 1]``.
 
     Examples
     --------
     >>> X = [[0.0], [0.1], [0.9], [1.0]]
-    >>> head = XGBoostHead(n_estimators=10, min_child_weight=0).fit(X, ["cat", "cat", "dog", "dog"])
+    >>> head = XGBoostHead(n_estimators=10, min_child_weight=0, n_jobs=1).fit(X, ["cat", "cat", "dog", "dog"])
     >>> [str(label) for label in head.predict([[0.05], [0.95]])]
     ['cat', 'dog']
     """
@@ -44,7 +44,7 @@ class XGBoostHead(XGBClassifier):
         Raises
         ------
         ValueError
-            If there is NaN in `y`, its length is not that of `X`, or there is one class only.
+            If `y` contains NaN, differs in length from `X`, or holds only one class.
         """
         y = labels_of(y)
         check_consistent_length(X, y)
@@ -76,20 +76,21 @@ class XGBoostHead(XGBClassifier):
 
 
 class XGBoostRegressorHead(XGBRegressor):
-    """XGBoost's regressor, which with ``device=None`` grows its trees on a GPU where XGBoost sees one.
+    """XGBoost's regressor, on a GPU where there is one.
 
-    It predicts on the CPU, where the data are. Everything else, parameters included, is `XGBRegressor`'s.
+    With ``device=None`` it grows trees on a GPU where XGBoost sees one, and predicts on the CPU, where the embeddings
+    are. Everything else, parameters included, is `XGBRegressor`'s.
 
     Examples
     --------
     >>> X = [[0.0], [0.1], [0.9], [1.0]]
-    >>> head = XGBoostRegressorHead(n_estimators=50, min_child_weight=0).fit(X, [1, 1, 5, 5])
+    >>> head = XGBoostRegressorHead(n_estimators=50, min_child_weight=0, n_jobs=1).fit(X, [1, 1, 5, 5])
     >>> head.predict([[0.05], [0.95]]).round(1).tolist()
     [1.0, 5.0]
     """
 
     def fit(self, X: Any, y: Any, **fit_params: Any) -> Self:
-        """Fit to `X` (n, d) and numbers `y` (n,) or (n, n_outputs); the rest is as for `XGBRegressor.fit`."""
+        """Fit to `X` (n, d) and numbers `y` (n,) or (n, n_outputs); the rest goes to `XGBRegressor.fit`."""
         with _on_fastest(self):
             super().fit(X, y, **fit_params)
         return self
@@ -97,7 +98,7 @@ class XGBoostRegressorHead(XGBRegressor):
 
 @contextmanager
 def _on_fastest(estimator: XGBModel) -> Iterator[None]:
-    """Let an estimator whose user named no device fit on the fastest one, and predict on the CPU."""
+    """Fit on the fastest device unless the user named one, and predict on the CPU."""
     given = estimator.device
     estimator.device = given or _fastest()
     try:
@@ -110,7 +111,7 @@ def _on_fastest(estimator: XGBModel) -> Iterator[None]:
 
 @cache
 def _fastest() -> str:
-    """Give ``"cuda:0"`` where XGBoost sees a GPU: asked to train on one, it goes back to the CPU where it does not."""
+    """Return ``"cuda:0"`` where XGBoost sees a GPU: asked to train on one, it falls back to the CPU without one."""
     if not xgboost.build_info()["USE_CUDA"]:
         return "cpu"
     with xgboost.config_context(verbosity=0):
@@ -122,7 +123,7 @@ def _encode(y: Any, labels: NDArray[Any]) -> NDArray[np.intp]:
     strange = np.setdiff1d(y, labels)
     if len(strange):
         raise InputError(
-            f"eval_set holds labels that y does not: {', '.join(map(repr, strange.tolist()))}. "
-            f"Remove those rows, or add such rows to y."
+            f"eval_set has labels that are not in y: {', '.join(map(repr, strange.tolist()))}. "
+            "Remove those rows, or add images of those classes to y."
         )
     return np.asarray(np.searchsorted(labels, y))

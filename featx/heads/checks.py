@@ -1,4 +1,4 @@
-"""What ``y`` may be, and what is said where it is not."""
+"""Checking ``y``: labels and numbers, and the error messages about them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,14 +12,14 @@ from featx.errors import InputError
 
 
 def given(y: Any) -> NDArray[Any]:
-    """Give a `y` as an array, once every image has something in it.
+    """Check that `y` has something for every image; return it as an array.
 
-    NumPy makes a word of a NaN among words, and of a number: ``np.asarray(["cat", nan])`` has a class ``'nan'``.
+    NumPy turns a NaN or a number among strings into a string: ``np.asarray(["cat", nan])`` has a class ``'nan'``.
 
     Raises
     ------
     InputError
-        If `y` is None or a single value, an image has no target, or words stand beside numbers.
+        If `y` is None or a single value, an image has no target, or `y` mixes strings and numbers.
     """
     if y is None:
         raise InputError(
@@ -36,7 +36,7 @@ def given(y: Any) -> NDArray[Any]:
         kinds = {isinstance(value, str) for value in values[~missing].flat}
         if len(kinds) > 1:
             raise InputError(
-                "y holds words and numbers. Give labels of one type, such as [str(label) for label in y]."
+                "y mixes strings and numbers. Give labels of one type, such as [str(label) for label in y]."
             )
     else:
         return array
@@ -44,25 +44,25 @@ def given(y: Any) -> NDArray[Any]:
     if rows:
         others = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
         raise InputError(
-            f"Input y contains NaN or None, in row {rows[0]}{others}. Leave out the images that have no target."
+            f"Input y contains NaN or None in row {rows[0]}{others}. Leave out the images that have no target."
         )
     return array
 
 
 def _is_missing(value: Any) -> bool:
     try:
-        return value is None or bool(value != value)  # noqa: PLR0124 - only what is missing differs from itself
-    except TypeError:  # pandas' NA answers nothing
+        return value is None or bool(value != value)  # noqa: PLR0124 - NaN differs from itself
+    except TypeError:  # pandas.NA has no truth value
         return True
 
 
 def labels_of(y: Any) -> NDArray[Any]:
-    """Check labels; give them as (n,), or multi-label ones as (n, n_labels).
+    """Check labels; return them as (n,), or multi-label ones as (n, n_labels).
 
     Raises
     ------
     ValueError
-        If `y` is None, an image has no label, they are of several types, or numbers that are no classes.
+        If `y` is None, an image has no label, strings and numbers are mixed, or `y` holds continuous numbers.
     """
     y = given(y)
     y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
@@ -71,12 +71,12 @@ def labels_of(y: Any) -> NDArray[Any]:
 
 
 def numbers_of(y: Any) -> NDArray[np.float64]:
-    """Check numbers; give them as (n,) or (n, n_targets), float64.
+    """Check numbers; return them as (n,) or (n, n_targets), float64.
 
     Raises
     ------
     ValueError
-        If `y` is None, an image has no number, or some are words or infinite.
+        If `y` is None, an image has no number, or some are strings or infinite.
     """
     y = given(y)
     if y.dtype.kind in "OU":
@@ -88,19 +88,19 @@ def numbers_of(y: Any) -> NDArray[np.float64]:
 
 
 def check_members(y: NDArray[Any], hint: str = "") -> int:
-    """Return how many images the smallest class has; refuse one that cannot be both learned from and judged by.
+    """Check that each class has two images, to learn from one and judge by the other; return the least number.
 
     Parameters
     ----------
     y : array of shape (n,)
         Labels.
     hint
-        What else a user may do, as in ``"pass validation=None"``.
+        What else the user may do, such as ``"pass validation=None"``.
 
     Raises
     ------
     InputError
-        If there is one class only, or a class with one image only.
+        If there is only one class, or a class has only one image.
     """
     labels, counts = np.unique(y, return_counts=True)
     names = labels.tolist()
@@ -117,13 +117,13 @@ def check_members(y: NDArray[Any], hint: str = "") -> int:
         if labels.dtype.kind in "iu":
             others.append("if y holds counts, take an estimator for numbers, such as the head 'ridge'")
         raise InputError(
-            f"The least populated {which}, which is too few to learn from some images of a class and be judged by "
-            f"others. Give two images or more of each class{''.join(f', or {other}' for other in others)}."
+            f"The least populated {which}, which is too few: it takes one image to learn from and one to judge by. "
+            f"Give two images or more of each class{''.join(f', or {other}' for other in others)}."
         )
     return int(counts.min())
 
 
 def one_class(names: Sequence[Any]) -> str:
-    """Say that a list of classes, at most one, is not enough."""
+    """Return the message for a `y` with one class or none."""
     held = f"one class only: {names[0]!r}" if names else "none"
-    return f"Two classes or more are needed, but y holds {held}. Give images of another class, too."
+    return f"Two classes or more are needed, but y holds {held}. Add images of another class."

@@ -1,4 +1,4 @@
-"""Folds inside a head: the rows of each class dealt to them in turn, whatever the sizes of the classes."""
+"""The folds on which a head chooses its own settings."""
 
 from collections.abc import Iterator
 from numbers import Integral
@@ -11,32 +11,32 @@ from sklearn.model_selection import check_cv
 from featx.errors import InputError
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
-"""Numbers of the rows to fit to, and of those to judge by."""
+"""The rows to fit to, and the rows to judge by."""
 
 
 def check_count(cv: int) -> int:
-    """Return a number of folds; refuse one that leaves nothing to compare."""
+    """Check a number of folds: two or more."""
     if cv < 2:
         raise InputError(f"cv={cv!r} leaves nothing to compare. Give 2 folds or more, or a splitter.")
     return int(cv)
 
 
 def inner_folds(X: NDArray[Any], y: NDArray[Any], cv: Any) -> list[Fold]:
-    """Split the rows that a head was given, to choose its settings by.
+    """Split the rows that a head is fitted to.
 
     Parameters
     ----------
     X : array of shape (n, d)
-        Read by splitters only.
+        Only a splitter reads them.
     y : array of shape (n,) or (n, n_labels)
         Classes, or which labels each row has.
     cv
-        How many folds, or a splitter of scikit-learn, which is taken as it is.
+        How many folds, or a scikit-learn splitter.
 
     Raises
     ------
     InputError
-        If there is one fold or none.
+        If `cv` is a number below 2.
     """
     return list(deal(y, check_count(int(cv))) if isinstance(cv, Integral) else check_cv(cv).split(X, y))
 
@@ -44,8 +44,8 @@ def inner_folds(X: NDArray[Any], y: NDArray[Any], cv: Any) -> list[Fold]:
 def deal(y: NDArray[Any], count: int) -> Iterator[Fold]:
     """Deal the rows of each class to the folds in turn.
 
-    `StratifiedKFold` warns of classes smaller than the number of folds, or refuses them. Here every row that is
-    judged has another of its class to learn from: the only row of a class is always learned from.
+    `StratifiedKFold` warns about classes with fewer rows than folds, or refuses them. Here every row that is judged
+    has another of its class to learn from, and the only row of a class is always learned from.
     """
     _, group, sizes = np.unique(y, axis=0 if y.ndim == 2 else None, return_inverse=True, return_counts=True)
     fold = np.empty(len(y), dtype=int)

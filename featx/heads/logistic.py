@@ -1,4 +1,4 @@
-"""Logistic regression for embeddings: scaled, its strength chosen by cross-validation."""
+"""Logistic regression for embeddings, which chooses its own penalty."""
 
 import warnings
 from collections.abc import Sequence
@@ -24,38 +24,38 @@ from featx.heads.targets import classes_in
 
 
 class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
-    """Logistic regression on scaled embeddings, its strength chosen by cross-validation.
+    """Logistic regression on standardised embeddings, with the penalty chosen by cross-validation.
 
-    Columns are standardised; fewer images than columns are rotated into the space they span, which is the
-    same problem with as many columns as images; of the strengths the one whose held-out log loss is lowest is
-    taken, each started from the solution for the one before. What comes out is one linear map of the embeddings.
+    The strength with the lowest held-out log loss is taken. Where there are fewer images than columns, they are first
+    rotated into the space they span: the same problem with as many columns as images. The result is one linear map of
+    the embeddings as they are.
 
     Parameters
     ----------
     Cs
         Inverse strengths of the L2 penalty to choose from, or how many between 1e-4 and 1e2.
     cv
-        How many folds, or a splitter. A number deals the images of each class out in turn, so a class may
-        have fewer images than there are folds; some folds then do without it.
+        How many folds, or a scikit-learn splitter. With a number, the images of each class are dealt to the folds in
+        turn, so a class may have fewer images than there are folds.
     class_weight
         As in `sklearn.linear_model.LogisticRegression`: None, ``"balanced"`` or a weight for each label.
     tol, max_iter
-        When the solver stops: at this gradient, or after so many steps for each `C`.
+        The solver stops at this gradient, or after this many steps for each `C`.
     n_jobs
-        How many folds to fit at a time, each on one core.
+        How many folds to fit in parallel, each on one core.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels; for multi-label targets, the numbers of their columns.
     coef_ : ndarray of shape (n_classes, d), or (1, d) for two classes
-        Weights of the embedding's columns.
+        Weights of the columns of the embeddings.
     intercept_ : ndarray of shape (n_classes,), or (1,) for two classes
-        Their intercepts.
+        What is added to the weighted sums.
     C_ : ndarray of shape (1,), or (n_labels,) for multi-label targets
-        The strength chosen; NaN for a label that all images have, or none.
+        The inverse strength chosen; NaN for a label that every image has, or no image.
     n_iter_ : int
-        The steps the solver took for that; for multi-label targets the most for one label.
+        Steps the solver took for it; for multi-label targets, the most for any label.
 
     Examples
     --------
@@ -91,12 +91,12 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         X : array of shape (n, d)
             Embeddings. float32 stays float32, which is quicker, unless the solver does not converge in it.
         y : array of shape (n,), or of shape (n, n_labels) with 0 and 1
-            Classes of any type, or which labels each image has.
+            Classes of any type, or for several labels 1 where an image has one.
 
         Raises
         ------
         ValueError
-            If there is NaN in `X` or `y`, their lengths differ, there is one class only, or `Cs` or `cv` is of no use.
+            If `X` or `y` contains NaN, their lengths differ, there is only one class, or `Cs` or `cv` cannot be used.
 
         Warns
         -----
@@ -110,7 +110,7 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         scaler = StandardScaler().fit(X)
         folds = inner_folds(X, y, self.cv)
 
-        # NumPy and SciPy each bring an OpenBLAS with threads of its own. The solver calls them in turn, and
+        # NumPy and SciPy each bring an OpenBLAS with its own threads. The solver calls them in turn, and
         # the idle threads of one keep the cores from the other (docs/heads.md has figures).
         with threadpool_limits(1, user_api="blas"), ignore_flags():
             Z, basis = _row_space(scaler.transform(X))
@@ -122,13 +122,12 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             intercept = intercept - coef @ scaler.mean_
         if not converged.all():
             warnings.warn(
-                f"The logistic head stopped before it had converged, in float64, too: after max_iter={self.max_iter} "
-                f"steps, or because tol={self.tol} asks for more digits than there are. Its answers may be less exact. "
-                "Give more steps, a greater tol, or smaller Cs.",
+                f"The logistic head did not converge, not even in float64: max_iter={self.max_iter} steps did not "
+                f"reach tol={self.tol}. Its answers may be inexact. Give more steps, a larger tol, or smaller Cs.",
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        # the weights of columns of 1e-39 are too large for float32
+        # weights of columns around 1e-39 overflow float32
         fits_in = max(np.abs(coef).max(), np.abs(intercept).max()) <= np.finfo(X.dtype).max
         dtype = X.dtype if fits_in else np.float64
         self.coef_, self.intercept_ = coef.astype(dtype), intercept.astype(dtype)
@@ -140,10 +139,10 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
     def _fit_target(
         self, Z: NDArray[Any], y: NDArray[Any], folds: Sequence[Fold], Cs: NDArray[Any]
     ) -> tuple[NDArray[Any], ...]:
-        """Coefficients, intercepts, `C`, steps, and whether the solver converged, of one target in the space of `Z`."""
+        """Fit one target in the space of `Z`; return coefficients, intercepts, `C`, steps, and whether it converged."""
         n, d = Z.shape
         if self.multilabel_ and y.min() == y.max():
-            # One value cannot be told from another; its odds are those of n sightings and half a miss.
+            # there is nothing to learn; the odds are those of n sightings and half a miss
             odds = np.log(2 * n + 1) * (1 if y[0] else -1)
             return np.zeros((1, d)), np.array([odds]), np.array([np.nan]), np.array([0]), np.array([True])
         model = LogisticRegression(class_weight=self.class_weight, tol=self.tol, max_iter=self.max_iter)
@@ -155,7 +154,7 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         return model.coef_, model.intercept_, np.array([model.C]), model.n_iter_, np.array([good])
 
     def decision_function(self, X: Any) -> NDArray[Any]:
-        """Scores (n,) of the second of two classes, or (n, n_classes or n_labels)."""
+        """Return scores: (n,) for the second of two classes, else (n, n_classes) or (n, n_labels)."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         with ignore_flags():
@@ -163,7 +162,7 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         return scores if self.multilabel_ or len(self.coef_) > 1 else scores.ravel()
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
-        """Probabilities (n, n_classes), whose rows sum to 1; or (n, n_labels), each label by itself."""
+        """Return probabilities: (n, n_classes), whose rows sum to 1, or (n, n_labels), each label by itself."""
         scores = self.decision_function(X)
         if self.multilabel_:
             return np.asarray(expit(scores))
@@ -172,7 +171,7 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         )
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Classes (n,), or labels (n, n_labels) of 0 and 1."""
+        """Return classes (n,), or labels (n, n_labels) of 0 and 1."""
         scores = self.decision_function(X)
         if self.multilabel_:
             return (scores > 0).astype(np.int64)
@@ -187,7 +186,7 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
 
 
 def _row_space(Z: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Rows `Z` (n, d), turned to have n columns if n < d, and the basis (d, n): ``Z = rows @ basis.T``.
+    """Rotate rows `Z` (n, d) to have n columns if n < d; return them and the basis (d, n): ``Z = rows @ basis.T``.
 
     The penalty keeps the weights in the space that the rows span, so the solution is the same.
     """

@@ -1,4 +1,4 @@
-"""The named heads: plain scikit-learn and XGBoost estimators, with defaults that suit embeddings."""
+"""Heads by name: scikit-learn and XGBoost estimators with defaults that suit embeddings."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,7 +20,7 @@ class _Head:
     kind: str
     """The class."""
     scaled: bool
-    """Whether `SteadyScaler` goes before it, in a pipeline."""
+    """Whether a `SteadyScaler` stands before it, in a pipeline."""
     defaults: dict[str, Any]
     """Parameters that suit embeddings better than the class's own; docs/heads.md has the measurements."""
     space: dict[str, list[Any]]
@@ -91,7 +91,7 @@ def make_head(name: str, **params: Any) -> Any:
         ``"logistic"``, ``"xgboost"``, ``"svm"``, ``"knn"`` or ``"ridge-classifier"`` for classes; ``"ridge"`` or
         ``"xgboost-regressor"`` for numbers.
     params
-        Parameters of the estimator, over featx's defaults. Where the head is a pipeline with a scaler, they
+        Parameters of the estimator; they override featx's defaults. Where the head is a pipeline with a scaler, they
         go to its last step.
 
     Returns
@@ -103,7 +103,7 @@ def make_head(name: str, **params: Any) -> Any:
     Raises
     ------
     UnknownNameError
-        If there is no such head.
+        If no head has that name.
 
     Examples
     --------
@@ -123,17 +123,17 @@ def search_space(name: str, step: str = "") -> dict[str, list[Any]]:
     name
         The head's name, as for `make_head`.
     step
-        The name of the head's step, where it stands in a pipeline.
+        The name of the head's step, if it is part of a pipeline.
 
     Returns
     -------
     dict of lists
-        Parameter name to values. `logistic` and the ridges choose the strength of their penalty themselves.
+        Values for each parameter. `logistic` and the ridge heads choose the strength of their penalty themselves.
 
     Raises
     ------
     UnknownNameError
-        If there is no such head.
+        If no head has that name.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Logistic regressions of rising strength, each started from the one before, and how they do on rows held out."""
+"""Fitting logistic regression for one penalty after another, and measuring each on held-out rows."""
 
 import warnings
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from featx.heads.inner_folds import Fold
 
 
 def strengths(Cs: Any) -> NDArray[Any]:
-    """Return the strengths to choose from, of a list of them or of how many there are to be."""
+    """Return the inverse strengths to choose from, given as a list or as how many."""
     try:
         values = np.logspace(-4, 2, Cs) if isinstance(Cs, Integral) else np.asarray(Cs, np.float64)
     except (TypeError, ValueError):
@@ -33,11 +33,11 @@ def strengths(Cs: Any) -> NDArray[Any]:
 def path(
     model: LogisticRegression, Cs: NDArray[Any], Z: NDArray[Any], y: NDArray[Any]
 ) -> Iterator[tuple[LogisticRegression, bool]]:
-    """Fit for each strength, started from the solution for the one before; it is always the same model.
+    """Fit for each strength, starting from the solution for the one before; yield the same model each time.
 
-    `LogisticRegressionCV` does so too, but in float64 whatever it is given, which takes longer. Here float64 comes
-    second: the solver's line search fails where a step changes the loss by less than float32 can tell, and where that
-    is depends on the order in which a processor's BLAS sums.
+    `LogisticRegressionCV` does so too, but always in float64, which takes longer. Here float64 is the fallback: the
+    solver's line search fails where a step changes the loss by less than float32 resolves, and where that happens
+    depends on the order in which a processor's BLAS sums.
     """
     model = clone(model).set_params(warm_start=True)
     for C in Cs:
@@ -49,7 +49,7 @@ def path(
 
 
 def converges(model: LogisticRegression, Z: NDArray[Any], y: NDArray[Any]) -> bool:
-    """Fit a model, and tell whether its solver converged, which it says by a warning only."""
+    """Fit a model, and return whether its solver converged, which only a warning tells."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         model.fit(Z, y)
@@ -62,13 +62,13 @@ def converges(model: LogisticRegression, Z: NDArray[Any], y: NDArray[Any]) -> bo
 def losses(
     model: LogisticRegression, Cs: NDArray[Any], Z: NDArray[Any], y: NDArray[Any], fold: Fold
 ) -> tuple[list[float], bool]:
-    """Log loss on the test rows for each strength, and whether the solver converged for all of them."""
+    """Return the log loss on the test rows for each strength, and whether the solver always converged."""
     train, test = fold
-    if len(np.unique(y[train])) < 2:  # tells the strengths not apart
+    if len(np.unique(y[train])) < 2:  # all strengths do equally well
         return [0.0] * len(Cs), True
     classes, Z_test = np.unique(y), Z[test]
     found, good = [], True
-    with ignore_flags():  # once more, for workers
+    with ignore_flags():  # the context of the caller does not reach workers
         for fitted, converged in path(model, Cs, Z[train], y[train]):
             proba = np.zeros((len(test), len(classes)), Z.dtype)
             proba[:, np.searchsorted(classes, fitted.classes_)] = fitted.predict_proba(Z_test)

@@ -1,4 +1,4 @@
-"""Scaling the columns of embeddings, among which some hardly ever move."""
+"""Standardising columns, without blowing up those that hardly vary."""
 
 from typing import Any, Self
 
@@ -6,15 +6,16 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 FLOOR = 0.1
-"""The least that a column is divided by, as a share of the mean deviation of all columns."""
+"""A column is divided by at least this share of the mean standard deviation of all columns."""
 
 
 class SteadyScaler(StandardScaler):  # type: ignore[misc] # scikit-learn has no types
-    """scikit-learn's `StandardScaler`, but for columns that hardly move, which it leaves small.
+    """Standardise columns, but leave those that hardly vary small.
 
-    After a ReLU many columns are 0 for nearly every image. Divided by its own tiny deviation, such a column is
-    thousands for the one new image where it does move, and throws a regression off. Here no column is divided by less
-    than a tenth of the mean deviation. Parameters and attributes are those of `StandardScaler`.
+    After a ReLU many columns are 0 for nearly every image. Divided by its own tiny standard deviation, such a column
+    is in the thousands for the one new image where it is not 0, and throws a regression off. Here no column is divided
+    by less than a tenth of the mean standard deviation. Parameters and attributes are those of scikit-learn's
+    `StandardScaler`.
 
     Examples
     --------
@@ -26,7 +27,7 @@ class SteadyScaler(StandardScaler):  # type: ignore[misc] # scikit-learn has no 
     """
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Find the mean of each column, and what to divide it by.
+        """Compute the mean of each column, and what to divide it by.
 
         Parameters
         ----------
@@ -40,7 +41,7 @@ class SteadyScaler(StandardScaler):  # type: ignore[misc] # scikit-learn has no 
         super().fit(X, y, sample_weight)
         self.scale_: Any
         if self.with_std:
-            moving = self.var_ > 0  # a column that never moves is divided by 1, as ever
+            moving = self.var_ > 0  # a constant column is divided by 1, as in StandardScaler
             if moving.any():
                 deviations = np.sqrt(self.var_[moving])
                 self.scale_ = np.maximum(self.scale_, FLOOR * deviations.mean())

@@ -1,4 +1,4 @@
-"""Selecting columns of embeddings: those that a linear model of all depths together finds relevant."""
+"""Selecting the columns of embeddings that matter for a target."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -27,39 +27,38 @@ _ACTIVATIONS: dict[str, tuple[Callable[[NDArray[Any]], NDArray[Any]], float]] = 
     "sigmoid": (expit, 0.25),
     "softmax": (partial(softmax, axis=1), 0.5),
 }
-"""Each with the most that it grows with a score (of softmax: Böhning, Ann. Inst. Statist. Math. 1992)."""
+"""Each activation with its greatest slope (for softmax: Böhning, Ann. Inst. Statist. Math. 1992)."""
 
 
 class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     """Keep the most relevant columns, and choose by cross-validation how many.
 
-    The features of every depth of a network are many, and those that help are spread over the depths. A linear
-    model of all columns is fitted under a penalty on the length of each column's weights (the group lasso), which
-    leaves long weights to few columns only. That length is a column's relevance; the columns are kept in its order.
-    Then any head can be fitted to them.
+    All depths of a network together have many columns, and the useful ones are spread over the depths. A linear model
+    of all columns is fitted under a penalty on the length of each column's weights (the group lasso), which leaves long
+    weights to few columns. That length is a column's relevance, and the most relevant columns are kept, for any head.
 
     Parameters
     ----------
     fraction
         Share of the columns to keep, above 0 and up to 1; or several to choose from.
     strength
-        Of the penalty: a share of the one at which no column has any weight. Little depends on it, as it is the
-        order of the columns that counts.
+        Strength of the penalty, as a share of the one at which no column has any weight. It matters little, since
+        only the order of the columns counts.
     cv
-        Into how many folds the images are dealt to compare several fractions. In each, relevance comes from the
-        other folds, and ridge regression of the kept columns is judged by its squared error.
+        How many folds, to compare several fractions. In each, the relevance comes from the other folds, and ridge
+        regression on the kept columns is judged by its squared error.
     regression
         Whether `y` holds numbers, not classes.
 
     Attributes
     ----------
     relevance_ : ndarray of shape (d,)
-        Of each column.
+        Relevance of each column, 0 or more.
     fraction_ : float
         The fraction chosen.
     errors_ : dict
-        For each of several fractions the mean squared error of the target, held out; of classes as columns
-        of 0 and 1.
+        Held-out mean squared error for each of several fractions; classes count as columns of 0 and 1. Not there
+        where `fraction` is one number.
     n_features_in_ : int
         Columns seen in `fit`.
 
@@ -76,10 +75,10 @@ class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc] # s
     >>> from sklearn.pipeline import make_pipeline
     >>> from featx import make_head
     >>> X, y = load_digits(return_X_y=True)
-    >>> noisy = np.hstack([X, np.random.default_rng(0).normal(size=(len(X), 936))])
-    >>> pipe = make_pipeline(RelevanceSelector([0.05, 0.2, 1.0]), make_head("svm")).fit(noisy[:600], y[:600])
-    >>> pipe[0].fraction_, bool(pipe[0].get_support()[:64].sum() > 40)  # of 50 columns in all
-    (0.05, True)
+    >>> noisy = np.hstack([X, np.random.default_rng(0).normal(size=(len(X), 436))])
+    >>> pipe = make_pipeline(RelevanceSelector([0.1, 1.0]), make_head("svm")).fit(noisy[:600], y[:600])
+    >>> pipe[0].fraction_, bool(pipe[0].get_support()[:64].sum() > 40)  # of the 50 columns kept
+    (0.1, True)
     >>> bool(pipe.score(noisy[600:], y[600:]) > pipe[1:].fit(noisy[:600], y[:600]).score(noisy[600:], y[600:]) + 0.03)
     True
     """
@@ -98,7 +97,7 @@ class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc] # s
         self.regression = regression
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Find the relevance of each column, and how many to keep.
+        """Compute the relevance of each column, and choose how many to keep.
 
         Parameters
         ----------
@@ -110,7 +109,7 @@ class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc] # s
         Raises
         ------
         ValueError
-            If there is NaN in `X` or `y`, their lengths differ, or there is one class only.
+            If `X` or `y` contains NaN, their lengths differ, or there is only one class.
         """
         fractions = sorted(map(float, np.atleast_1d(self.fraction)))
         if not fractions or fractions[0] <= 0 or fractions[-1] > 1:
@@ -135,7 +134,7 @@ class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc] # s
     def _compare(
         self, X: NDArray[Any], truth: NDArray[Any], target: Target, fractions: Sequence[float]
     ) -> dict[float, float]:
-        """Give the squared error of each fraction on images that had no part in it."""
+        """Return the mean squared error of each fraction on held-out rows."""
         errors: dict[float, list[float]] = {fraction: [] for fraction in fractions}
         for train, test in KFold(min(check_count(self.cv), len(X)), shuffle=True, random_state=0).split(X):
             scaler = SteadyScaler().fit(X[train])
@@ -166,12 +165,12 @@ def _count(fraction: float, columns: int) -> int:
 
 
 def relevance(Z: NDArray[Any], truth: NDArray[Any], target: Target, strength: float) -> NDArray[Any]:
-    """Length of each column's weights in a linear model under a group lasso, just before the penalty shortens it.
+    """Return the length of each column's weights under a group lasso, just before the penalty shortens it.
 
-    With the loss f of the model's weights W (d, k), averaged over the images, the penalised model minimises
-    f(W) + s * sum of the lengths of W's rows. A step of FISTA moves W down the gradient of f and then shortens every
-    row by s times the step. The lengths before that also order the columns whose weights end up as 0, by how near
-    they came to being used.
+    With the loss f of the weights W (d, k), averaged over the images, the penalised model minimises f(W) + s * the sum
+    of the lengths of W's rows. A step of FISTA moves W down the gradient of f and then shortens every row by s times
+    the step size. The lengths before that also rank the columns whose weights end up as 0: by how nearly they were
+    used.
 
     Parameters
     ----------
@@ -180,9 +179,9 @@ def relevance(Z: NDArray[Any], truth: NDArray[Any], target: Target, strength: fl
     truth
         `target.encode(y)`, (n, k).
     target
-        Says which loss: the squared error, or the cross-entropy.
+        Decides the loss: squared error or cross-entropy.
     strength
-        s, as a share of the one at which all weights are 0.
+        s, as a share of the value at which all weights are 0.
 
     Returns
     -------
@@ -193,7 +192,9 @@ def relevance(Z: NDArray[Any], truth: NDArray[Any], target: Target, strength: fl
     activate, curvature = _ACTIVATIONS[target.activation]
     base = truth.mean(axis=0)
     intercept = _scores_of(base, target.activation)
-    least = np.linalg.norm(Z.T @ (base - truth), axis=1).max() / n  # the penalty that lets all weights be 0
+    least = (
+        np.linalg.norm(Z.T @ (base - truth), axis=1).max() / n
+    )  # the least penalty that keeps all weights at 0
     rate = n / (curvature * _largest_eigenvalue(Z))
     cut = float(rate * strength * least)
 
@@ -211,7 +212,7 @@ def relevance(Z: NDArray[Any], truth: NDArray[Any], target: Target, strength: fl
 
 
 def _scores_of(base: NDArray[Any], activation: str) -> NDArray[Any]:
-    """Give the scores that every image has while no column has any weight."""
+    """Return the scores that every image has while no column has any weight."""
     if activation == "linear":
         return base
     inside = base.clip(1e-6, 1 - 1e-6)
@@ -219,7 +220,7 @@ def _scores_of(base: NDArray[Any], activation: str) -> NDArray[Any]:
 
 
 def _largest_eigenvalue(Z: NDArray[Any]) -> float:
-    """Of Z.T @ Z, from above: by power iteration, and a twentieth more, since that comes from below."""
+    """Bound the largest eigenvalue of Z.T @ Z by power iteration, plus a twentieth, since that comes from below."""
     vector = np.random.default_rng(0).normal(size=(Z.shape[1],)).astype(Z.dtype)
     for _ in range(20):
         image = Z.T @ (Z @ vector)

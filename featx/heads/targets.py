@@ -1,4 +1,4 @@
-"""Targets: what the kind of ``y`` asks of a network's last layer, of its loss, and of its answers.
+"""What kind of target ``y`` is, and which activation, loss and answers follow from it.
 
 ============== ============================================ ========== ==========================================
 kind           ``y``                                        activation loss of a score s and a target t
@@ -10,8 +10,8 @@ kind           ``y``                                        activation loss of a
 ``number``     any other numbers                            linear     (t - s)^2, the mean over the columns
 ============== ============================================ ========== ==========================================
 
-The network gives scores; the activation is applied by `Target.decode` and `Target.probabilities`. The cross-entropy
-of a share is smallest at its expectation (Papke & Wooldridge, J. Appl. Econometrics 1996).
+The network outputs scores; `Target.decode` and `Target.probabilities` apply the activation. The cross-entropy of a
+share is smallest at its expectation (Papke & Wooldridge, J. Appl. Econometrics 1996).
 """
 
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ from sklearn.utils import compute_sample_weight
 from featx.errors import InputError
 from featx.heads.checks import labels_of, numbers_of, one_class
 
-_EDGE = 0.01  # a share nearer to 0 or 1 counts as this far away where its logit is needed, which has no value there
+_EDGE = 0.01  # shares are kept this far from 0 and 1 where their logit is needed, which is infinite there
 
 
 @dataclass(frozen=True)
 class Target:
-    """What was found in a ``y``.
+    """What a ``y`` holds, and how to encode it, weigh it and decode answers to it.
 
     Examples
     --------
@@ -43,17 +43,17 @@ class Target:
     """
 
     kind: str
-    """A name of the table above."""
+    """``binary``, ``multiclass``, ``multilabel``, ``share`` or ``number``."""
     columns: int
-    """Scores for each image."""
+    """How many scores each image gets."""
     classes: NDArray[Any] | None = None
-    """The labels, sorted; for multi-label targets the numbers of their columns; None for numbers."""
+    """The labels, sorted; for multi-label targets the numbers of the columns; None for numbers."""
     flat: bool = True
     """Whether ``y`` has one axis."""
     centre: NDArray[Any] | float = 0.0
-    """Of numbers: what is taken away from them,"""
+    """What is subtracted from numbers to encode them, so that their mean is 0."""
     spread: NDArray[Any] | float = 1.0
-    """and what they are then divided by, so that the network sees mean 0 and deviation 1."""
+    """What centred numbers are divided by to encode them, so that their standard deviation is 1."""
 
     @property
     def activation(self) -> str:
@@ -61,7 +61,7 @@ class Target:
         return {"multiclass": "softmax", "number": "linear"}.get(self.kind, "sigmoid")
 
     def encode(self, y: Any) -> NDArray[np.float32]:
-        """Give what the network is to say: (n, columns), float32."""
+        """Turn `y` into what the network should output: (n, columns), float32."""
         y = np.asarray(y)
         if self.kind in ("binary", "multiclass"):
             codes = np.searchsorted(np.asarray(self.classes), y)
@@ -69,12 +69,12 @@ class Target:
         return np.asarray((y.reshape(len(y), -1) - self.centre) / self.spread, np.float32)
 
     def smooth(self, encoded: NDArray[np.float32], amount: float) -> NDArray[np.float32]:
-        """Mix the targets of classes with an even guess (label smoothing: Szegedy et al., CVPR 2016)."""
+        """Mix encoded classes with an even guess (label smoothing: Szegedy et al., CVPR 2016)."""
         guess = 1 / self.columns if self.kind == "multiclass" else 0.5
         return np.asarray(encoded * (1 - amount) + guess * amount, np.float32)
 
     def losses(self, encoded: Any, scores: Any, xp: ModuleType = np) -> Any:
-        """Loss of each score, (n, columns), or for ``multiclass`` of each image, (n, 1); the table has the formulae.
+        """Return the loss of each score, (n, columns), or for ``multiclass`` of each image, (n, 1).
 
         Parameters
         ----------
@@ -92,15 +92,15 @@ class Target:
         return total - xp.sum(encoded * scores, axis=-1, keepdims=True)
 
     def weights(self, y: Any, class_weight: Any) -> NDArray[np.float32]:
-        """Weigh each image, (n, 1), or for multi-label targets each of its labels, (n, columns).
+        """Return a weight for each image, (n, 1), or for multi-label targets for each of its labels, (n, columns).
 
         Parameters
         ----------
         y
-            As it was given.
+            The targets, not encoded.
         class_weight
-            None, ``"balanced"`` or a weight for each label, as scikit-learn takes them; of several columns each counts
-            by itself.
+            None, ``"balanced"`` or a weight for each label, as scikit-learn takes them. Each column of multi-label
+            targets is weighted by itself.
         """
         y = np.asarray(y)
         if class_weight is None:
@@ -111,17 +111,17 @@ class Target:
         )
 
     def as_scores(self, y: Any) -> NDArray[Any]:
-        """Give what a linear head is to be fitted to: labels as they are, shares as their logits."""
+        """Return what to fit a linear head to: labels and numbers as they are, shares as their logits."""
         return np.asarray(logit(np.clip(y, _EDGE, 1 - _EDGE))) if self.kind == "share" else np.asarray(y)
 
     def probabilities(self, scores: NDArray[Any]) -> NDArray[Any]:
-        """Turn scores into probabilities: (n, classes), whose rows sum to 1; or (n, labels), each by itself."""
+        """Turn scores into probabilities: (n, classes), whose rows sum to 1, or (n, labels), each by itself."""
         if self.kind == "binary":
             return np.asarray(softmax(np.column_stack([0 * scores, scores]), axis=1))
         return np.asarray(softmax(scores, axis=1) if self.kind == "multiclass" else expit(scores))
 
     def decode(self, scores: NDArray[Any]) -> NDArray[Any]:
-        """Turn scores (n, columns) into labels, or into numbers, of the shape of ``y``."""
+        """Turn scores (n, columns) into labels or numbers, in the shape of ``y``."""
         if self.classes is None:
             numbers = expit(scores) if self.kind == "share" else scores
             return np.asarray(numbers[:, 0] if self.flat else numbers)
@@ -133,7 +133,7 @@ class Target:
 
 
 def classes_in(y: Any) -> Target:
-    """Tell what a classifier's ``y`` holds.
+    """Find out what a classifier's ``y`` holds.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def classes_in(y: Any) -> Target:
     Raises
     ------
     ValueError
-        If there is NaN, one class only, or no classes at all.
+        If it contains NaN, holds only one class, or no classes but numbers.
     """
     y = labels_of(y)
     if y.ndim == 2:
@@ -155,7 +155,7 @@ def classes_in(y: Any) -> Target:
 
 
 def numbers_in(y: Any) -> Target:
-    """Tell what a regressor's ``y`` holds.
+    """Find out what a regressor's ``y`` holds.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def numbers_in(y: Any) -> Target:
     Raises
     ------
     ValueError
-        If they are no numbers, or not finite.
+        If it holds anything but finite numbers.
     """
     y = numbers_of(y)
     columns = 1 if y.ndim == 1 else y.shape[1]

@@ -54,7 +54,7 @@ def test_xgboost_stops_early_on_labels_as_they_are():
     head = XGBoostHead(n_estimators=200, early_stopping_rounds=3, n_jobs=1)
     head.fit(X[:40], names[:40], eval_set=[(X[40:], names[40:])], verbose=False)
     assert head.best_iteration < 199
-    with pytest.raises(InputError, match="eval_set holds labels that y does not: 'dog'"):
+    with pytest.raises(InputError, match="eval_set has labels that are not in y: 'dog'"):
         head.fit(X[:40], names[:40], eval_set=[(X[:1], ["dog"])])
 
 

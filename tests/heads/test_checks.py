@@ -1,4 +1,4 @@
-"""What y may be, and what is said where it is not."""
+"""Checking y, and the messages about it."""
 
 import numpy as np
 import pandas as pd
@@ -20,17 +20,17 @@ from featx.heads.targets import classes_in, numbers_in
             r"classes in y, 4, 5, have only 1 member each.* the head 'ridge'",
         ),
         (classes_in, None, "requires y to be passed, but the target y is None"),
-        (classes_in, [1.0, np.nan], "Input y contains NaN or None, in row 1. Leave out"),
-        (classes_in, ["a", np.nan, "b", None], "Input y contains NaN or None, in row 1 and 1 more"),
-        (classes_in, np.array(["a", None], object), "Input y contains NaN or None, in row 1"),
-        (classes_in, pd.Series(["a", pd.NA], dtype="string"), "Input y contains NaN or None, in row 1"),
-        (classes_in, pd.Categorical(["a", None]), "Input y contains NaN or None, in row 1"),
-        (classes_in, ["a", 1], "y holds words and numbers. Give labels of one type"),
+        (classes_in, [1.0, np.nan], "Input y contains NaN or None in row 1. Leave out"),
+        (classes_in, ["a", np.nan, "b", None], "Input y contains NaN or None in row 1 and 1 more"),
+        (classes_in, np.array(["a", None], object), "Input y contains NaN or None in row 1"),
+        (classes_in, pd.Series(["a", pd.NA], dtype="string"), "Input y contains NaN or None in row 1"),
+        (classes_in, pd.Categorical(["a", None]), "Input y contains NaN or None in row 1"),
+        (classes_in, ["a", 1], "y mixes strings and numbers. Give labels of one type"),
         (classes_in, "cats", "y is a single value, 'cats'. Give a label or a number for each image"),
         (classes_in, np.array(["a", "a"]), "one class only: 'a'"),
         (numbers_in, None, "requires y to be passed, but the target y is None"),
         (numbers_in, [[1.0, 2.0], [np.nan, np.nan]], "in row 1. Leave out"),
-        (numbers_in, [1, None], "Input y contains NaN or None, in row 1"),
+        (numbers_in, [1, None], "Input y contains NaN or None in row 1"),
         (
             numbers_in,
             np.array(["a", "b"]),

@@ -119,7 +119,7 @@ def test_real_line_searches_that_float32_breaks_are_mended(precisions):
 def test_what_converges_in_neither_precision_is_told_once(labels):
     """Whatever the number of folds, strengths and labels, with what to do about it."""
     X, _ = wide()
-    with pytest.warns(ConvergenceWarning, match="max_iter=2 steps, .*Give more steps") as told:
+    with pytest.warns(ConvergenceWarning, match="max_iter=2 steps .*Give more steps") as told:
         LogisticHead(max_iter=2).fit(X.astype("float32"), labels.astype(int))
     assert len(told) == 1
 

@@ -131,7 +131,7 @@ def test_targets_that_do_not_fit_are_refused(name, spoil, message):
     [
         (["cat"] * 6, r"^Two classes or more are needed, but y holds one class only: 'cat'\."),
         (np.zeros(6, int), r"but y holds one class only: 0\."),
-        (["cat", np.nan, "dog", "cat", "dog", "dog"], "contains NaN or None, in row 1"),
+        (["cat", np.nan, "dog", "cat", "dog", "dog"], "contains NaN or None in row 1"),
         (None, "requires y to be passed, but the target y is None"),
     ],
 )
