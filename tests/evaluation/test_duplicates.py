@@ -143,14 +143,10 @@ def images():
     return synthetic(n=40, classes=2, size=96, seed=0)
 
 
-def extractor(**choices):
-    return FeatureExtractor(depth=4, pooling="avg+std", **choices)
-
-
 def test_evaluate_warns_of_images_that_are_tested_and_trained_on(images):
     """With their rows; and not if there are none."""
     pixels, labels = images
-    pipeline = make_pipeline(extractor(), LogisticRegression(max_iter=1000))
+    pipeline = make_pipeline(FeatureExtractor(depth=1, input_size=32), LogisticRegression(max_iter=1000))
     evaluate(pipeline, pixels, labels, cv=2)
     more = [0] * 9  # ten equal images cannot all fall into one fold of four times five
     with pytest.warns(DuplicateWarning, match=r"10 of 49 images \(rows 0, 40, .*48\) are tested on although"):
