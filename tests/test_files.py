@@ -244,9 +244,9 @@ def write(kill, number):
 def check(kill, done):
     text, target = (folder / "file").read_text(), folder / "folder"
     assert text == text[: len(text) // 100_000] * 100_000
-    if not target.exists():  # killed between two renames
-        (old,) = folder.glob(".featx-*.old/folder")
-        old.rename(target)
+    if not target.exists():  # killed between two renames; an earlier kill may have left an older one
+        olds = folder.glob(".featx-*.old/folder")
+        max(olds, key=lambda old: old.parent.stat().st_mtime_ns).rename(target)
     texts = {(target / name).read_text() for name in "ab"}
     assert len(texts) == 1
     assert int(text[: len(text) // 100_000]) >= done - 1
