@@ -14,11 +14,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores; more threads
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
 
 ROOT = Path(__file__).parent.parent
+DATA = Path(os.environ.get("FEATX_TEST_DATA", ROOT.parent / "shared" / "data")).absolute()
 
 
 @pytest.fixture(autouse=True)
 def _own_folders(monkeypatch, tmp_path_factory):
-    """Every test has an empty cache and an empty Keras folder of its own, and no way to download."""
+    """Every test has an empty cache, Keras folder and working folder of its own, and no way to download."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("work"))
     monkeypatch.setenv("FEATX_CACHE", str(tmp_path_factory.mktemp("cache") / "featx"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
     monkeypatch.setenv("FEATX_MIRROR", "http://127.0.0.1:9/")  # the discard port: refuses at once
@@ -28,10 +30,9 @@ def _own_folders(monkeypatch, tmp_path_factory):
 @pytest.fixture(scope="session")
 def data():
     """Give the folder with real weights and real images, or skip."""
-    folder = Path(os.environ.get("FEATX_TEST_DATA", ROOT.parent / "shared" / "data"))
-    if not folder.is_dir():
+    if not DATA.is_dir():
         pytest.skip("no real weights and images here; FEATX_TEST_DATA names their folder")
-    return folder
+    return DATA
 
 
 @pytest.fixture
