@@ -44,6 +44,6 @@ def advise_command(
         verbose=int(not quiet), cache=cache,
     )  # fmt: skip
     if as_json:
-        print_json({**advice.to_dict(), "command": advice.command(str(source))})
+        print_json({**advice.to_dict(), "command": advice.command(str(source)), "left_out": images.left_out})
     else:
         click.echo(advice.text(str(source)))

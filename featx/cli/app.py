@@ -15,7 +15,16 @@ from featx.cli.cluster import cluster_command
 from featx.cli.depths import classify_command, depths_command
 from featx.cli.explore import duplicates_command
 from featx.cli.finetune import finetune_command
-from featx.cli.options import as_json, extraction, extractor_from, images_from, print_json, print_table, table
+from featx.cli.options import (
+    as_json,
+    extraction,
+    extractor_from,
+    folder_from,
+    images_from,
+    print_json,
+    print_table,
+    table,
+)
 from featx.errors import FeatxError, InputError
 
 
@@ -201,7 +210,7 @@ def extract(
     write_embeddings(output, embeddings, images.paths, extractor.get_feature_names_out(), images.labels)
     summary = {"output": str(output), "images": len(images), "columns": embeddings.shape[1], "bad": len(bad)}
     if as_json:
-        print_json(summary)
+        print_json({**summary, "left_out": images.left_out})
     else:
         click.echo(f"{output}: {len(images)} images x {embeddings.shape[1]} columns, {len(bad)} bad")
 
@@ -243,7 +252,7 @@ def fit(
     pipeline.fit(images.paths, images.labels)
     featx.save(pipeline, output, overwrite=overwrite)
     if as_json:
-        print_json({"model": str(output), **report.to_dict()})
+        print_json({"model": str(output), **report.to_dict(), "left_out": images.left_out})
     else:
         click.echo(f"{report}\nsaved in {output}")
 
@@ -257,9 +266,7 @@ def predict(model: Path, images: tuple[Path, ...], as_json: bool) -> None:
 
     Example: featx predict photos-model photos/circle
     """
-    paths = [
-        path for one in images for path in (featx.load_folder(one).paths if one.is_dir() else [str(one)])
-    ]
+    paths = [path for one in images for path in (folder_from(one).paths if one.is_dir() else [str(one)])]
     pipeline = featx.load(model)
     answers = [
         {"path": path, "prediction": answer}

@@ -224,6 +224,7 @@ def export(
     images = images_from(source, image=image, label=label, root=root) if source else None
     count, width = export_recipe(cache, recipe, output, images)
     if as_json:
-        print_json({"output": str(output), "images": count, "columns": width})
+        left_out = images.left_out if images else {}
+        print_json({"output": str(output), "images": count, "columns": width, "left_out": left_out})
     else:
         click.echo(f"{output}: {count} images x {width} columns")

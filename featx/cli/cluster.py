@@ -48,6 +48,6 @@ def cluster_command(
     )  # fmt: skip
     write_clusters(found, images.paths, output, labels=images.labels, overwrite=overwrite)
     if as_json:
-        print_json({"output": str(output), **found.to_dict()})
+        print_json({"output": str(output), **found.to_dict(), "left_out": images.left_out})
     else:
         click.echo(f"{found}\nsizes: {', '.join(map(str, found.to_dict()['sizes']))}\nwritten to {output}")

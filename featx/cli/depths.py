@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from featx.cli.options import as_json, extraction, extractor_from, images_from, print_json, table
+from featx.cli.options import as_json, extraction, extractor_from, folder_from, images_from, print_json, table
 from featx.errors import InputError
 
 
@@ -46,7 +46,7 @@ def depths_command(
         except (OSError, ValueError) as error:
             raise InputError(f"{plot} cannot be written: {error}") from error
     if as_json:
-        print_json(curve.to_dict())
+        print_json({**curve.to_dict(), "left_out": images.left_out})
     else:
         click.echo(str(curve))
 
@@ -77,12 +77,9 @@ def classify_command(
 
     Example: featx classify photos --backbone mobilenet_v2
     """
-    import featx
     from featx.exploring.imagenet import classify
 
-    paths = [
-        path for one in images for path in (featx.load_folder(one).paths if one.is_dir() else [str(one)])
-    ]
+    paths = [path for one in images for path in (folder_from(one).paths if one.is_dir() else [str(one)])]
     guesses = classify(
         paths,
         backbone,

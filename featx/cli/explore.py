@@ -1,5 +1,6 @@
 """The command ``featx duplicates``: what is in a folder twice, or in two folders."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,16 @@ def duplicates_command(
     for row in unreadable:
         click.echo(f"{paths[row]}: cannot be read, so it was not compared with what looks alike", err=True)
     if as_json:
+        left_out = sum((Counter(one.left_out) for one in tables), Counter())
         listed = [{**vars(group), "paths": [paths[row] for row in group.rows]} for group in groups]
-        print_json({"images": found.images, "groups": listed, "unreadable": list(paths[unreadable])})
+        print_json(
+            {
+                "images": found.images,
+                "groups": listed,
+                "unreadable": list(paths[unreadable]),
+                "left_out": left_out,
+            }
+        )
     else:
         rows = [
             [number, "same" if group.exact else f"{group.similarity:.3f}", *([] if labels is None else [labels[row]]),

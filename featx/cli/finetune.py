@@ -93,7 +93,13 @@ def finetune_command(
     history, best = tuner.history_, tuner.best_epoch_
     if as_json:
         print_json(
-            {"model": str(output), "target": tuner.target_.kind, "best_epoch": best, "history": history}
+            {
+                "model": str(output),
+                "target": tuner.target_.kind,
+                "best_epoch": best,
+                "history": history,
+                "left_out": images.left_out,
+            }
         )
         return
     if "validation_score" in history[best]:

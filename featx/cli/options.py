@@ -26,7 +26,7 @@ def images_from(
         If `labelled`, and they have no labels.
     """
     if source.is_dir():
-        images = featx.load_folder(source)
+        images = folder_from(source)
     else:
         labels = list(label)
         images = featx.load_table(
@@ -36,6 +36,15 @@ def images_from(
         raise InputError(
             f"{source} has no labels. Give a folder with one folder per class, or --label COLUMN."
         )
+    return images
+
+
+def folder_from(folder: Path) -> Any:
+    """List the images of a folder, and say on stderr what was left out."""
+    images = featx.load_folder(folder)
+    if images.left_out:
+        said = ", ".join(f"{kind} {count}" for kind, count in images.left_out.items())
+        click.echo(f"{folder}: left out {said}", err=True)
     return images
 
 

@@ -1,32 +1,25 @@
 """Encoded images turned into uint8 RGB pixels, whatever their format, colours, orientation or damage.
 
-Files are untrusted, so only the six formats below are ever parsed, each recognised by its first bytes and
+Files are untrusted, so only what `featx.images.formats` lists is ever parsed, each recognised by its first bytes and
 not by a file's name; nothing is decoded before the size in its header has passed `MAX_PIXELS` and `MAX_SIDE`,
 and a JPEG's scans `MAX_SCANS`; whatever else a file may do to keep its reader busy ends after `MAX_SECONDS`.
 No setting of Pillow, and no warning filter, is changed, so that many threads may decode at once.
 """
 
 import math
-import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from types import MappingProxyType
 
 import numpy as np
-from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ExifTags import Base
-from PIL.GifImagePlugin import GifImageFile
 from PIL.Image import Image, Transpose, fromarray
-from PIL.ImageFile import ImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
 from featx.errors import InputError
+from featx.images.formats import format_of, reader_of
 from featx.images.jpeg import MAX_SCANS, has_many_scans
 from featx.images.png import sample_layout, with_its_key
 from featx.images.tiff import black_and_white
@@ -42,18 +35,6 @@ MAX_SECONDS = 60.0
 
 MARGIN = 1.5
 """How many times the size that is wanted a JPEG is decoded at, or more; docs/images.md says what it changes."""
-
-FORMATS: Mapping[str, tuple[bytes, type[ImageFile]]] = MappingProxyType(
-    {
-        "JPEG": (rb"\xff\xd8\xff", JpegImageFile),
-        "PNG": (rb"\x89PNG\r\n\x1a\n", PngImageFile),
-        "WebP": (rb"RIFF....WEBP", WebPImageFile),
-        "GIF": (rb"GIF8[79]a", GifImageFile),
-        "BMP": (rb"BM", BmpImageFile),
-        "TIFF": (rb"II[*+]\0|MM\0[*+]", TiffImageFile),
-    }
-)
-"""The formats read: how a file begins (a regular expression), and Pillow's reader for it."""
 
 # EXIF 2.32, tag 274: how the stored picture must be turned to be shown upright.
 _TURNS = {
@@ -98,7 +79,7 @@ def decode(content: bytes | np.ndarray) -> np.ndarray:
     Parameters
     ----------
     content
-        The bytes of a JPEG, PNG, WebP, GIF, BMP or TIFF file, or a uint8 array ``(h, w)`` or
+        The bytes of a file of one of the formats of docs/images.md, or a uint8 array ``(h, w)`` or
         ``(h, w, 1 | 3 | 4)``.
 
     Returns
@@ -141,10 +122,8 @@ def picture_of(content: bytes, *, at_least: tuple[int, int] | None = None) -> Pi
     """
     if not content:
         raise InputError("the file is empty")
-    name = next((name for name, (start, _) in FORMATS.items() if re.match(start, content, re.DOTALL)), None)
-    if name is None:
-        raise InputError(f"not an image that Pillow can read ({', '.join(FORMATS)})")
-    reader = FORMATS[name][1]
+    name = format_of(content)
+    reader = reader_of(name)
     if name == "JPEG" and has_many_scans(content):
         raise InputError(f"has more than {MAX_SCANS} scans, as a file that is meant to take hours would")
     with _damage_told(f"{name} file"):

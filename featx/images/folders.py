@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from featx.errors import InputError
+from featx.images.formats import extensions
 
-EXTENSIONS = frozenset({".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+EXTENSIONS = extensions()
 """How the names of image files end, in any case. What a file truly is, is seen when it is read."""
 
 _LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
@@ -51,6 +52,15 @@ class ImageTable:
     """The different labels, sorted; of several columns, their names; empty for fractions and for none."""
     ignored: Mapping[str, int]
     """What was seen and left out, and how often."""
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """`ignored`, without hidden files and what systems leave behind: what may have been meant as an image."""
+        return {
+            kind: count
+            for kind, count in self.ignored.items()
+            if kind != "hidden" and kind.lower() not in _LITTER
+        }
 
     def __len__(self) -> int:
         return len(self.paths)

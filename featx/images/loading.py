@@ -89,8 +89,8 @@ def load(
     Examples
     --------
     >>> for pixels, reasons in load([[np.zeros((9, 9), "uint8"), b"no image"]], (4, 4)):
-    ...     print(pixels.shape, reasons)
-    (2, 4, 4, 3) {1: 'not an image that Pillow can read (JPEG, PNG, WebP, GIF, BMP, TIFF)'}
+    ...     print(pixels.shape, reasons[1][:33])
+    (2, 4, 4, 3) not an image that Pillow can read
     """
     return spread(partial(_load_part, size=size, rule=rule, read=read), parts, n_jobs)
 

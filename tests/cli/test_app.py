@@ -49,6 +49,16 @@ def test_every_command_is_documented_and_has_an_example(name, command):
             assert option.help, f"{name} {option.opts}"
 
 
+def test_images_of_kinds_that_are_left_out_are_told(photos):
+    """One line on stderr, and a key in the JSON; they do not vanish."""
+    (photos / "disc" / "photo.HEIX").touch()
+    (photos / "disc" / ".hidden").touch()
+    result = featx("extract", "photos", "-o", "out.npz", "--json", *QUICK)
+    assert "photos: left out .heix 1\n" in result.stderr
+    assert json.loads(result.stdout)["left_out"] == {".heix": 1}
+    assert "photos: left out .heix 1\n" in featx("duplicates", "photos", "--exact").stderr
+
+
 @pytest.mark.slow
 def test_the_documented_examples_run(photos):
     """Each line of docs/cli.md works, one after the other; an id in them stands for one of the cache's."""
