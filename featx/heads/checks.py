@@ -19,12 +19,13 @@ def given(y: Any) -> NDArray[Any]:
     Raises
     ------
     InputError
-        If `y` is None or a single value, an image has no target, or `y` mixes strings and numbers.
+        If `y` is None or a single value, an image has no target or a list of labels, or `y` mixes strings and numbers.
     """
     if y is None:
         raise InputError(
             "This estimator requires y to be passed, but the target y is None. Give a label or a number for each image."
         )
+    _refuse_lists(y)
     array = np.asarray(y)
     if array.ndim == 0:
         raise InputError(f"y is a single value, {y!r}. Give a label or a number for each image.")
@@ -47,6 +48,29 @@ def given(y: Any) -> NDArray[Any]:
             f"Input y contains NaN or None in row {rows[0]}{others}. Leave out the images that have no target."
         )
     return array
+
+
+def _refuse_lists(y: Any) -> None:
+    """Refuse targets that are lists of names, sets, or lists of different lengths: they need columns of 0 and 1."""
+    rows = y.tolist() if hasattr(y, "tolist") else y
+    if not isinstance(rows, list | tuple):
+        return
+    several = [isinstance(row, list | tuple | set | frozenset | np.ndarray) for row in rows]
+    if not any(several):
+        return
+    first = several.index(True)
+    if all(several) and not any(isinstance(row, set | frozenset) for row in rows):
+        widths = {len(row) for row in rows}
+        named = [
+            number for number, row in enumerate(rows) if any(isinstance(item, str | bytes) for item in row)
+        ]
+        if widths == {1} or (len(widths) == 1 and not named):
+            return  # columns, as scikit-learn takes them
+        first = named[0] if named else first
+    raise InputError(
+        f"The target of image {first} in y is a list, {rows[first]!r:.60}. Give each label a column of 0 and 1: "
+        "sklearn.preprocessing.MultiLabelBinarizer().fit_transform(...)."
+    )
 
 
 def _is_missing(value: Any) -> bool:

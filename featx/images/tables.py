@@ -89,6 +89,8 @@ def load_table(
         _check_files(paths, f"column {column!r} of {name}")
     if not wanted:
         return ImageTable(paths, None, (), {})
+    for given in wanted:
+        _refuse_lists(frame, given, name)
     columns = [np.array(frame[given].tolist()) for given in wanted]
     if several:
         return ImageTable(paths, np.column_stack(columns), tuple(wanted), {})
@@ -146,6 +148,16 @@ def _image_column(columns: Iterable[Any], name: str) -> str:
         which = f"{_quoted(likely)} may all be" if likely else f"None of {_quoted(columns)} is known to be"
         raise InputError(f"{which} the column of the images of {name}. Say which with image=.")
     return str(likely[0])
+
+
+def _refuse_lists(frame: Any, given: Any, name: str) -> None:
+    """Refuse a column of which a cell holds several labels."""
+    for row, cell in enumerate(frame[given].tolist()):
+        if isinstance(cell, list | tuple | set | frozenset | dict | np.ndarray):
+            raise InputError(
+                f"Column {given!r} of {name} holds several labels in a cell, {cell!r:.60} in row {row}. Make a column "
+                "of 0 and 1 per label, by sklearn.preprocessing.MultiLabelBinarizer, and pass them as label=[...]."
+            )
 
 
 def _place(cell: Any, root: str | os.PathLike[str]) -> str | bytes:
