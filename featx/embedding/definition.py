@@ -147,6 +147,7 @@ def graph_of(network: Network, scaling: str, precision: str) -> Graph:
                 _graphs[question] = network.graph(scaling, precision)
                 while len(_graphs) > 2:
                     _graphs.popitem(last=False)
+            _graphs.move_to_end(question)
             return _graphs[question]
         model = network.load()
         question = (_state(model), network.size, scaling, precision)
