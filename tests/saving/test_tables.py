@@ -10,6 +10,7 @@ import pytest
 from pyarrow import parquet
 
 from featx.cache import EmbeddingCache
+from featx.cache.identity import recipe_id
 from featx.cache.memo import Memo, Stat, stat_of
 from featx.embedding import FeatureExtractor
 from featx.embedding.embed import image_ids
@@ -18,8 +19,8 @@ from featx.images import load_folder, synthetic, write_folder
 from featx.saving import export_recipe, write_embeddings
 from featx.saving.tables import FORMATS
 
-RECIPE = "0f1e2d3c" * 4
 WORDS = {"backbone": "résnet", "depth": 3, "recipe": {"pooling": "avg"}}
+RECIPE = recipe_id(WORDS["recipe"])
 
 
 @pytest.fixture
@@ -123,19 +124,24 @@ def test_missing_images_are_counted_and_nothing_is_written(cache, images, tmp_pa
     """Rather than rows that hold nothing."""
     for row in (2, 3):
         Path(images.paths[row]).write_bytes(bytes([row]))
-    with pytest.raises(InputError, match=r"2 of 6 images are not cached under the recipe 0f1e2d3c, such as"):
+    with pytest.raises(
+        InputError, match=f"2 of 6 images are not cached under the recipe {RECIPE[:8]}, such as"
+    ):
         export_recipe(cache, RECIPE, tmp_path / "out.h5", images)
     assert not list(tmp_path.glob("*out*"))
 
 
 def test_a_recipe_is_named_by_its_beginning(cache, images, tmp_path):
     """As long as one recipe alone begins so."""
-    cache.put("0f" + "1" * 30, np.zeros((1, 16), "u1"), np.zeros((1, 2), "f4"))
-    with pytest.raises(InputError, match=r"2 recipes have ids that begin with '0f'. Give more digits"):
-        export_recipe(cache, "0f", tmp_path / "out.npz")
+    other = RECIPE[:2] + ("1" if RECIPE[2] != "1" else "2") * 30
+    cache.put(other, np.zeros((1, 16), "u1"), np.zeros((1, 2), "f4"))
+    with pytest.raises(
+        InputError, match=f"2 recipes have ids that begin with '{RECIPE[:2]}'. Give more digits"
+    ):
+        export_recipe(cache, RECIPE[:2], tmp_path / "out.npz")
     with pytest.raises(InputError, match=r"Unknown recipe 'abc'.*`featx cache info` lists them"):
         export_recipe(cache, "abc", tmp_path / "out.npz")
-    assert export_recipe(cache, "0f11", tmp_path / "out.npz") == (1, 2)
+    assert export_recipe(cache, other[:4], tmp_path / "out.npz") == (1, 2)
     assert read(tmp_path / "out.npz")[2] == ["featx_embedding_0", "featx_embedding_1"]
 
 
