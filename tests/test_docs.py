@@ -23,7 +23,11 @@ def flowers(tmp_path, monkeypatch):
     return write_folder(*synthetic(n=40, classes=4, size=48, seed=0), tmp_path / "flowers")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.slow] if page.name == "finetune.md" else []) for page in PAGES],
+    ids=lambda page: page.name,
+)
 def test_examples_run(page, flowers):
     """Every Python block of a page runs, in its order; a block after ``<!-- skip: next -->`` is only shown."""
     document = Sybil(

@@ -172,6 +172,7 @@ def test_grid_search_runs_each_image_through_each_depth_at_most_once(files, forw
     assert sum(forwards) == 3 * 12
 
 
+@pytest.mark.slow
 def test_grid_search_in_several_processes_finds_what_one_finds(files, tmp_path):
     """From an empty cache, with two processes that both compute and write: the same scores and the same choice."""
     pipe = make_pipeline(small(), LogisticRegression(max_iter=2000))
