@@ -28,8 +28,6 @@ _LIBRARIES = {
     "numpy",
     "scipy",
     "ml_dtypes",
-    "keras_hub",
-    "sklearn",
 }
 """Whose functions are known by their names. All other code is read."""
 _CALM = {
