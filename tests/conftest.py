@@ -1,6 +1,7 @@
 """What the tests share: no network, no user folders, and the real data where it is at hand."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,24 @@ def forwards(monkeypatch):
 
     monkeypatch.setattr(KerasEngine, "__call__", counting)
     return counts
+
+
+@pytest.fixture
+def says():
+    """Give a function that checks what a person reads when something is refused: the whole message, ``*`` for a path.
+
+    Each room has a table of such messages, ``tests/<room>/test_messages.py``.
+    """
+
+    def check(call, error, message):
+        with pytest.raises(error, match=r".") as caught:
+            call()
+        said = str(caught.value)
+        pattern = ".*".join(map(re.escape, message.split("*")))
+        assert re.fullmatch(pattern, said, re.DOTALL), said
+        assert not re.search(r"np\.|numpy\.|<class|<.* object at", said), said
+
+    return check
 
 
 KILLING = """
