@@ -11,6 +11,7 @@
       - UnreadableSegmentError: it cannot be read now, and may be sound
   x ForkedProcessError (also RuntimeError): a forked process would have to compute, and cannot
   x SavedModelError (also ValueError): a saved model folder is incomplete, damaged or not trusted
+  x UnfitFileError (also OSError): a link, a pipe or a device where a file is read, or one that is too large
 * FeatxWarning (also UserWarning)
   x CacheWarning: a part of the cache is damaged and left out
   x EngineWarning: a network runs on a slower engine than the fastest one
@@ -156,6 +157,31 @@ class ForkedProcessError(FeatxError, RuntimeError):
 
 class SavedModelError(FeatxError, ValueError):
     """A saved model folder is incomplete, damaged or not trusted."""
+
+
+class UnfitFileError(FeatxError, OSError):
+    """What has a file's name is none, or is too large.
+
+    Parameters
+    ----------
+    path
+        What should be a file.
+    reason
+        What it is, such as ``is a link``.
+
+    Examples
+    --------
+    >>> print(UnfitFileError(Path("model.json"), "is a link"))
+    model.json is a link. Put the file itself in its place.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path} {reason}. Put the file itself in its place.")
+        self.strerror = f"it {reason}"
+
+    def __reduce__(self) -> tuple[type["UnfitFileError"], tuple[Path, str]]:
+        return type(self), (self.path, self.reason)
 
 
 class FeatxWarning(UserWarning):

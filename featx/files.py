@@ -2,21 +2,25 @@
 
 It is written as a draft beside its place, under a name that nobody can guess, sent to the disk, and renamed; then the
 folder that holds it is sent to the disk, too. What a writer that was killed has left is removed by whoever writes
-there next, once it is an hour old.
+there next, once it is an hour old. What is read is a regular file of a size that the reader states, or an error.
 """
 
 import errno
 import hashlib
+import io
 import os
 import re
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from featx.errors import UnfitFileError
 
 ABANDONED = 3600.0
 """Seconds after the last write to a draft after which its writer must be dead."""
@@ -195,8 +199,79 @@ def size_of(path: Path) -> int:
     return 0
 
 
-def file_digest(path: Path, algorithm: str = "sha256") -> str:
+def open_file(path: Path, largest: int | None = None, *, follow: bool = False) -> io.BufferedReader:
+    """Open a file for reading, if it is one: a stranger's folder can neither hang its reader nor lead it elsewhere.
+
+    Parameters
+    ----------
+    path
+        The file.
+    largest
+        Bytes that it may have; default: any number.
+    follow
+        Whether a link may stand in its place.
+
+    Raises
+    ------
+    UnfitFileError
+        If it is a link that is not to be followed, a folder, a pipe, a device or a socket, or is too large.
+    OSError
+        As the operating system gives it.
+    """
+    nofollow = 0 if follow else getattr(os, "O_NOFOLLOW", 0)
+    # O_NONBLOCK: opening a pipe would wait for its writer
+    flags = os.O_RDONLY | nofollow | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    if not (follow or nofollow) and path.is_symlink():
+        raise UnfitFileError(path, "is a link")
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        if error.errno == errno.ELOOP and path.is_symlink():
+            raise UnfitFileError(path, "is a link") from error
+        if error.errno == errno.ENXIO and not path.is_file():
+            raise UnfitFileError(path, "is not a regular file") from error
+        raise
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise UnfitFileError(path, "is not a regular file")
+    if largest is not None and status.st_size > largest:
+        os.close(descriptor)
+        raise UnfitFileError(path, f"has {status.st_size:,} bytes, more than the {largest:,} allowed here")
+    return os.fdopen(descriptor, "rb")
+
+
+def read_file(path: Path, largest: int) -> bytes:
+    """Read a file that is no link and has so many bytes at most; raises what `open_file` raises.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> path = Path(mkdtemp()) / "note.txt"
+    >>> _ = path.write_text("all of it")
+    >>> read_file(path, largest=9)
+    b'all of it'
+    """
+    with open_file(path, largest) as file:
+        content = file.read(largest + 1)  # it may have grown meanwhile
+    if len(content) > largest:
+        raise UnfitFileError(path, f"has more than the {largest:,} bytes allowed here")
+    return content
+
+
+def file_digest(
+    path: Path, algorithm: str = "sha256", *, largest: int | None = None, follow: bool = True
+) -> str:
     """Digest a file, piece by piece.
+
+    Parameters
+    ----------
+    path
+        The file.
+    algorithm
+        A name that `hashlib` knows.
+    largest, follow
+        As for `open_file`.
 
     Returns
     -------
@@ -208,7 +283,7 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
     OSError
         If the file cannot be read.
     """
-    with path.open("rb") as file:
+    with open_file(path, largest, follow=follow) as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 

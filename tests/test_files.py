@@ -1,6 +1,7 @@
 """A file or a folder appears whole and durable, or not at all."""
 
 import os
+import socket
 import sys
 import time
 from pathlib import Path
@@ -8,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from featx import files
+from featx.errors import UnfitFileError
 from featx.files import (
     file_digest,
     leftovers,
     make_folder,
+    open_file,
     put_in_place,
+    read_file,
     remove,
     scratch,
     size_of,
@@ -274,3 +278,59 @@ def test_sizes_and_digests(tmp_path):
     assert file_digest(tmp_path / "a/b/c", "md5") == "900150983cd24fb0d6963f7d28e17f72"
     remove(tmp_path / "a")
     assert names(tmp_path) == []
+
+
+def bind(path):
+    """Make a socket."""
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+
+
+HOSTILE = {
+    "link": (lambda path: path.symlink_to("/etc/passwd"), "is a link"),
+    "link to an endless device": (lambda path: path.symlink_to("/dev/zero"), "is a link"),
+    "link to itself": (lambda path: path.symlink_to(path), "is a link"),
+    "pipe": (os.mkfifo, "is not a regular file"),
+    "socket": (bind, "is not a regular file"),
+    "folder": (Path.mkdir, "is not a regular file"),
+    "sparse file of 100 GB": (
+        lambda path: (path.touch(), os.truncate(path, 100 * 10**9)),
+        "has 100,000,000,000 bytes, more than the 9 allowed here",
+    ),
+}
+
+
+@LINUX
+@pytest.mark.parametrize("what", HOSTILE)
+def test_what_is_no_file_or_too_large_is_not_read(tmp_path, monkeypatch, what):
+    """Nothing hangs, fills the memory or is read elsewhere; the error says what stands there."""
+    monkeypatch.chdir(tmp_path)  # a socket's path must be short
+    make, reason = HOSTILE[what]
+    make(Path("file"))
+    for read in (
+        lambda: read_file(Path("file"), 9),
+        lambda: file_digest(Path("file"), largest=9, follow=False),
+    ):
+        with pytest.raises(UnfitFileError, match=rf"^file {reason}\. Put the file itself in its place\.$"):
+            read()
+
+
+@LINUX
+def test_where_a_link_may_stand_it_leads_to_files_only(tmp_path):
+    """A weights file may be linked, and a device not even then."""
+    (tmp_path / "file").write_bytes(b"abc")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    (tmp_path / "zeros").symlink_to("/dev/zero")
+    assert file_digest(tmp_path / "link", "md5") == "900150983cd24fb0d6963f7d28e17f72"
+    with pytest.raises(UnfitFileError, match="is not a regular file"):
+        open_file(tmp_path / "zeros", follow=True)
+
+
+def test_a_file_that_grows_while_it_is_read_is_cut_off(tmp_path, monkeypatch):
+    """The size that was asked for first is not believed."""
+    (tmp_path / "file").write_bytes(b"123456")
+    assert read_file(tmp_path / "file", 6) == b"123456"
+    real = files.open_file
+    monkeypatch.setattr(files, "open_file", lambda path, _: real(path))
+    with pytest.raises(UnfitFileError, match="has more than the 5 bytes allowed here"):
+        read_file(tmp_path / "file", 5)

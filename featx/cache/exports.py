@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from featx.cache.store import RECIPE_ID, listed
-from featx.errors import ExportError
-from featx.files import file_digest, remove, size_of
+from featx.errors import ExportError, UnfitFileError
+from featx.files import file_digest, read_file, remove, size_of
 
 GRAPH, WEIGHTS, CHECK = "graph.xml", "graph.bin", "sha256"
 """The files of an exported graph. The time of the last one says when it was used."""
 
 KEEP = 1 << 30
 """Bytes that the exported graphs of one cache may take; the one used longest ago goes first."""
+
+_LARGEST, _LONGEST_CHECK = 1 << 33, 1 << 10  # bytes that are read of a graph's file, and of its digests
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,11 @@ def flaw(folder: Path) -> str:
         If it cannot be read, and may be sound.
     """
     try:
-        kept, found = (folder / CHECK).read_text(), _digests(folder)
-    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError) as error:
+        kept = read_file(folder / CHECK, _LONGEST_CHECK)
+        found = _digests(folder).encode()
+    except UnfitFileError as error:
+        return f"is damaged: {error.path.name} {error.reason}"
+    except (FileNotFoundError, NotADirectoryError) as error:
         return f"cannot be read ({error})"
     return "" if kept == found else "does not match its SHA-256"
 
@@ -89,4 +94,7 @@ def make_room(newest: Path) -> None:
 
 
 def _digests(folder: Path) -> str:
-    return "".join(f"{file_digest(folder / name)}  {name}\n" for name in (WEIGHTS, GRAPH))
+    names = (WEIGHTS, GRAPH)
+    return "".join(
+        f"{file_digest(folder / name, largest=_LARGEST, follow=False)}  {name}\n" for name in names
+    )

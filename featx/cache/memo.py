@@ -1,8 +1,9 @@
 """What need not be worked out twice: which image a file holds, the id of a recipe, when a recipe was last used.
 
-A memo only saves time. It may be deleted at any moment. A damaged one is set aside, and a new one begun. Where it
-cannot be written (a read-only cache, a full disk) nothing is remembered, and nothing fails. Each row
-carries a digest of all that it says, and a row that does not fit its digest is not believed.
+A memo only saves time. It may be deleted at any moment. A damaged or hostile one is set aside, and a new one begun: it
+is read only if it is a regular file with the two tables and nothing else, and for a bounded time. Where it cannot be
+written (a read-only cache, a full disk) nothing is remembered, and nothing fails. Each row carries a digest of all
+that it says, and a row that does not fit its digest is not believed.
 """
 
 import json
@@ -18,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from featx.cache.database import DAMAGE, NOT_OURS, OTHERS_WORK, claim, connect, is_ours, set_aside
+
 FILE = "memo.sqlite"
 
 FILES = 1_000_000
@@ -27,18 +30,8 @@ RECIPES = 10_000
 """Recipes remembered, likewise."""
 
 _RACY = 2_000_000_000  # nanoseconds: the coarsest clock of a file system in use (FAT)
-_APPLICATION = 0x66656174  # "feat": SQLite's field for telling whose file it is
-_VERSION = 2
 _AT_ONCE = 10_000  # paths per query; SQLite allows 32,766
-_OTHERS_WORK = 10.0  # seconds to wait for another process's transaction
 _USE = "last use of "  # before a recipe's id
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS file (
-    age INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE,
-    size INTEGER, mtime INTEGER, ctime INTEGER, inode INTEGER, image BLOB, digest BLOB);
-CREATE TABLE IF NOT EXISTS recipe (age INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, value TEXT, digest BLOB);
-"""
 
 _PLACES = "SELECT path, image, digest, size, mtime, ctime, inode FROM file ORDER BY age"
 _KNOWN = "SELECT path, image, digest, size, mtime, ctime, inode FROM file WHERE path IN ({})"
@@ -47,12 +40,6 @@ ON CONFLICT (key) DO UPDATE SET value = excluded.value, digest = excluded.digest
 _REMEMBER = """INSERT OR REPLACE INTO file (path, size, mtime, ctime, inode, image, digest)
 VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _FORGET = "DELETE FROM {} WHERE age <= (SELECT max(age) FROM {}) - {}"
-_TABLES = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"
-_OURS = {
-    " ".join(table.replace("IF NOT EXISTS ", "").split()) for table in _SCHEMA.split(";") if table.strip()
-}
-_DAMAGE = (sqlite3.Error, ValueError, OverflowError)  # text that is no UTF-8 is a ValueError
-_NOT_OURS = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_MISMATCH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +137,7 @@ class Memo:
                 memory.update((row[0], row[1:]) for row in answer)
 
         distinct = list(dict.fromkeys(keys))
-        self._read(ask)
+        self._read(ask, len(distinct))
         nothing = bytes(16)
         ids, found = [nothing] * len(keys), np.zeros(len(keys), bool)
         for number, key in enumerate(keys):
@@ -225,7 +212,7 @@ class Memo:
 
     def note(self, key: str, value: Mapping[str, Any]) -> None:
         """Note something, JSON values only, under a key."""
-        self._note({key: value}, _OTHERS_WORK)
+        self._note({key: value}, OTHERS_WORK)
 
     def note_uses(self, uses: Mapping[str, Use]) -> None:
         """Note what a run asked of recipes; where another process is just writing, nothing is noted.
@@ -248,45 +235,33 @@ class Memo:
         rows = [(key, text, _digest(key.encode(), text.encode())) for key, text in texts.items()]
         self._write(_NOTE, rows, _FORGET.format("recipe", "recipe", RECIPES), wait)
 
-    def _connect(self, mode: str, wait: float = _OTHERS_WORK) -> sqlite3.Connection:
-        database = sqlite3.connect(
-            f"{self.path.as_uri()}?mode={mode}", uri=True, timeout=wait, isolation_level=None
-        )
-        database.execute("PRAGMA trusted_schema = OFF")  # a stranger's memo runs no code of its own
-        return database
-
-    def _read(self, ask: Callable[[sqlite3.Connection], object]) -> None:
+    def _read(self, ask: Callable[[sqlite3.Connection], object], rows: int = 0) -> None:
         # whatever is wrong, the memo then knows nothing; "ro" could not roll back a dead writer's journal
-        with suppress(*_DAMAGE), closing(self._connect("rw")) as database:
-            if _is_ours(database):
+        with suppress(*DAMAGE), closing(connect(self.path, "rw", rows)) as database:
+            if is_ours(database):
                 ask(database)
 
     def _write(
-        self, insert: str, rows: Sequence[tuple[Any, ...]], forget: str, wait: float = _OTHERS_WORK
+        self, insert: str, rows: Sequence[tuple[Any, ...]], forget: str, wait: float = OTHERS_WORK
     ) -> None:
         for _ in range(2):  # the second time in a new file
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                with closing(self._connect("rwc", wait)) as database:
+                with closing(connect(self.path, "rwc", len(rows), wait)) as database:
                     database.execute("BEGIN IMMEDIATE")
-                    _claim(database)
+                    claim(database)
                     database.executemany(insert, rows)
                     database.execute(forget)
                     database.execute("COMMIT")
-            except _DAMAGE as error:
+            except DAMAGE as error:
                 code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
-                if code & 0xFF not in _NOT_OURS:
+                if code & 0xFF not in NOT_OURS:
                     return  # read-only, full or busy for long: only time is lost
-                self._set_aside()
+                set_aside(self.path)
             except OSError:
                 return
             else:
                 return
-
-    def _set_aside(self) -> None:
-        with suppress(OSError):
-            Path(f"{self.path}-journal").unlink(missing_ok=True)  # must not be rolled back into the new file
-            self.path.replace(f"{self.path}.damaged")
 
 
 def _keys(paths: Iterable[str | os.PathLike[str]]) -> list[bytes]:
@@ -297,25 +272,3 @@ def _keys(paths: Iterable[str | os.PathLike[str]]) -> list[bytes]:
 def _digest(key: bytes, value: bytes, facts: Sequence[int] = ()) -> bytes:
     """Digest a row. Fast, since it is done for every file; it protects from damage, not from who can write here."""
     return blake2b(b"%d %b %b" % (len(key), key, value) + repr(tuple(facts)).encode(), digest_size=8).digest()
-
-
-def _is_ours(database: sqlite3.Connection) -> bool:
-    """Tell whether the file is a memo of this version, with its two tables and nothing else: no view, no trigger."""
-    (application,) = database.execute("PRAGMA application_id").fetchone()
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    found = {" ".join(sql.split()) for (sql,) in database.execute(_TABLES)}
-    return (application, version) == (_APPLICATION, _VERSION) and found == _OURS
-
-
-def _claim(database: sqlite3.Connection) -> None:
-    """Make the tables in a new file; raise in a file that belongs to something else."""
-    (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if not tables:
-        for statement in _SCHEMA.split(";"):
-            database.execute(statement)
-        database.execute(f"PRAGMA application_id = {_APPLICATION}")
-        database.execute(f"PRAGMA user_version = {_VERSION}")
-    elif not _is_ours(database):
-        foreign = sqlite3.DatabaseError("the file is no memo of this version")
-        foreign.sqlite_errorcode = sqlite3.SQLITE_NOTADB
-        raise foreign

@@ -12,7 +12,6 @@ import errno
 import json
 import mmap
 import os
-import stat
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -24,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from featx.cache.identity import digest
-from featx.errors import DamagedSegmentError, UnreadableSegmentError
-from featx.files import NO_DAMAGE
+from featx.errors import DamagedSegmentError, UnfitFileError, UnreadableSegmentError
+from featx.files import NO_DAMAGE, open_file
 
 HEADER = 1024
 """Bytes before the HDF5 superblock (a user block): one line of JSON, padded with spaces."""
@@ -220,30 +219,21 @@ def _factors(count: int) -> np.ndarray:
 
 
 def _map(path: Path) -> mmap.mmap:
-    # no link out of the store is followed, and a pipe in a segment's place does not block
-    flags = (
-        os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    )
     try:
-        descriptor = os.open(path, flags)
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise DamagedSegmentError(path, "is not a regular file")
-            if not status.st_size:
-                raise DamagedSegmentError(path, "is empty")
-            return mmap.mmap(descriptor, status.st_size, access=mmap.ACCESS_READ)
-        finally:
-            os.close(descriptor)
-    except (DamagedSegmentError, FileNotFoundError):
+        with open_file(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size:
+                return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+    except FileNotFoundError:
         raise
+    except UnfitFileError as error:
+        raise DamagedSegmentError(path, error.reason) from error
     except OSError as error:
         if error.errno in _OURS:
             raise
-        if error.errno in NO_DAMAGE:
-            raise UnreadableSegmentError(path, f"cannot be read ({error.strerror})") from error
-        reason = "is a link" if error.errno == errno.ELOOP else f"cannot be read ({error.strerror})"
-        raise DamagedSegmentError(path, reason) from error
+        damaged = UnreadableSegmentError if error.errno in NO_DAMAGE else DamagedSegmentError
+        raise damaged(path, f"cannot be read ({error.strerror})") from error
+    raise DamagedSegmentError(path, "is empty")
 
 
 _HEADER_TYPES: Mapping[str, type] = {

@@ -16,8 +16,8 @@ import numpy as np
 from featx.cache.index import Index
 from featx.cache.segment import SUFFIX, open_segment
 from featx.cache.segment_writer import write_segment
-from featx.errors import CacheError, CacheWarning, DamagedSegmentError, FeatxError
-from featx.files import make_folder, sweep, whole_file
+from featx.errors import CacheError, CacheWarning, DamagedSegmentError, FeatxError, UnfitFileError
+from featx.files import make_folder, read_file, sweep, whole_file
 
 FORMAT = 1
 """Version of the folder's layout and of the segments."""
@@ -31,7 +31,7 @@ EXPORTS = "engines"
 REMEMBERED = 1 << 28
 """Bytes of ids that a store keeps in memory; those of the recipe asked for last are always kept."""
 
-_LONGEST_JSON = 1 << 20  # bytes read of a JSON file, which may be anything
+_LONGEST_JSON = 1 << 20  # bytes of a JSON file, which may be anything
 
 
 class Store:
@@ -220,13 +220,12 @@ def _state(path: Path) -> tuple[int, ...]:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Return the JSON object in a file: {} without a file, None if the file holds anything else."""
+    """Return the JSON object in a file: {} without a file, None for anything else, such as a link or a pipe."""
     try:
-        with path.open("rb") as file:
-            value = json.loads(file.read(_LONGEST_JSON))
+        value = json.loads(read_file(path, _LONGEST_JSON))
     except FileNotFoundError:
         return {}
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, UnfitFileError):
         return None
     return value if isinstance(value, dict) else None
 

@@ -9,10 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from featx.errors import InputError
-from featx.files import make_folder, whole_file
+from featx.errors import InputError, UnfitFileError
+from featx.files import make_folder, open_file, whole_file
 
 Arrays = Sequence[np.ndarray]
+
+_LARGEST = (
+    1 << 34
+)  # bytes: weights four times, as the optimizer and the best epoch keep them, of the largest networks
 
 
 class Checkpoint:
@@ -50,7 +54,7 @@ class Checkpoint:
             If the file is none that `write` wrote.
         """
         try:
-            with self._path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            with open_file(self._path, _LARGEST) as opened, np.load(opened, allow_pickle=False) as file:
                 facts = json.loads(str(file["facts"]))
                 lists = {
                     name: [file[f"{name}-{place}"] for place in range(count)]
@@ -58,6 +62,10 @@ class Checkpoint:
                 }
         except FileNotFoundError:
             return None
+        except UnfitFileError as error:
+            raise InputError(
+                f"The checkpoint {str(self._path)!r} {error.reason}. Remove it, to begin from the start."
+            ) from error
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise InputError(
                 f"The checkpoint {str(self._path)!r} is damaged ({error}). Remove it, to begin from the start."

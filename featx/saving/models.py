@@ -10,21 +10,27 @@ import os
 import sys
 import warnings
 from collections.abc import Container, Iterable, Iterator
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
-from featx.errors import SavedModelError, SavedModelWarning, WeightsError
-from featx.files import file_digest, make_folder, whole_folder
+from featx.errors import SavedModelError, SavedModelWarning, UnfitFileError, WeightsError
+from featx.files import file_digest, make_folder, open_file, read_file, whole_folder
 from featx.saving import types
 
 FORMAT = 1
+LARGEST = 1 << 32
+"""Bytes that a file of a saved model may have, packed or unpacked: a stranger's must not fill the memory."""
+
 _MANIFEST, _MODEL = "model.json", "model.skops"
+_LONGEST_MANIFEST = 1 << 26  # bytes: it names the classes
 _NETWORK = "featx-network:"  # stands before a file's name where a Keras model was
 _PACKAGES = ("featx", "scikit-learn", "numpy", "skops", "xgboost", "keras")
 
@@ -81,6 +87,11 @@ def save(estimator: Any, folder: str | os.PathLike[str], *, overwrite: bool = Fa
             ) from error
         if strange := [name for name in skops.io.get_untrusted_types(data=data) if not types.trusted(name)]:
             warnings.warn(f"To load this model, {_trust(strange)}", SavedModelWarning, stacklevel=2)
+        if len(data) > LARGEST:
+            raise SavedModelError(
+                f"{type(estimator).__name__} takes {len(data):,} bytes, and a saved model may have {LARGEST:,}. "
+                "Fit it on fewer images or columns."
+            )
         (draft / _MODEL).write_bytes(data)
         classes = getattr(estimator, "classes_", None)
         manifest = {
@@ -142,7 +153,7 @@ def load(folder: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
             stacklevel=2,
         )
     try:
-        data = (folder / _MODEL).read_bytes()
+        data = read_file(folder / _MODEL, LARGEST)
         named = skops.io.get_untrusted_types(data=data)
         strange = [name for name in named if name not in allowed and not types.trusted(name)]
         if not strange:
@@ -223,11 +234,13 @@ def _files_to_networks(estimator: Any, folder: Path, listed: Container[str]) -> 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / _MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(read_file(path, _LONGEST_MANIFEST))
     except (FileNotFoundError, NotADirectoryError):
         raise SavedModelError(
             f"{str(folder)!r} is not a saved model: it has no {_MANIFEST}. Give the folder that was given to save."
         ) from None
+    except UnfitFileError as error:
+        raise SavedModelError(f"{str(path)!r} {error.reason}. {_COPY}") from error
     except (ValueError, RecursionError) as error:
         raise SavedModelError(f"{str(path)!r} is damaged: {error}. Save the model again.") from error
     number = manifest.get("format") if isinstance(manifest, dict) else None
@@ -249,16 +262,28 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 def _check_digest(path: Path, digest: object) -> None:
     try:
-        found = file_digest(path)
+        found = file_digest(path, largest=LARGEST, follow=False)
+        size = 0
+        with suppress(BadZipFile), open_file(path) as file, ZipFile(file) as packed:
+            size = sum(entry.file_size for entry in packed.infolist())
+    except UnfitFileError as error:
+        raise SavedModelError(f"{str(path)!r} {error.reason}. {_COPY}") from error
     except OSError as error:
         raise SavedModelError(
             f"{str(path)!r} cannot be read: {error.strerror}. Save the model again."
         ) from error
+    if size > LARGEST:
+        raise SavedModelError(
+            f"{str(path)!r} unpacks to {size:,} bytes, more than the {LARGEST:,} allowed. Do not load it."
+        )
     if found != digest:
         raise SavedModelError(
             f"{str(path)!r} is damaged: its SHA-256 is {found}, but {_MANIFEST} says {digest}. "
             "Copy or save it again."
         )
+
+
+_COPY = "A saved model is read from files of its own only: copy them, or save the model again."
 
 
 def _check_replaceable(folder: Path, overwrite: bool) -> None:

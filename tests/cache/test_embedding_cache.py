@@ -471,6 +471,36 @@ def test_a_damaged_format_file_is_named(cache, text):
         look(cache, [1])
 
 
+@LINUX
+@pytest.mark.parametrize("name", ["format.json", f"{RECIPE}/recipe.json"])
+@pytest.mark.parametrize(
+    "put",
+    [
+        os.mkfifo,
+        Path.mkdir,
+        lambda path: path.symlink_to("/dev/zero"),
+        lambda path: (path.touch(), os.truncate(path, 100 * 10**9)),
+    ],
+    ids=["pipe", "folder", "link to a device", "sparse file"],
+)
+def test_what_is_no_small_file_is_not_read(cache, name, put):
+    """It neither hangs nor fills the memory, and counts as damaged; vectors are served where the format is known."""
+    cache.put(RECIPE, *make([1]), {"words": 1})
+    path = cache.path / name
+    path.unlink()
+    put(path)
+    if name == "format.json":
+        with pytest.raises(CacheError, match=r"format.json is damaged\. .* delete this one file"):
+            look(cache, [1])
+        return
+    assert look(cache, [1]).all()
+    assert cache.info()[0].recipe is None
+    assert [(damage.path, damage.reason) for damage in cache.verify(repair=True)] == [
+        (path, "is not a JSON object")
+    ]
+    assert cache.verify() == []
+
+
 # Trouble with the disk
 
 

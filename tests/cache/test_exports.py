@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,6 +74,33 @@ def test_verify_names_a_damaged_graph_and_removes_it(cache, name, how):
     assert cache.verify(repair=True) == [damage]
     assert left(cache) == [NAMES[0], NAMES[2]]
     assert cache.verify() == []
+
+
+HOSTILE = {
+    "pipe": (os.mkfifo, "is not a regular file"),
+    "folder": (Path.mkdir, "is not a regular file"),
+    "link": (lambda path: path.symlink_to("/etc/passwd"), "is a link"),
+    "link to a device": (lambda path: path.symlink_to("/dev/zero"), "is a link"),
+    "sparse file": (
+        lambda path: (path.touch(), os.truncate(path, 100 * 10**9)),
+        "has 100,000,000,000 bytes, more than the .* allowed here",
+    ),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="uses what only Linux offers")
+@pytest.mark.parametrize("name", ["graph.bin", "graph.xml", "sha256"])
+@pytest.mark.parametrize("what", HOSTILE)
+def test_what_is_no_file_of_a_graph_is_damage(cache, name, what):
+    """It is not read: nothing hangs, and nothing outside the folder counts."""
+    put, reason = HOSTILE[what]
+    path = cache.engines / NAMES[1] / name
+    path.unlink()
+    put(path)
+    with pytest.raises(ExportError, match=rf"{NAMES[1]} is damaged: {name} {reason}\.$"):
+        open_export(path.parent)
+    assert [damage.path for damage in cache.verify(repair=True)] == [path.parent]
+    assert left(cache) == [NAMES[0], NAMES[2]]
 
 
 def test_gc_removes_what_was_not_used_for_long(cache):

@@ -4,6 +4,7 @@ import os
 import pickle
 import shutil
 import sqlite3
+import struct
 import subprocess
 import sys
 import threading
@@ -479,6 +480,62 @@ def test_a_memo_with_a_view_or_a_trigger_is_not_read(memo, trick):
     assert Path(f"{memo.path}.damaged").exists()
 
 
+def circular(path, table):
+    """Make a memo with a tree of eighteen levels, on each of which a hundred branches lead to one page: 10^36 rows."""
+    Memo(path.parent).note("key", {})
+    with closing(sqlite3.connect(path)) as database:
+        size, pages = (
+            database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "page_count")
+        )
+        (root,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    data = bytearray(path.read_bytes())
+    for level in range(18):
+        below, where = pages + level + 1, [size - 5 * number for number in range(1, 101)]
+        page = struct.pack(">BHHHBI", 5, 0, 100, where[-1], 0, below) + struct.pack(">100H", *where)
+        page = page.ljust(where[-1], b"\0") + struct.pack(">IB", below, 1) * 100
+        data[(root - 1) * size : root * size] = page
+        root = below
+        data += bytes(size)
+    row = bytes([9, 1, 9, *bytes(8)])  # its length, its number, the length of its header, eight times NULL
+    data[-size:] = (struct.pack(">BHHHBH", 13, 0, 1, size - len(row), 0, size - len(row))).ljust(
+        size - len(row), b"\0"
+    ) + row
+    data[28:32] = struct.pack(">I", len(data) // size)
+    path.write_bytes(data)
+
+
+def test_a_memo_without_end_is_left(memo, monkeypatch):
+    """Pages that lead to one another make a tree that nobody can read to its end; it is not tried for long."""
+    monkeypatch.setattr("featx.cache.database._STEPS", 3_000_000)
+    memo.path.parent.mkdir()
+    circular(memo.path, "file")
+    assert memo.paths(np.zeros((1, 16), "u1")) == [""]
+    with closing(sqlite3.connect(memo.path)) as database:
+        rows = database.execute("SELECT age, image FROM file ORDER BY age")
+        assert len(rows.fetchmany(1000)) == 1000, "SQLite itself takes it for a sound one"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="uses what only Linux offers")
+@pytest.mark.parametrize("suffix", ["", "-journal", "-wal", "-shm"])
+@pytest.mark.parametrize("what", ["pipe", "link", "link to a device", "sparse file"])
+def test_what_is_no_file_of_a_memo_is_set_aside(memo, tmp_path, suffix, what):
+    """Nothing hangs, nothing elsewhere is read or written, and the next note begins anew."""
+    memo.note("key", {"old": 1})
+    path, elsewhere = Path(f"{memo.path}{suffix}"), Memo(tmp_path / "elsewhere")
+    elsewhere.note("key", {"elsewhere": 1})
+    path.unlink(missing_ok=True)
+    {
+        "pipe": os.mkfifo,
+        "link": lambda path: path.symlink_to(elsewhere.path),
+        "link to a device": lambda path: path.symlink_to("/dev/zero"),
+        "sparse file": lambda path: (path.touch(), os.truncate(path, 100 * 10**9)),
+    }[what](path)
+    assert memo.recall("key") is None
+    memo.note("key", {"new": 1})
+    assert memo.recall("key") == {"new": 1}
+    assert elsewhere.recall("key") == {"elsewhere": 1}
+
+
 def test_an_empty_file_is_a_new_memo(memo):
     """What a writer killed at birth leaves behind is used, not set aside."""
     memo.path.parent.mkdir()
@@ -489,11 +546,10 @@ def test_an_empty_file_is_a_new_memo(memo):
     assert list(memo.path.parent.iterdir()) == [memo.path]
 
 
-@pytest.mark.parametrize("spoil", [Path.mkdir, lambda path: path.symlink_to("/nowhere/at/all")])
-def test_a_place_that_cannot_be_written_only_costs_time(memo, image, spoil):
+def test_a_place_that_cannot_be_written_only_costs_time(memo, image):
     """Nothing is remembered, nothing is raised."""
-    memo.path.parent.mkdir()
-    spoil(memo.path)
+    for path in (memo.path, memo.path.with_name("memo.sqlite.damaged")):  # in whose place nothing can be put
+        (path / "mine").mkdir(parents=True)
     learn(memo, image)
     memo.note("key", {})
     assert knows(memo, image) is None

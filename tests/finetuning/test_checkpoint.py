@@ -1,5 +1,8 @@
 """A checkpoint is whole or absent, and belongs to one run."""
 
+import os
+import sys
+
 import numpy as np
 import pytest
 
@@ -51,3 +54,23 @@ def test_a_damaged_file_is_named(tmp_path, content):
     (tmp_path / "01.npz").write_bytes(content)
     with pytest.raises(InputError, match=r"01\.npz' is damaged .* Remove it"):
         Checkpoint(tmp_path, "01").read()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="uses what only Linux offers")
+@pytest.mark.parametrize(
+    ("put", "what"),
+    [
+        (os.mkfifo, "is not a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "is a link"),
+        (
+            lambda path: (path.touch(), os.truncate(path, 100 * 10**9)),
+            "has 100,000,000,000 bytes, more than the *",
+        ),
+    ],
+    ids=["pipe", "link to a device", "sparse file"],
+)
+def test_what_is_no_file_is_named(tmp_path, says, put, what):
+    """It is not waited for, and fills no memory."""
+    put(tmp_path / "01.npz")
+    message = f"The checkpoint '*/01.npz' {what}. Remove it, to begin from the start."
+    says(Checkpoint(tmp_path, "01").read, InputError, message)
