@@ -27,9 +27,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
+from featx.text import shown, shown_lines
+
 
 class FeatxError(Exception):
     """Base class: catch it to catch everything featx raises on purpose."""
+
+    def __str__(self) -> str:
+        return shown_lines(super().__str__())  # a message names files and quotes what libraries say of them
 
 
 class InputError(FeatxError, ValueError):
@@ -42,7 +47,7 @@ class BadImage(NamedTuple):
     row: int
     """Its place in the input, from 0."""
     name: str
-    """Its path, or ``image 3`` for one that came without a path."""
+    """Its path, as it was given, or ``image 3`` for one that came without a path."""
     reason: str
     """What is wrong with it."""
 
@@ -66,7 +71,7 @@ class ImageError(InputError):
     def __init__(self, bad: Iterable[BadImage]) -> None:
         self.bad: Sequence[BadImage] = tuple(bad)
         count = len(self.bad)
-        lines = "\n".join(f"  {image.name}: {image.reason}" for image in self.bad)
+        lines = "\n".join(f"  {shown(image.name)}: {shown(image.reason)}" for image in self.bad)
         subject, them, place = (
             ("1 image", "it", "its") if count == 1 else (f"{count} images", "them", "their")
         )
@@ -141,7 +146,7 @@ class DamagedSegmentError(CacheError):
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path, self.reason = path, reason
-        super().__init__(f"The segment {path} {reason}.")
+        super().__init__(f"The segment {shown(path)} {reason}.")
 
     def __reduce__(self) -> tuple[type["DamagedSegmentError"], tuple[Path, str]]:
         return type(self), (self.path, self.reason)
@@ -186,6 +191,9 @@ class UnfitFileError(FeatxError, OSError):
 
 class FeatxWarning(UserWarning):
     """Base class: filter it to filter everything featx warns of."""
+
+    def __str__(self) -> str:
+        return shown_lines(super().__str__())
 
 
 class CacheWarning(FeatxWarning):

@@ -18,6 +18,7 @@ from featx.cache.segment import SUFFIX, open_segment
 from featx.cache.segment_writer import write_segment
 from featx.errors import CacheError, CacheWarning, DamagedSegmentError, FeatxError, UnfitFileError
 from featx.files import make_folder, read_file, sweep, whole_file
+from featx.text import to_json
 
 FORMAT = 1
 """Version of the folder's layout and of the segments."""
@@ -233,4 +234,4 @@ def read_json(path: Path) -> dict[str, Any] | None:
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
     if not path.exists():
         with whole_file(path) as draft:
-            draft.file.write(json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
+            draft.file.write(to_json(value, indent=2).encode() + b"\n")

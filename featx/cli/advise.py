@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from featx.cli.options import as_json, images_from, print_json, table
+from featx.text import shown_lines
 
 
 @click.command("advise")
@@ -46,4 +47,4 @@ def advise_command(
     if as_json:
         print_json({**advice.to_dict(), "command": advice.command(str(source)), "left_out": images.left_out})
     else:
-        click.echo(advice.text(str(source)))
+        click.echo(shown_lines(advice.text(str(source))))

@@ -1,6 +1,7 @@
 """The command ``featx``: parse, call one function, print. Results go to stdout, everything else to stderr."""
 
 import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from featx.cli.options import (
     table,
 )
 from featx.errors import FeatxError, InputError
+from featx.text import shown
 
 
 class _Commands(click.Group):
@@ -44,6 +46,8 @@ class _Commands(click.Group):
 @click.version_option(featx.__version__)
 def main() -> None:
     """Cut a pretrained CNN at any depth, embed images once, fit any scikit-learn head on the embeddings."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a name may not fit a terminal's code
     os.environ.setdefault(
         "TF_CPP_MIN_LOG_LEVEL", "2"
     )  # TensorFlow's start-up notes are not messages of featx
@@ -206,13 +210,13 @@ def extract(
     embeddings = extractor.transform(images.paths)
     bad = getattr(extractor, "bad_images_", ())
     for one in bad:
-        click.echo(f"{one.name}: {one.reason}", err=True)
+        click.echo(shown(f"{one.name}: {one.reason}"), err=True)
     write_embeddings(output, embeddings, images.paths, extractor.get_feature_names_out(), images.labels)
     summary = {"output": str(output), "images": len(images), "columns": embeddings.shape[1], "bad": len(bad)}
     if as_json:
         print_json({**summary, "left_out": images.left_out})
     else:
-        click.echo(f"{output}: {len(images)} images x {embeddings.shape[1]} columns, {len(bad)} bad")
+        click.echo(f"{shown(output)}: {len(images)} images x {embeddings.shape[1]} columns, {len(bad)} bad")
 
 
 @main.command()
@@ -254,7 +258,7 @@ def fit(
     if as_json:
         print_json({"model": str(output), **report.to_dict(), "left_out": images.left_out})
     else:
-        click.echo(f"{report}\nsaved in {output}")
+        click.echo(f"{report}\nsaved in {shown(output)}")
 
 
 @main.command()
@@ -278,4 +282,4 @@ def predict(model: Path, images: tuple[Path, ...], as_json: bool) -> None:
     if as_json:
         print_json(answers)
     for answer in [] if as_json else answers:
-        click.echo("\t".join(map(str, answer.values())))
+        click.echo("\t".join(map(shown, answer.values())))

@@ -10,6 +10,7 @@ import click
 
 import featx
 from featx.cli.options import as_json, columns, images_from, print_json, print_table
+from featx.text import shown
 
 _BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _SECONDS = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -66,7 +67,7 @@ def show_path(cache: Any, as_json: bool) -> None:
 
     Example: featx cache path
     """
-    print_json({"path": str(cache.path)}) if as_json else click.echo(cache.path)
+    print_json({"path": str(cache.path)}) if as_json else click.echo(bytes(cache.path))
 
 
 @cache_group.command()
@@ -133,7 +134,7 @@ def verify(cache: Any, repair: bool, as_json: bool) -> None:
     if as_json:
         print_json([asdict(damage) for damage in damages])
     else:
-        lines = [f"{damage.path}: {damage.reason}" for damage in damages]
+        lines = [shown(f"{damage.path}: {damage.reason}") for damage in damages]
         click.echo("\n".join(lines) or "nothing is damaged")
     if damages:
         raise SystemExit(1)
@@ -180,7 +181,7 @@ def gc(cache: Any, max_size: float | None, older_than: float | None, dry_run: bo
         print_json([asdict(file) for file in removed])
         return
     for file in removed:
-        click.echo(f"{file.path}  {file.bytes} bytes, idle for {file.idle / 86_400:.1f} days")
+        click.echo(f"{shown(file.path)}  {file.bytes} bytes, idle for {file.idle / 86_400:.1f} days")
     freed, done = sum(file.bytes for file in removed), "would be removed" if dry_run else "removed"
     click.echo(f"{len(removed)} {'file' if len(removed) == 1 else 'files'} {done}, {freed} bytes")
 
@@ -227,4 +228,4 @@ def export(
         left_out = images.left_out if images else {}
         print_json({"output": str(output), "images": count, "columns": width, "left_out": left_out})
     else:
-        click.echo(f"{output}: {count} images x {width} columns")
+        click.echo(f"{shown(output)}: {count} images x {width} columns")

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from featx.cli.options import as_json, extraction, extractor_from, images_from, print_json, table
+from featx.text import shown
 
 
 class _Number(click.ParamType[Any]):
@@ -50,4 +51,6 @@ def cluster_command(
     if as_json:
         print_json({"output": str(output), **found.to_dict(), "left_out": images.left_out})
     else:
-        click.echo(f"{found}\nsizes: {', '.join(map(str, found.to_dict()['sizes']))}\nwritten to {output}")
+        click.echo(
+            f"{found}\nsizes: {', '.join(map(str, found.to_dict()['sizes']))}\nwritten to {shown(output)}"
+        )

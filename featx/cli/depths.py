@@ -7,6 +7,7 @@ import click
 
 from featx.cli.options import as_json, extraction, extractor_from, folder_from, images_from, print_json, table
 from featx.errors import InputError
+from featx.text import shown
 
 
 @click.command("depths")
@@ -97,4 +98,4 @@ def classify_command(
         )
         return
     for path, row in zip(paths, guesses, strict=True):
-        click.echo("\t".join([path, *(f"{guess.name} {guess.confidence:.3f}" for guess in row)]))
+        click.echo("\t".join([shown(path), *(f"{guess.name} {guess.confidence:.3f}" for guess in row)]))

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from featx.cli.options import as_json, extraction, extractor_from, images_from, print_json, print_table, table
+from featx.text import shown
 
 
 @click.command("duplicates")
@@ -52,7 +53,9 @@ def duplicates_command(
     groups = [group for group in found.groups if other is None or len(group.parts) > 1]
     unreadable = sorted({*found.unreadable, *(bad.row for bad in getattr(extractor, "bad_images_", ()))})
     for row in unreadable:
-        click.echo(f"{paths[row]}: cannot be read, so it was not compared with what looks alike", err=True)
+        click.echo(
+            f"{shown(paths[row])}: cannot be read, so it was not compared with what looks alike", err=True
+        )
     if as_json:
         left_out = sum((Counter(one.left_out) for one in tables), Counter())
         listed = [{**vars(group), "paths": [paths[row] for row in group.rows]} for group in groups]

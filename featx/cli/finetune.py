@@ -8,6 +8,7 @@ import click
 import featx
 from featx.cli.options import Depth, as_json, extractor_from, images_from, print_json, table
 from featx.errors import InputError
+from featx.text import shown
 
 
 class _Stages(click.ParamType[Any]):
@@ -108,7 +109,7 @@ def finetune_command(
             f"on the images held out: {frozen:.3f} frozen, {tuned:.3f} at epoch {best} of {len(history) - 1}, "
             "which these images chose"
         )
-    click.echo(f"saved in {output}")
+    click.echo(f"saved in {shown(output)}")
 
 
 def _tuner(

@@ -1,6 +1,5 @@
 """What the commands share: options, how a source of images is named, how results are printed."""
 
-import json
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,6 +10,7 @@ from tabulate import tabulate
 
 import featx
 from featx.errors import InputError
+from featx.text import shown, to_json
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
@@ -34,7 +34,7 @@ def images_from(
         )
     if labelled and images.labels is None:
         raise InputError(
-            f"{source} has no labels. Give a folder with one folder per class, or --label COLUMN."
+            f"{str(source)!r} has no labels. Give a folder with one folder per class, or --label COLUMN."
         )
     return images
 
@@ -44,7 +44,7 @@ def folder_from(folder: Path) -> Any:
     images = featx.load_folder(folder)
     if images.left_out:
         said = ", ".join(f"{kind} {count}" for kind, count in images.left_out.items())
-        click.echo(f"{folder}: left out {said}", err=True)
+        click.echo(shown(f"{folder}: left out {said}"), err=True)
     return images
 
 
@@ -141,12 +141,12 @@ def table(command: Callable[..., None]) -> Callable[..., None]:
 
 def print_json(value: Any) -> None:
     """Print what a program can read."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    click.echo(to_json(value, indent=2))
 
 
 def print_table(rows: Iterable[Iterable[Any]], header: Iterable[str] = ()) -> None:
     """Print rows in columns, numbers on the right; a cell that is None is empty."""
-    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    cells = [["" if cell is None else shown(cell) for cell in row] for row in rows]
     sides = [
         "right" if all(map(_NUMBER.fullmatch, column)) else "left" for column in zip(*cells, strict=True)
     ]

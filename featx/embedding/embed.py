@@ -126,7 +126,7 @@ def file_id(path: Path, memo: Memo | None) -> bytes:
     """
     ids, reasons, _ = _identify([str(path)], memo, 1)
     if reasons:
-        raise InputError(f"{path}: {reasons[0]}")
+        raise InputError(f"{str(path)!r}: {reasons[0]}")
     return bytes(ids[0])
 
 

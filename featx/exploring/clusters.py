@@ -1,7 +1,6 @@
 """Images grouped by their embeddings, without labels: what is in a folder, before anybody has sorted it."""
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from featx.errors import InputError, UnknownNameError
 from featx.exploring.contact_sheet import contact_sheet
 from featx.files import make_folder, whole_folder
 from featx.images.sources import as_sources
+from featx.text import to_cell, to_json
 
 METHODS = ("kmeans", "hdbscan")
 SAMPLE = 5000
@@ -202,12 +202,13 @@ def write_clusters(
                 table.writerow(["path", "cluster", "distance", *(["label"] if labels is not None else [])])
                 for row, name in enumerate(names):
                     label = [] if labels is None else [labels[row]]
-                    table.writerow([name, found.labels[row], f"{found.distances[row]:.4f}", *label])
+                    label = [to_cell(one) if isinstance(one, str) else one for one in label]
+                    table.writerow([to_cell(name), found.labels[row], f"{found.distances[row]:.4f}", *label])
             for one in range(-1 if (found.labels < 0).any() else 0, found.count):
                 shown = [sources[row] for row in found.members(one)[:48]]
                 name = f"cluster-{one:02}.jpg" if one >= 0 else "in-none.jpg"
                 contact_sheet(shown).save(draft / name, quality=85)
-            (draft / SUMMARY).write_text(json.dumps(found.to_dict(), indent=2) + "\n")
+            (draft / SUMMARY).write_text(to_json(found.to_dict(), indent=2) + "\n")
     except OSError as error:
         raise InputError(f"{str(folder)!r} cannot be written: {error}") from error
     return folder

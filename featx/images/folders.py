@@ -12,6 +12,7 @@ import numpy as np
 
 from featx.errors import InputError
 from featx.images.formats import extensions
+from featx.text import encodable, shown
 
 EXTENSIONS = extensions()
 """How the names of image files end, in any case. What a file truly is, is seen when it is read."""
@@ -68,11 +69,11 @@ class ImageTable:
     def __repr__(self) -> str:
         said = [_count(len(self), "image")]
         if self.labels is not None and self.labels.ndim == 2:
-            said.append(f"{_count(len(self.classes), 'label')} each: {', '.join(map(str, self.classes))}")
+            said.append(f"{_count(len(self.classes), 'label')} each: {', '.join(map(shown, self.classes))}")
         elif self.labels is not None and self.classes:
-            shown = [f"{name!r} {np.count_nonzero(self.labels == name)}" for name in self.classes[:10]]
+            counts = [f"{name!r} {np.count_nonzero(self.labels == name)}" for name in self.classes[:10]]
             more = ["..."] * (len(self.classes) > 10)
-            said.append(f"{_count(len(self.classes), 'class', 'es')}: {', '.join(shown + more)}")
+            said.append(f"{_count(len(self.classes), 'class', 'es')}: {', '.join(counts + more)}")
         else:
             said.append("no labels" if self.labels is None else "labels are numbers")
         left_out = _said(self.ignored)
@@ -117,9 +118,9 @@ def load_folder(path: str | os.PathLike[str]) -> ImageTable:
     ignored: Counter[str] = Counter()
     found = sorted(image.relative_to(top).parts for image in _walk(top, ignored))
     inside = [parts for parts in found if len(parts) > 1]
-    classes = sorted({parts[0] for parts in inside})
+    classes = sorted({encodable(parts[0]) for parts in inside})
     for folder in top.iterdir():
-        if folder.is_dir() and folder.name not in classes and not _is_litter(folder.name):
+        if folder.is_dir() and encodable(folder.name) not in classes and not _is_litter(folder.name):
             ignored[f"folder {folder.name!r} without images"] = 1
     if not found:
         seen = _said(ignored) or "it is empty"
@@ -132,7 +133,7 @@ def load_folder(path: str | os.PathLike[str]) -> ImageTable:
     if inside and len(found) > len(inside):
         ignored["images beside the class folders"] = len(found) - len(inside)
     paths = objects(str(top.joinpath(*parts)) for parts in inside or found)
-    labels = np.array([parts[0] for parts in inside]) if inside else None
+    labels = np.array([encodable(parts[0]) for parts in inside]) if inside else None
     return ImageTable(paths, labels, tuple(classes), dict(sorted(ignored.items())))
 
 
@@ -189,4 +190,4 @@ def _count(number: int, noun: str, plural: str = "s") -> str:
 
 
 def _said(ignored: Mapping[str, int]) -> str:
-    return ", ".join(f"{kind} {count}" for kind, count in sorted(ignored.items()))
+    return ", ".join(f"{shown(kind)} {count}" for kind, count in sorted(ignored.items()))

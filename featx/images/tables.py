@@ -10,6 +10,7 @@ import numpy as np
 
 from featx.errors import InputError
 from featx.images.folders import ImageTable, objects
+from featx.text import from_cell, shown, undecoded
 
 IMAGE_COLUMNS = frozenset(
     {
@@ -120,7 +121,8 @@ def _frame(table: Any, image: str | None) -> tuple[Any, str, str]:
     column = image or _image_column(_read(table, name, nrows=0).columns, name)
     # Paths stay text though they look like numbers (0012). Only an empty cell is empty: NA may be a class.
     rules = {"dtype": {column: str}, "keep_default_na": False, "na_values": [""], "low_memory": False}
-    return _read(table, name, **rules), column, name
+    frame = _read(table, name, **rules)
+    return frame.map(lambda cell: from_cell(cell) if isinstance(cell, str) else cell), column, name
 
 
 def _read(table: str | os.PathLike[str], name: str, **rules: Any) -> Any:
@@ -164,7 +166,17 @@ def _place(cell: Any, root: str | os.PathLike[str]) -> str | bytes:
     """Turn a table's cell into a path or the bytes of a file."""
     if isinstance(cell, dict):  # as Hugging Face's datasets store images in Parquet
         cell = cell.get("bytes") or cell.get("path")
-    return cell if isinstance(cell, bytes) else str(Path(root, str(cell)))
+    if isinstance(cell, bytes):
+        return cell
+    path = Path(root, str(cell))
+    other = undecoded(str(cell))  # a name that is not UTF-8 has been written with escapes
+    if other is None or not Path(root, other).is_file():
+        return str(path)
+    if path.is_file():
+        raise InputError(
+            f"{shown(path)} may be two files, of which one has a name that is not UTF-8. Rename one of them."
+        )
+    return str(Path(root, other))
 
 
 def _check_files(paths: np.ndarray, where: str) -> None:

@@ -1,6 +1,6 @@
 """Embeddings as one plain file, which is read without featx."""
 
-import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -16,6 +16,7 @@ from featx.files import Draft, whole_file
 from featx.images.folders import ImageTable
 from featx.images.sources import as_sources
 from featx.networks.pooling import columns, parts
+from featx.text import encodable, shown, to_cell, to_json
 
 FORMATS = (".h5", ".npz", ".parquet", ".csv")
 
@@ -23,14 +24,14 @@ FORMATS = (".h5", ".npz", ".parquet", ".csv")
 def write_embeddings(
     path: str | Path,
     embeddings: np.ndarray,
-    paths: Sequence[str],
+    paths: Sequence[Any] | np.ndarray,
     columns: Sequence[str],
     labels: Any = None,
     *,
     ids: np.ndarray | None = None,
     recipe: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write embeddings, one row for each image.
+    r"""Write embeddings, one row for each image.
 
     ========== ===================================================================================
     suffix     what is in it
@@ -43,6 +44,10 @@ def write_embeddings(
     .csv       the same table; the recipe is in a file beside it, ``<name>.csv.json``
     ========== ===================================================================================
 
+    Several columns of labels are ``label_0``, ``label_1`` and so on in a table. A byte of a path that is not UTF-8 is
+    written as ``\xe9``. In CSV an apostrophe stands before text that a spreadsheet would take for a formula.
+    `load_table` undoes both.
+
     Parameters
     ----------
     path
@@ -50,11 +55,11 @@ def write_embeddings(
     embeddings
         (n, d) float32.
     paths
-        n names of images.
+        n paths of images; what is not a path, such as the bytes of a file, has an empty one.
     columns
         d names.
     labels
-        (n,), or None.
+        (n,), (n, k) for k columns, or None.
     ids
         Image ids, (n, 16) uint8, written as 32 hexadecimal digits each, or None.
     recipe
@@ -83,12 +88,14 @@ def write_embeddings(
     """
     path = Path(path)
     _check(path)
-    about = {"path": np.asarray(paths, str)}
+    about = {
+        "path": np.array([os.fsdecode(one) if isinstance(one, str | os.PathLike) else "" for one in paths])
+    }
     if labels is not None:
         about["label"] = np.asarray(labels)
     if ids is not None:
         about["image_id"] = np.array([bytes(name).hex() for name in ids], str)
-    words = "" if recipe is None else json.dumps(recipe, ensure_ascii=False)
+    words = "" if recipe is None else to_json(recipe)
     beside = path.with_name(f"{path.name}.json")
     try:
         with ExitStack() as stack:
@@ -96,13 +103,15 @@ def write_embeddings(
                 side = stack.enter_context(whole_file(beside))
                 side.file.write(f"{words}\n".encode())
             draft = stack.enter_context(whole_file(path))
-            _WRITERS[path.suffix](draft, embeddings, np.asarray(columns, str), about, words)
+            change = to_cell if path.suffix == ".csv" else encodable
+            texts = {name: _changed(array, change) for name, array in about.items()}
+            _WRITERS[path.suffix](draft, embeddings, _changed(np.asarray(columns, str), change), texts, words)
         if path.suffix == ".csv" and not words:
             beside.unlink(missing_ok=True)  # it told of the table that was replaced
     except OSError as error:
         reason = error.strerror or error
         raise InputError(
-            f"{path} cannot be written: {reason}. Give a name in a folder that exists and has room."
+            f"{shown(path)} cannot be written: {reason}. Give a name in a folder that exists and has room."
         ) from error
     return path
 
@@ -155,9 +164,7 @@ def export_recipe(
             f"{info.recipe_id[:8]}, such as {first!r}. Run featx extract with its backbone, depth and pooling first."
         )
     ids, embeddings = ids[found], embeddings[found]  # fewer only if damage was found just now
-    paths = (
-        memo.paths(ids) if images is None else [one if isinstance(one, str) else "" for one in images.paths]
-    )
+    paths = memo.paths(ids) if images is None else images.paths
     write_embeddings(
         path,
         embeddings,
@@ -190,6 +197,15 @@ def _check(path: Path) -> None:
         raise UnknownNameError("format", path.suffix or path.name, FORMATS)
 
 
+def _changed(array: np.ndarray, change: Callable[[str], str]) -> np.ndarray:
+    """Change every text in an array; numbers stay."""
+    if array.dtype.kind not in "UO":
+        return array
+    cells = np.empty(array.size, object)
+    cells[:] = [change(one) if isinstance(one, str) else one for one in array.ravel().tolist()]
+    return (cells if array.dtype.kind == "O" else cells.astype(str)).reshape(array.shape)
+
+
 def _write_h5(
     draft: Draft, embeddings: np.ndarray, columns: np.ndarray, about: Mapping[str, np.ndarray], recipe: str
 ) -> None:
@@ -219,8 +235,13 @@ def _frame(embeddings: np.ndarray, columns: np.ndarray, about: Mapping[str, np.n
     import pandas as pd
 
     frame = pd.DataFrame(embeddings, columns=columns)
-    for place, (name, array) in enumerate(about.items()):
-        frame.insert(place, name, array)
+    single = {
+        f"{name}_{place}" if array.ndim == 2 else name: column
+        for name, array in about.items()
+        for place, column in enumerate(np.atleast_2d(array.T))
+    }
+    for place, (name, column) in enumerate(single.items()):
+        frame.insert(place, name, column)
     return frame
 
 

@@ -202,3 +202,15 @@ def test_a_recipe_does_not_outlive_its_table(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
     write_embeddings(tmp_path / "e.csv", np.eye(2), ["a", "b"], ["x", "y"])
     assert [path.name for path in tmp_path.iterdir()] == ["e.csv"]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_several_labels_and_images_without_a_path_are_written(tmp_path, suffix):
+    """In a table each kind of label has a column; an image that was bytes has no path."""
+    write_embeddings(
+        tmp_path / f"e{suffix}", np.eye(2), [b"\x89PNG\xff", Path("b")], ["x", "y"], [[1, 2], [3, 4]]
+    )
+    if suffix in {".csv", ".parquet"}:
+        frame = (pd.read_csv if suffix == ".csv" else pd.read_parquet)(tmp_path / f"e{suffix}")
+        assert frame.columns.tolist() == ["path", "label_0", "label_1", "x", "y"]
+        assert frame.fillna("").to_numpy()[:, :3].tolist() == [["", 1, 2], ["b", 3, 4]]
