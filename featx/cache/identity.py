@@ -130,7 +130,10 @@ def graph_digest(config: Mapping[str, Any]) -> str:
 
 
 def _without_names(config: Mapping[str, Any]) -> Any:
-    places = {layer["config"]["name"]: place for place, layer in enumerate(config["layers"])}
+    places = {  # a layer of one's own may say nothing of its name, not even in its configuration
+        layer.get("name") or layer["config"].get("name"): place
+        for place, layer in enumerate(config["layers"])
+    }
 
     def tidy(value: Any, key: str = "") -> Any:
         if isinstance(value, Mapping):

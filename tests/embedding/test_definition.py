@@ -73,6 +73,43 @@ def test_an_edited_function_is_another_network(keras, tmp_path):
     assert close(two, 2 * one)
 
 
+@pytest.mark.parametrize("says", ["nothing", "less", "no name"])
+@pytest.mark.parametrize("form", ["functional", "sequential", "nested"])
+def test_a_layer_whose_configuration_says_too_little_is_known_by_its_code(keras, tmp_path, says, form):
+    """Without a get_config, or with one that leaves something out: the right vectors, of each by itself."""
+
+    class Times(keras.layers.Layer):
+        def __init__(self, factor):
+            super().__init__()
+            self.factor = factor
+
+        def call(self, inputs):
+            return inputs * self.factor
+
+        if says == "less":
+
+            def get_config(self):
+                return super().get_config()
+
+        if says == "no name":
+
+            def get_config(self):
+                return {"kind": "times"}
+
+    for factor in (1 / 128, 1 / 32):
+        times, conv = Times(factor), keras.layers.Conv2D(4, 3, name="c")
+        network = keras.Sequential([keras.Input((32, 32, 3)), times, conv])
+        if form == "functional":
+            pixels = keras.Input((32, 32, 3))
+            network = keras.Model(pixels, conv(times(pixels)))
+        if form == "nested":
+            network = keras.Sequential([keras.Input((32, 32, 3)), network])
+        seeded(network)
+        found = vectors(network, scaling="none", cache=tmp_path / "cache")
+        assert close(found, reference(network, X))
+    assert len(EmbeddingCache(tmp_path / "cache").info()) == 2
+
+
 def test_what_cannot_be_known_is_not_cached_and_said_once(keras, tmp_path):
     """A function that reads a file: right vectors each time, one warning, nothing kept."""
     np.save(tmp_path / "factor.npy", np.float32(2))
