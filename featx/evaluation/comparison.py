@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, ttest_1samp  # type: ignore[import-untyped] # SciPy has no types
+from scipy.stats import binomtest, t, ttest_1samp  # type: ignore[import-untyped] # SciPy has no types
 
 
 def merits(y: NDArray[Any], predicted: NDArray[Any], *, regression: bool = False) -> NDArray[np.float64]:
@@ -39,9 +39,76 @@ def merits(y: NDArray[Any], predicted: NDArray[Any], *, regression: bool = False
     return np.asarray(each.reshape(len(y), -1).mean(axis=1))
 
 
-def standard_error(values: NDArray[Any]) -> float:
-    """Return the standard error of the mean of independent values (n,); infinite for one value."""
-    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("inf")
+def standard_error(values: NDArray[Any], rounds: float = 1.0) -> float:
+    """Return the standard error of the mean of values (n,); infinite for one value.
+
+    Parameters
+    ----------
+    values
+        Independent ones, or the scores of folds.
+    rounds
+        How often each image is tested, as in repeated folds: testing it again tells nothing of other images.
+    """
+    count = len(values)
+    return float(np.std(values, ddof=1) / np.sqrt(count / rounds)) if count > 1 else float("inf")
+
+
+def interval_of_share(share: float, units: int) -> tuple[float, float]:
+    """Return the 95 % interval of an accuracy that folds found.
+
+    Parameters
+    ----------
+    share
+        The accuracy, 0 to 1.
+    units
+        How many images it is of; of groups of images that go together, how many groups.
+
+    Notes
+    -----
+    This is Wilson's interval (Wilson, *Probable inference, the law of succession, and statistical inference*, JASA
+    1927), which never leaves 0..1, for half as many images. For the models of different folds learned from much the
+    same images, so the scores of the folds vary together; for many folds that doubles the variance of their mean, by
+    the correction of Nadeau & Bengio (*Inference for the generalization error*, Machine Learning 2003). In simulated
+    experiments (`tests/evaluation/test_comparison.py`) it held the accuracy that such models have on new images 93 to
+    99 times in 100; with all images it did so 80 to 97 times, and Student's t over the folds 55 to 95 times.
+
+    Examples
+    --------
+    >>> [round(end, 3) for end in interval_of_share(0.9, 100)]
+    [0.786, 0.957]
+    """
+    z, n = 1.959964, units / 2
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * float(np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def interval_of_mean(values: NDArray[Any], rounds: float = 1.0) -> tuple[float, float]:
+    """Return the 95 % interval of the mean score of some folds; infinite for one fold.
+
+    Parameters
+    ----------
+    values
+        The score of each fold, (k,).
+    rounds
+        How often each image is tested, as in repeated folds.
+
+    Notes
+    -----
+    Student's t with the variance of Nadeau & Bengio (Machine Learning 2003) for folds that share what they learn
+    from: s² (1 / k + the ratio of images tested to images learned from); for k folds that ratio is 1 / (k - 1).
+
+    Examples
+    --------
+    >>> [round(end, 3) for end in interval_of_mean(np.array([0.7, 0.8, 0.75, 0.8, 0.7]))]
+    [0.657, 0.843]
+    """
+    count = len(values)
+    if count < 2 or count <= rounds:
+        return float("-inf"), float("inf")
+    variance = float(np.var(values, ddof=1)) * (1 / count + rounds / (count - rounds))
+    half = float(t.ppf(0.975, count - 1)) * variance**0.5
+    return float(np.mean(values)) - half, float(np.mean(values)) + half
 
 
 def compare(old: NDArray[Any], new: NDArray[Any], *, regression: bool = False) -> dict[str, Any]:

@@ -1,20 +1,36 @@
 """Splitting images into those to fit to and those to judge by."""
 
+import warnings
+from collections.abc import Iterable
 from math import ceil
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import KFold, StratifiedKFold, check_cv, train_test_split
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    check_cv,
+    train_test_split,
+)
+from sklearn.utils import _safe_indexing
 
-from featx.errors import InputError
-from featx.heads.checks import check_members
+from featx.errors import InputError, shown
+from featx.heads.checks import check_members, groups_of
 from featx.heads.inner_folds import Fold, check_count
 
 
 def make_folds(
-    y: NDArray[Any], cv: Any = 5, *, regression: bool, seed: int | None = 0, hint: str = ""
+    y: NDArray[Any],
+    cv: Any = 5,
+    *,
+    regression: bool,
+    groups: Any = None,
+    random_state: int | None = 0,
+    hint: str = "",
 ) -> list[Fold]:
     """Split images into folds, the same ones for all models that are compared.
 
@@ -23,10 +39,13 @@ def make_folds(
     y : array of shape (n,) or (n, k)
         Classes, columns of 0 and 1, or numbers. Where each image has one class, the classes are spread evenly.
     cv
-        How many folds, or fewer if the smallest class has fewer images; or a scikit-learn splitter, or pairs of rows.
+        How many folds, or fewer if the smallest class has fewer images (with `groups`: is in fewer groups); or a
+        scikit-learn splitter, or pairs of rows. None: 5.
     regression
         Whether `y` holds numbers, not classes.
-    seed
+    groups : array of shape (n,)
+        What each image shares with others, such as its patient: images of one group are never on both sides of a fold.
+    random_state
         Decides which image falls into which fold.
     hint
         What else a user may do whose class has only one image, such as ``"pass validation=None"``.
@@ -39,27 +58,135 @@ def make_folds(
     Raises
     ------
     InputError
-        If there are fewer than two images, fewer than two classes, a class with one image, or fewer than two folds.
+        If there are fewer than two images, fewer than two classes, a class with one image, or fewer than two folds; if
+        a class is in one group only; or if a splitter or pairs leave a side empty, one class to learn from, or images
+        of one group, or the same image, on both sides.
 
     Examples
     --------
     >>> [(len(train), len(test)) for train, test in make_folds(np.repeat(["ant", "bee"], 6), 3, regression=False)]
     [(8, 4), (8, 4), (8, 4)]
+    >>> y, patients = np.repeat(["ill", "well"], 6), np.repeat(range(6), 2)
+    >>> [sorted(set(patients[test].tolist())) for _, test in make_folds(y, 3, regression=False, groups=patients)]
+    [[0, 5], [2, 3], [1, 4]]
     """
     blank = np.zeros(len(y))
-    if not isinstance(cv, Integral):
-        return list(check_cv(cv).split(blank, y))
-    count = check_count(int(cv))
-    if not _stratified(y, regression=regression):
-        _check_rows(y)
-        return list(KFold(min(count, len(y)), shuffle=True, random_state=seed).split(blank))
-    smallest = check_members(y, hint)
-    return list(StratifiedKFold(min(count, smallest), shuffle=True, random_state=seed).split(blank, y))
+    codes = None if groups is None else groups_of(groups, len(y))
+    stratified = _stratified(y, regression=regression)
+    if cv is None or isinstance(cv, Integral):
+        count = check_count(5 if cv is None else int(cv))
+        limit = check_members(y, hint) if stratified else _check_rows(y)
+        if codes is not None:
+            return _apart(y, count, codes, groups, stratified=stratified, random_state=random_state)
+        kind = StratifiedKFold if stratified else KFold
+        return list(kind(min(count, limit), shuffle=True, random_state=random_state).split(blank, y))
+    if isinstance(cv, str | bytes) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
+        raise InputError(
+            f"cv={shown(cv)}: give a number of folds, 2 or more, a splitter of scikit-learn, or pairs of rows to fit "
+            "to and rows to judge by."
+        )
+    name = f"cv={cv}" if hasattr(cv, "split") else "cv"
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", message="The groups parameter is ignored"
+            )  # _check sees what comes out
+            folds = [(_rows(train), _rows(test)) for train, test in check_cv(cv).split(blank, y, groups)]
+    except (TypeError, ValueError) as error:
+        if groups is None and "groups" in str(error):
+            raise InputError(f"{name} needs groups. Pass groups=, with one for each image.") from error
+        raise InputError(f"{name} cannot split these {len(y)} images: {error}") from error
+    _check(folds, name, y, codes, groups, stratified=stratified)
+    return folds
+
+
+def _rows(rows: Any) -> NDArray[np.intp]:
+    """Return rows, given as numbers or as a mask, as numbers."""
+    rows = np.asarray(rows)
+    if rows.dtype == bool:
+        return np.flatnonzero(rows)
+    return np.asarray(rows.astype(np.intp, casting="same_kind" if rows.size else "unsafe"))
+
+
+def _check(
+    folds: list[Fold],
+    name: str,
+    y: NDArray[Any],
+    codes: NDArray[np.intp] | None,
+    groups: Any,
+    *,
+    stratified: bool,
+) -> None:
+    """Refuse folds that say nothing of images that were not fitted to."""
+    if not folds:
+        raise InputError(
+            f"{name} makes no folds. Give at least one pair of rows to fit to and rows to judge by."
+        )
+    for number, (train, test) in enumerate(folds, 1):
+        both = np.concatenate([train, test])
+        if not len(train) or not len(test):
+            side = "judge by" if len(train) else "learn from"
+            raise InputError(f"Fold {number} of {name} has no images to {side}. Give both sides some.")
+        if both.min() < -len(y) or both.max() >= len(y):
+            raise InputError(
+                f"Fold {number} of {name} has rows outside of 0..{len(y) - 1}, which is all there are."
+            )
+        if np.intersect1d(train % len(y), test % len(y)).size:
+            raise InputError(
+                f"Fold {number} of {name} judges by images that it learns from. Give each row one side."
+            )
+        if codes is not None and len(shared := np.intersect1d(codes[train], codes[test])):
+            group = np.asarray(groups)[np.flatnonzero(codes == shared[0])[0]]
+            raise InputError(
+                f"Fold {number} of {name} has images of group {shown(group)} on both sides. Give a number of folds, or "
+                "a splitter that keeps groups apart, such as StratifiedGroupKFold."
+            )
+        if stratified and len(labels := np.unique(y[train])) < 2:
+            raise InputError(
+                f"Fold {number} of {name} has one class only to learn from, {shown(labels[0])}. Give folds whose "
+                "images to learn from are of two classes or more, such as those of StratifiedKFold."
+            )
+
+
+def _apart(
+    y: NDArray[Any],
+    count: int,
+    codes: NDArray[np.intp],
+    groups: Any,
+    *,
+    stratified: bool,
+    random_state: int | None,
+) -> list[Fold]:
+    """Split into folds that keep groups apart."""
+    blank, total = np.zeros(len(y)), int(codes.max()) + 1
+    if total < 2:
+        raise InputError(
+            f"All images are of one group, {shown(np.asarray(groups)[0])}, but models are judged by groups that they "
+            "were not fitted to. Give two groups or more."
+        )
+    if not stratified:
+        splitter = GroupKFold(min(count, total), shuffle=True, random_state=random_state)
+        return list(splitter.split(blank, y, codes))
+    labels, kinds = np.unique(y, return_inverse=True)
+    spread = np.bincount(np.unique(kinds * total + codes) // total)
+    rarest = int(spread.argmin())
+    if spread[rarest] < 2:
+        group = np.asarray(groups)[np.flatnonzero(kinds == rarest)[0]]
+        raise InputError(
+            f"The class {shown(labels[rarest])} is in one group only, {shown(group)}, but it takes one group to learn "
+            "from and one to judge by. Give images of two groups or more of each class."
+        )
+    splitter = StratifiedGroupKFold(min(count, int(spread[rarest])), shuffle=True, random_state=random_state)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class")
+        found = [fold for fold in splitter.split(blank, y, codes) if len(fold[0]) and len(fold[1])]
+    return [(np.asarray(train), np.asarray(test)) for train, test in found]
 
 
 def hold_out(
-    y: NDArray[Any], share: float, *others: Any, regression: bool, seed: int | None = 0, hint: str = ""
-) -> list[Any]:
+    y: NDArray[Any], share: float, *others: Any, regression: bool, groups: Any = None, random_state: int | None = 0,
+    hint: str = "",
+) -> list[Any]:  # fmt: skip
     """Hold out a share of the images, of each class in proportion.
 
     Parameters
@@ -71,19 +198,19 @@ def hold_out(
         Above 0 and below 1. At least one image is held out, and at least as many as there are classes.
     others
         Sequences with one item for each image, to be split in the same way.
-    regression, seed, hint
-        As for `make_folds`.
+    regression, groups, random_state, hint
+        As for `make_folds`. With `groups` whole groups are held out, which is about the share.
 
     Returns
     -------
     list
-        Rows to fit to and rows held out, arrays of int in random order; then the two parts of each of `others`.
+        Rows to fit to and rows held out, arrays of int; then the two parts of each of `others`.
 
     Raises
     ------
     InputError
-        If there are fewer than two images, fewer than two classes, or a class with one image; or if `share` is out of
-        range.
+        If there are fewer than two images, fewer than two classes, or a class with one image; if `share` is out of
+        range; or if groups cannot be held out without all images of a class.
 
     Examples
     --------
@@ -94,15 +221,44 @@ def hold_out(
     if not 0 < share < 1:
         raise InputError(f"{share!r} of the images cannot be held out: give a share above 0 and below 1.")
     n = len(y)
-    if _stratified(y, regression=regression):
-        check_members(y, hint)
-        strata = np.unique(y, return_inverse=True)[1]
+    if groups is not None:
+        rows = _hold_out_groups(
+            y, share, regression=regression, groups=groups, random_state=random_state, hint=hint
+        )
     else:
-        _check_rows(y)
-        strata = _parts(y, max(int(min(share, 1 - share) * n), 1))
-    kinds = int(strata.max()) + 1  # train_test_split wants each part to have as many rows as there are kinds
-    count = min(max(ceil(share * n), kinds), n - kinds)
-    return list(train_test_split(np.arange(n), *others, test_size=count, random_state=seed, stratify=strata))
+        if _stratified(y, regression=regression):
+            check_members(y, hint)
+            strata = np.unique(y, return_inverse=True)[1]
+        else:
+            _check_rows(y)
+            strata = _parts(y, max(int(min(share, 1 - share) * n), 1))
+        kinds = (
+            int(strata.max()) + 1
+        )  # train_test_split wants each part to have as many rows as there are kinds
+        count = min(max(ceil(share * n), kinds), n - kinds)
+        rows = train_test_split(np.arange(n), test_size=count, random_state=random_state, stratify=strata)
+    return [*rows, *(_safe_indexing(part, side) for part in others for side in rows)]
+
+
+def _hold_out_groups(
+    y: NDArray[Any], share: float, *, groups: Any, regression: bool, random_state: int | None, hint: str
+) -> Fold:
+    """Take a fold for what is held out; each class has to remain on the other side, too."""
+    parts = max(2, round(1 / min(share, 1 - share)))
+    folds = make_folds(y, parts, regression=regression, groups=groups, random_state=random_state, hint=hint)
+    if share > 0.5:
+        folds = [(held, train) for train, held in folds]
+    whole = [fold for fold in folds if not _stratified(y, regression=regression) or _has_all(y, fold[0])]
+    if not whole:
+        raise InputError(
+            "No groups can be held out without all images of some class. Give images of more groups of each class"
+            f"{f', or {hint}' * bool(hint)}."
+        )
+    return min(whole, key=lambda fold: abs(len(fold[1]) - share * len(y)))
+
+
+def _has_all(y: NDArray[Any], rows: NDArray[np.intp]) -> bool:
+    return len(np.unique(y[rows])) == len(np.unique(y))
 
 
 def _parts(y: NDArray[Any], count: int) -> NDArray[np.intp]:
@@ -121,9 +277,11 @@ def _stratified(y: NDArray[Any], *, regression: bool) -> bool:
     return not regression and y.ndim == 1
 
 
-def _check_rows(y: NDArray[Any]) -> None:
+def _check_rows(y: NDArray[Any]) -> int:
+    """Check that there are two images or more; return how many."""
     if len(y) < 2:
         raise InputError(
             f"y holds {len(y)} sample{'s' * (len(y) != 1)}, but models are judged by images that they were not fitted "
             "to. Give two images or more."
         )
+    return len(y)

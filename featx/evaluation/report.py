@@ -1,17 +1,18 @@
 """How good a pipeline is: cross-validated scores with their uncertainty, beside the score of guessing."""
 
 import warnings
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from featx.errors import InputError
-from featx.evaluation.comparison import standard_error
+from featx.evaluation.comparison import interval_of_mean, interval_of_share, standard_error
 from featx.evaluation.folds import make_folds
-from featx.heads.checks import labels_of, numbers_of
+from featx.evaluation.scoring import SHOWN, guesses, limits, scorers_of
+from featx.heads.checks import groups_of, labels_of, numbers_of
 from featx.images.sources import as_sources
 
 
@@ -26,15 +27,24 @@ class Report:
     """
 
     metric: str
-    """``accuracy`` (for several labels, of the whole row) or ``R²``."""
+    """``accuracy`` (for several labels, of the whole row), ``R²``, or what `scoring` calls it."""
     scores: Sequence[float]
     """The score of each fold."""
-    guess: float
-    """Mean score of always answering the most frequent label, or the mean, on the same folds."""
+    guess: float | None
+    """Score of always answering the most frequent label, or the mean, of the images tested: for two classes 0.5 or
+    more. None where a callable of one's own cannot score that."""
     images: int
     """How many images there are."""
     seconds: float
     """Wall time of all folds, in seconds."""
+    units: int | None = None
+    """How many different images were tested, or with `groups`, how many different groups. None: `images`."""
+    rounds: float = 1.0
+    """How often each of these images was tested: more than once in repeated folds."""
+    limits: tuple[float, float] = (float("-inf"), float("inf"))
+    """The least and the greatest score there can be."""
+    others: Mapping[str, "Report"] = field(default_factory=dict)
+    """The reports of the other metrics, by name, where `scoring` asked for several."""
 
     @property
     def mean(self) -> float:
@@ -43,22 +53,65 @@ class Report:
 
     @property
     def error(self) -> float:
-        """Standard error of the mean score: the standard deviation (n - 1) over the root of the number of folds."""
-        return standard_error(np.asarray(self.scores))
+        """Standard error of the mean score: the standard deviation (n - 1) over the root of the number of folds.
+
+        A fold repeated on the same images counts once. Infinite for one fold.
+        """
+        return standard_error(np.asarray(self.scores), self.rounds)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the mean score, within the scores there can be.
+
+        For accuracy it is Wilson's, from the number of images, or with `groups` of groups. For another metric it is
+        Student's t over the folds, cut off where no score can be; with two or three folds it says little. Both allow
+        for folds that share images to learn from (Nadeau & Bengio 2003), so they are wider than twice `error`.
+        """
+        if self.metric == "accuracy":
+            return interval_of_share(self.mean, self.units or self.images)
+        low, high = interval_of_mean(np.asarray(self.scores), self.rounds)
+        return max(low, self.limits[0]), min(high, self.limits[1])
+
+    def __getitem__(self, metric: str) -> "Report":
+        """Return the report of one metric."""
+        return self if metric == self.metric else self.others[metric]
 
     def __str__(self) -> str:
-        return (
-            f"{self.metric} {self.mean:.3f} ± {self.error:.3f} "
-            f"({len(self.scores)} folds, {self.images} images; guessing {self.guess:.3f})"
-        )
+        count = len(self.scores)
+        guess = "" if self.guess is None else f"; guessing {self.guess:.3f}"
+        error = f" ± {self.error:.3f}" if np.isfinite(self.error) else ""
+        first = f"{self.metric} {self.mean:.3f}{error} ({count} fold{'s' * (count != 1)}, {self.images} images{guess})"
+        return "\n".join([first, *map(str, self.others.values())])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as values that JSON can hold."""
-        return {**asdict(self), "scores": list(self.scores), "mean": self.mean, "error": self.error}
+        """Return everything as values that JSON can hold: None where a number is infinite or there is none."""
+        return {
+            "metric": self.metric,
+            "scores": [_finite(score) for score in self.scores],
+            "guess": self.guess,
+            "images": self.images,
+            "seconds": self.seconds,
+            "mean": _finite(self.mean),
+            "error": _finite(self.error),
+            "interval": [_finite(end) for end in self.interval],
+            "others": [report.to_dict() for report in self.others.values()],
+        }
+
+
+def _finite(number: float) -> float | None:
+    return float(number) if np.isfinite(number) else None
 
 
 def evaluate(
-    estimator: Any, X: Any, y: Any, *, cv: Any = 5, seed: int = 0, n_jobs: int | None = None
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    cv: Any = 5,
+    groups: Any = None,
+    scoring: Any = None,
+    random_state: int | None = 0,
+    n_jobs: int | None = None,
 ) -> Report:
     """Cross-validate a classifier or regressor.
 
@@ -71,12 +124,18 @@ def evaluate(
     y
         Labels or numbers, (n,) or (n, k).
     cv
-        How many folds, or fewer if the smallest class has fewer images; or a scikit-learn splitter. Folds hold the same
-        share of each class.
-    seed
+        How many folds, or fewer if the smallest class has fewer images. Folds hold the same share of each class. Or any
+        splitter of scikit-learn, or pairs of rows (train, test).
+    groups
+        For each image what it shares with others, (n,): its patient, part or place. Images of one group are never on
+        both sides of a fold.
+    scoring
+        What is measured, as in `sklearn.model_selection.cross_validate`: a name, a callable (estimator, X, y), several
+        names, or a dict of them; the first is the report's own. None: accuracy, or for a regressor R².
+    random_state
         Decides which image falls into which fold.
     n_jobs
-        How many folds to fit in parallel, as in `sklearn.model_selection.cross_validate`.
+        How many folds to fit in parallel, as in `cross_validate`.
 
     Returns
     -------
@@ -85,8 +144,9 @@ def evaluate(
     Raises
     ------
     ValueError
-        If `y` contains NaN or differs in length from `X`, if a class has only one image, or if there are fewer than two
-        images or two folds.
+        Before anything is fitted: if `y` contains NaN or differs in length from `X`, if a class has only one image or
+        is in one group only, if there are fewer than two images or two folds, if a splitter puts an image or a group on
+        both sides of a fold, or if `scoring` does not suit `y`.
 
     Warns
     -----
@@ -103,24 +163,37 @@ def evaluate(
     accuracy 0.9... ± 0.00... (5 folds, 1797 images; guessing 0.1...)
     """
     from sklearn.base import is_regressor
-    from sklearn.dummy import DummyClassifier, DummyRegressor
     from sklearn.model_selection import cross_validate
     from sklearn.utils import check_consistent_length
 
     regression = is_regressor(estimator)
     y = numbers_of(y) if regression else labels_of(y)
     check_consistent_length(X, y)
-    folds = make_folds(y, cv, regression=regression, seed=seed)
+    scorers = scorers_of(scoring, regression=regression)
+    folds = make_folds(y, cv, regression=regression, groups=groups, random_state=random_state)
+    guessed = guesses(scorers, y, folds, regression=regression)
     _warn_of_leaks(estimator, X, folds)
-    metric = "r2" if regression else "accuracy"
-    guess = DummyRegressor() if regression else DummyClassifier()
-    blank = np.zeros((len(y), 1))
     started = perf_counter()
-    results = cross_validate(estimator, X, y, cv=folds, scoring=metric, error_score="raise", n_jobs=n_jobs)
+    asked = scoring if callable(scoring) else scorers  # a callable may return several scores
+    results = cross_validate(estimator, X, y, cv=folds, scoring=asked, error_score="raise", n_jobs=n_jobs)
     seconds = perf_counter() - started
-    guessed = cross_validate(guess, blank, y, cv=folds, scoring=metric)["test_score"].mean()
-    scores = tuple(map(float, results["test_score"]))
-    return Report("R²" if regression else metric, scores, float(guessed), len(y), seconds)
+    tests = np.concatenate([test for _, test in folds])
+    tested = np.unique(tests)
+    units = len(tested if groups is None else np.unique(groups_of(groups, len(y))[tested]))
+
+    def report(name: str, values: Any, others: Mapping[str, Report] | None = None) -> Report:
+        known = scorers.get(name)
+        return Report(
+            SHOWN.get(name, name), tuple(map(float, values)), guessed.get(name), len(y), seconds, units,
+            len(tests) / len(tested), limits(known), others or {},
+        )  # fmt: skip
+
+    found = {key.removeprefix("test_"): values for key, values in results.items() if key.startswith("test_")}
+    if callable(scoring) and list(found) == ["score"]:
+        found = dict(zip(scorers, found.values(), strict=True))
+    (first, values), *more = found.items()
+    others = [report(name, each) for name, each in more]
+    return report(first, values, {one.metric: one for one in others})
 
 
 def _warn_of_leaks(estimator: Any, X: Any, splits: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:

@@ -127,7 +127,7 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
         seed = saved[0]["seed"] if saved else int(check_random_state(self.random_state).randint(2**31 - 1))
         train, held = np.arange(len(y)), np.arange(0)
         if self.validation is not None:
-            train, held = hold_out(y, self.validation, regression=is_regressor(self), seed=seed)
+            train, held = hold_out(y, self.validation, regression=is_regressor(self), random_state=seed)
 
         images = Images(sources, plan.input_size, extractor.resize, extractor.n_jobs)
         start = (

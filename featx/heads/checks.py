@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from featx.errors import InputError
+from featx.errors import InputError, shown
 
 
 def given(y: Any) -> NDArray[Any]:
@@ -28,26 +28,69 @@ def given(y: Any) -> NDArray[Any]:
     _refuse_lists(y)
     array = np.asarray(y)
     if array.ndim == 0:
-        raise InputError(f"y is a single value, {y!r}. Give a label or a number for each image.")
-    if array.dtype.kind == "f":
-        missing = np.isnan(array)
-    elif array.dtype.kind in "OU":
+        raise InputError(f"y is a single value, {shown(y)}. Give a label or a number for each image.")
+    missing = _missing(array, y)
+    if array.dtype.kind in "OU":
         values = np.asarray(y, object)
-        missing = np.reshape([_is_missing(value) for value in values.flat], values.shape).astype(bool)
         kinds = {isinstance(value, str) for value in values[~missing].flat}
         if len(kinds) > 1:
             raise InputError(
                 "y mixes strings and numbers. Give labels of one type, such as [str(label) for label in y]."
             )
-    else:
-        return array
+    _refuse_missing("Input y", missing, "Leave out the images that have no target.")
+    return array
+
+
+def groups_of(groups: Any, count: int) -> NDArray[np.intp]:
+    """Check groups; return the number of each image's group, from 0, (n,).
+
+    Parameters
+    ----------
+    groups
+        For each image what it shares with others: a patient, a part, a place; of any type.
+    count
+        How many images there are.
+
+    Raises
+    ------
+    InputError
+        If an image has no group, or the lengths differ.
+
+    Examples
+    --------
+    >>> groups_of(["ann", "bob", "ann"], 3).tolist()
+    [0, 1, 0]
+    """
+    array = np.asarray(groups)
+    if array.shape != (count,):
+        rows = len(array) if array.ndim else 1
+        raise InputError(
+            f"groups has {rows} row{'s' * (rows != 1)} for {count} images. Give one group for each image."
+            if array.ndim < 2
+            else f"groups has the shape {array.shape}. Give one group for each image."
+        )
+    advice = "Give every image a group; one that belongs to none gets one of its own."
+    _refuse_missing("groups", _missing(array, groups), advice)
+    return np.asarray(
+        np.unique(array.astype(str) if array.dtype.kind == "O" else array, return_inverse=True)[1]
+    )
+
+
+def _missing(array: NDArray[Any], values: Any) -> NDArray[np.bool_]:
+    """Return which of some values are NaN or None; `array` is what NumPy made of them."""
+    if array.dtype.kind == "f":
+        return np.asarray(np.isnan(array))
+    if array.dtype.kind not in "OU":
+        return np.zeros(array.shape, bool)
+    plain = np.asarray(values, object)
+    return np.asarray(np.reshape([_is_missing(value) for value in plain.flat], plain.shape), bool)
+
+
+def _refuse_missing(what: str, missing: NDArray[np.bool_], advice: str) -> None:
     rows = sorted({int(row) for row in np.nonzero(missing)[0]})
     if rows:
         others = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
-        raise InputError(
-            f"Input y contains NaN or None in row {rows[0]}{others}. Leave out the images that have no target."
-        )
-    return array
+        raise InputError(f"{what} contains NaN or None in row {rows[0]}{others}. {advice}")
 
 
 def _refuse_lists(y: Any) -> None:
@@ -68,7 +111,7 @@ def _refuse_lists(y: Any) -> None:
             return  # columns, as scikit-learn takes them
         first = named[0] if named else first
     raise InputError(
-        f"The target of image {first} in y is a list, {rows[first]!r:.60}. Give each label a column of 0 and 1: "
+        f"The target of image {first} in y is a list, {shown(rows[first]):.60}. Give each label a column of 0 and 1: "
         "sklearn.preprocessing.MultiLabelBinarizer().fit_transform(...)."
     )
 

@@ -136,15 +136,15 @@ def advise(
     large: int = LARGE,
     per_class: int = PER_CLASS,
     confident: float = 0.5,
-    cv: int = 5,
-    seed: int = 0,
+    cv: Any = 5,
+    random_state: int | None = 0,
     **choices: Any,
 ) -> Advice:
     """Measure size and similarity, and recommend a strategy.
 
     Parameters
     ----------
-    images, y, extractor, cv, seed, choices
+    images, y, extractor, cv, random_state, choices
         As for `featx.depth_curve`. Depth and pooling are what is to be found out, so every stage is scored whatever the
         extractor says of them.
     large, per_class
@@ -184,12 +184,12 @@ def advise(
     extractor = as_extractor(extractor, **choices).with_choices(depth="default", pooling="default")
     sources = as_sources(images, image_shape=extractor.image_shape, value_range=extractor.value_range)
     targets, head = check_target(sources, y)
-    curve = depth_curve(images, y, extractor, cv=cv, seed=seed)
+    curve = depth_curve(images, y, extractor, cv=cv, random_state=random_state)
     thumbnails = PixelExtractor(
         resize=extractor.resize, image_shape=extractor.image_shape, value_range=extractor.value_range
     )
     small = thumbnails.fit(images).transform(images)
-    pixels = evaluate(head, small, targets, cv=cv, seed=seed)
+    pixels = evaluate(head, small, targets, cv=cv, random_state=random_state)
 
     single = targets.ndim == 1 and not np.issubdtype(targets.dtype, np.floating)
     median = int(np.median(np.unique(targets, return_counts=True)[1])) if single else None
@@ -219,9 +219,9 @@ def advise(
     guide = GUIDE[size, similarity]
     if strategy in ("start", "end", "all-depths") and guide in ("start", "end") and strategy != guide:
         notes.append(f"{row.name} was measured to be as good as the best or better, so {strategy} is taken")
+    learned = _learning(curve.features(row), targets, head, cv=cv, random_state=random_state)
     return Advice(
-        curve, pixels, _learning(curve.features(row), targets, head, cv=cv, seed=seed), len(targets), median, size,
-        confidence, similarity, strategy, row, tuple(notes),
+        curve, pixels, learned, len(targets), median, size, confidence, similarity, strategy, row, tuple(notes),
     )  # fmt: skip
 
 
@@ -233,15 +233,15 @@ def _frozen(curve: DepthCurve, row: DepthRow) -> str:
 
 
 def _learning(
-    features: NDArray[Any], y: NDArray[Any], head: Any, *, cv: int, seed: int
+    features: NDArray[Any], y: NDArray[Any], head: Any, *, cv: Any, random_state: int | None
 ) -> list[tuple[int, float]]:
     """Score the head on a quarter, a half and all of the images that the folds leave to learn from."""
     from sklearn.base import clone, is_regressor
 
     classes = not is_regressor(head) and y.ndim == 1
     found: dict[float, list[tuple[int, float]]] = {0.25: [], 0.5: [], 1.0: []}
-    for train, test in make_folds(y, cv, regression=is_regressor(head), seed=seed):
-        order = np.random.default_rng(seed).permutation(train)
+    for train, test in make_folds(y, cv, regression=is_regressor(head), random_state=random_state):
+        order = np.random.default_rng(random_state).permutation(train)
         for share, results in found.items():
             rows = order[: max(2, round(share * len(order)))]
             if classes and len(np.unique(y[rows])) < 2:

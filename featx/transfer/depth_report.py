@@ -41,14 +41,8 @@ class DepthRow:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval of the mean score, by Student's t over the folds.
-
-        The folds share images to learn from, so it is somewhat too narrow (Bengio & Grandvalet, JMLR 2004).
-        """
-        from scipy.stats import t  # type: ignore[import-untyped] # SciPy has no types
-
-        half = float(t.ppf(0.975, len(self.report.scores) - 1)) * self.report.error
-        return self.score - half, self.score + half
+        """95 % interval of the mean score, as `featx.evaluation.Report` gives it."""
+        return self.report.interval
 
     @property
     def params(self) -> dict[str, Any]:
@@ -58,11 +52,14 @@ class DepthRow:
     def to_dict(self) -> dict[str, Any]:
         """Give everything as values that JSON can say."""
         plain = {**asdict(self), "depth": list(self.depth), "pooling": list(self.pooling)}
+        report = self.report.to_dict()
+        noise = self.noise if np.isfinite(self.noise) else None
         return {
             **plain,
-            "report": self.report.to_dict(),
+            "noise": noise,
+            "report": report,
             "score": self.score,
-            "interval": list(self.interval),
+            "interval": report["interval"],
         }
 
 
@@ -109,16 +106,18 @@ class DepthCurve:
         table = tabulate(lines, [*head, ""], "plain", colalign=sides, disable_numparse=True)
         best = self.best.report
         size = "x".join(map(str, self.input_size))
-        first = f"{self.backbone} at {size}, {best.images} images, {len(best.scores)} folds, guessing {best.guess:.3f}"
+        first = f"{self.backbone} at {size}, {best.images} images, {len(best.scores)} folds"
+        first += "" if best.guess is None else f", guessing {best.guess:.3f}"
         return f"{first}\n\n{table}\n\n{self.verdict}"
 
     @property
     def verdict(self) -> str:
         """Which depth to use, in words."""
         best, cheap = self.best, self.cheapest
-        if best.score <= best.report.guess:
-            return f"No depth is better than guessing ({best.report.guess:.3f})."
-        first = f"Best: {best.name}, {best.report.metric} {best.score:.3f} ± {best.report.error:.3f}."
+        guess = best.report.guess
+        if guess is not None and best.score <= guess:
+            return f"No depth is better than guessing ({guess:.3f})."
+        first = f"Best: {best.name}, {best.report.metric} {_sure(best.score, best.report.error)}."
         if cheap is best:
             return f"{first} No cheaper depth comes within one standard error of it."
         saved = (
@@ -177,7 +176,7 @@ class DepthCurve:
                 ax.errorbar(
                     [100 * row.share for row in rows],
                     scores,
-                    np.abs(ends - scores),
+                    np.where(np.isfinite(ends), np.abs(ends - scores), 0),
                     fmt=style,
                     capsize=3,
                     label=label,
@@ -186,7 +185,8 @@ class DepthCurve:
                     ax.annotate(
                         row.name, (100 * row.share, row.score), xytext=(5, 5), textcoords="offset points"
                     )
-        ax.axhline(self.best.report.guess, color="grey", linestyle=":", label="guessing")
+        if self.best.report.guess is not None:
+            ax.axhline(self.best.report.guess, color="grey", linestyle=":", label="guessing")
         ax.set(xlabel="time, % of the deepest (estimated)", ylabel=f"{self.best.report.metric}, 95 % interval",
                title=f"{self.backbone}: {self.best.report.images} images")  # fmt: skip
         ax.legend()
@@ -195,11 +195,18 @@ class DepthCurve:
 
 def _cells(row: DepthRow) -> list[str]:
     low, high = row.interval
+    known = np.isfinite([low, high]).all()
     return [
-        row.name, str(row.columns), f"{row.score:.3f} ± {row.report.error:.3f}", f"{low:.3f}..{high:.3f}",
+        row.name, str(row.columns), _sure(row.score, row.report.error),
+        f"{low:.3f}..{high:.3f}" if known else "-",
         f"{row.share:.0%}",
         "-" if row.seconds is None else f"{1000 * row.seconds:.1f}",
     ]  # fmt: skip
+
+
+def _sure(score: float, error: float) -> str:
+    """Write a score, with its standard error where more than one fold tells it."""
+    return f"{score:.3f} ± {error:.3f}" if np.isfinite(error) else f"{score:.3f}"
 
 
 def _marks(row: DepthRow, curve: DepthCurve) -> str:

@@ -29,9 +29,9 @@ def depth_curve(
     extractor: Any = "featx-mini",
     *,
     head: Any = "auto",
-    cv: int = 5,
-    seed: int = 0,
-    jobs: int | None = None,
+    cv: Any = 5,
+    random_state: int | None = 0,
+    n_jobs: int | None = None,
     **choices: Any,
 ) -> DepthCurve:
     """Score every depth of a backbone on labelled images.
@@ -52,10 +52,8 @@ def depth_curve(
     head
         A name for `make_head` or a scikit-learn estimator. ``"auto"``: ``ridge-classifier``, or for numbers ``ridge``:
         as good as ``logistic`` on embeddings in a fraction of the time. Counts are numbers only with ``head="ridge"``.
-    cv, seed
-        Folds, and what decides which image falls into which; the same for every row.
-    jobs
-        Folds at a time.
+    cv, random_state, n_jobs
+        As for `featx.evaluate`; the folds are the same for every row.
     choices
         Parameters of `FeatureExtractor`, in place of what `extractor` says: ``depth_curve(X, y, "mobilenet_v2",
         input_size=96)``.
@@ -106,11 +104,12 @@ def depth_curve(
         known = {"shares": parts, "seconds": seconds or known.get("seconds")}
         if memo:
             memo.note(key, known)
-    folds = {"cv": cv, "seed": seed, "n_jobs": jobs}
+    folds = {"cv": cv, "random_state": random_state, "n_jobs": n_jobs}
     rows = _rows(embeddings, y, head, taps=plan.taps, cost=known, folds=folds)
     place = max(range(len(rows)), key=lambda row: (rows[row].score, -rows[row].share, -rows[row].columns))
     rows = [_against(rows[place], row) for row in rows]
-    close = [row for row in rows if row.behind <= row.noise]
+    # one fold tells no noise; then none but the best is known to be as good
+    close = [row for row in rows if row.behind <= (row.noise if np.isfinite(row.noise) else 0)]
     return DepthCurve(
         plan.name,
         plan.input_size,
@@ -216,4 +215,4 @@ def _against(best: DepthRow, row: DepthRow) -> DepthRow:
 def paired(better: Report, worse: Report) -> tuple[float, float]:
     """Compare two reports on the same folds: the mean of the differences, and its standard error."""
     differences = np.subtract(better.scores, worse.scores)
-    return float(differences.mean()), standard_error(differences)
+    return float(differences.mean()), standard_error(differences, better.rounds)

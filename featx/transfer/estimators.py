@@ -107,7 +107,7 @@ class _Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-lear
         """Compare the frozen strategies, fit the best, and fine-tune where that may pay."""
         features = frozen_features(self._base(), X)
         folds = make_folds(
-            y, self.cv, regression=self._regression, seed=self.random_state,
+            y, self.cv, regression=self._regression, random_state=self.random_state,
             hint="name a strategy, such as strategy='end', so that nothing is compared",
         )  # fmt: skip
         for name, (_, columns) in features.items():
@@ -133,7 +133,7 @@ class _Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-lear
         if self.finetune == "auto" and len(y) < self.finetune_from:
             return f"not fine-tuned: {len(y)} images, fewer than finetune_from={self.finetune_from}"
         train, test, seen, unseen = hold_out(
-            y, self.holdout, X, regression=self._regression, seed=self.random_state
+            y, self.holdout, X, regression=self._regression, random_state=self.random_state
         )
         frozen = self._model(best).fit(features[train], y[train]).predict(features[test])
         old = merits(y[test], frozen, regression=self._regression)

@@ -2,9 +2,19 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
+from sklearn.linear_model import Ridge
 from sklearn.metrics import accuracy_score, r2_score
+from sklearn.model_selection import KFold, StratifiedKFold
 
-from featx.evaluation.comparison import compare, least_p, merits, standard_error
+from featx.evaluation.comparison import (
+    compare,
+    interval_of_mean,
+    interval_of_share,
+    least_p,
+    merits,
+    standard_error,
+)
 
 
 def test_the_mean_merit_is_the_score_users_know():
@@ -80,3 +90,45 @@ def test_the_least_p_is_that_of_a_model_without_a_fault():
     old = np.repeat([1.0, 0.0], [50, 4])
 
     assert least_p(old) == compare(old, np.ones(54))["p"] == 1 / 16
+
+
+@pytest.mark.parametrize("folds", [2, 5, 10])
+@pytest.mark.parametrize(("n", "d", "apart"), [(24, 60, 0.3), (60, 60, 1.8), (100, 5, 1.0)])
+def test_the_interval_of_an_accuracy_holds_it_as_often_as_it_says(n, d, apart, folds):
+    """It holds the accuracy that the models of the folds have on all images there could be, known here by a formula."""
+    rng, found, truth = np.random.default_rng(0), [], []
+    for trial in range(150):
+        y = np.arange(n) % 2
+        X = rng.normal(size=(n, d))
+        X[:, 0] += apart * (2 * y - 1)
+        right = []
+        for train, test in StratifiedKFold(folds, shuffle=True, random_state=trial).split(X, y):
+            model = Ridge(10).fit(X[train], 2 * y[train] - 1)
+            right.append(((model.predict(X[test]) > 0) == y[test]).mean())
+            sides = [sign * (model.coef_[0] * apart) + model.intercept_ for sign in (1, -1)]
+            length = np.linalg.norm(model.coef_)
+            truth.append((norm.cdf(sides[0] / length) + norm.cdf(-sides[1] / length)) / 2)
+        found.append(interval_of_share(float(np.mean(right)), n))
+    low, high = np.transpose(found)
+
+    assert np.mean((low <= np.mean(truth)) & (np.mean(truth) <= high)) >= 0.9
+    assert (high - low).mean() < 0.6
+
+
+@pytest.mark.parametrize("folds", [3, 5, 10])
+def test_the_interval_of_other_scores_holds_them_as_often_as_it_says(folds):
+    """For R² of ridge regression, whose expectation on new images is known from its weights."""
+    rng, found, truth = np.random.default_rng(0), [], []
+    for trial in range(150):
+        X = rng.normal(size=(90, 10))
+        y = X[:, 0] + rng.normal(size=90)
+        scores = []
+        for train, test in KFold(folds, shuffle=True, random_state=trial).split(X):
+            model = Ridge(10).fit(X[train], y[train])
+            scores.append(r2_score(y[test], model.predict(X[test])))
+            wrong = model.coef_ - np.eye(10)[0]
+            truth.append(1 - (1 + wrong @ wrong + model.intercept_**2) / 2)
+        found.append(interval_of_mean(np.array(scores)))
+    low, high = np.transpose(found)
+
+    assert np.mean((low <= np.mean(truth)) & (np.mean(truth) <= high)) >= 0.88

@@ -25,7 +25,7 @@ def test_folds_are_those_of_scikit_learn():
     y = np.arange(20) % 2
     theirs = StratifiedKFold(4, shuffle=True, random_state=3).split(y, y)
 
-    for (_, ours), (_, test) in zip(make_folds(y, 4, regression=False, seed=3), theirs, strict=True):
+    for (_, ours), (_, test) in zip(make_folds(y, 4, regression=False, random_state=3), theirs, strict=True):
         np.testing.assert_array_equal(ours, test)
 
 
@@ -78,7 +78,7 @@ def test_one_fold_leaves_nothing_to_judge_by(cv, regression):
 def test_every_class_is_held_out_in_proportion_and_keeps_some(sizes, share, seed):
     """The two parts are all rows; counts are within one of the share, which grows to a row for each class."""
     y = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
-    train, held = hold_out(y, share, regression=False, seed=seed)
+    train, held = hold_out(y, share, regression=False, random_state=seed)
 
     assert sorted([*train, *held]) == list(range(len(y)))
     assert len(held) == min(max(np.ceil(share * len(y)), len(sizes)), len(y) - len(sizes))
@@ -91,7 +91,7 @@ def test_every_class_is_held_out_in_proportion_and_keeps_some(sizes, share, seed
 def test_of_numbers_each_part_of_the_range_is_held_out(seed):
     """Of twenty numbers in a row, one of each four."""
     numbers = np.random.default_rng(seed).permutation(np.arange(20.0))
-    _, held = hold_out(numbers, 0.25, regression=True, seed=seed)
+    _, held = hold_out(numbers, 0.25, regression=True, random_state=seed)
 
     assert sorted(numbers[held] // 4) == [0, 1, 2, 3, 4]
 
@@ -131,10 +131,10 @@ def test_the_seed_chooses_who_is_held_out():
     y = np.repeat([0, 1], 25)
 
     assert (
-        hold_out(y, 0.2, regression=False, seed=1)[1].tolist()
-        == hold_out(y, 0.2, regression=False, seed=1)[1].tolist()
+        hold_out(y, 0.2, regression=False, random_state=1)[1].tolist()
+        == hold_out(y, 0.2, regression=False, random_state=1)[1].tolist()
     )
     assert (
-        hold_out(y, 0.2, regression=False, seed=1)[1].tolist()
-        != hold_out(y, 0.2, regression=False, seed=2)[1].tolist()
+        hold_out(y, 0.2, regression=False, random_state=1)[1].tolist()
+        != hold_out(y, 0.2, regression=False, random_state=2)[1].tolist()
     )

@@ -137,7 +137,7 @@ def test_epoch_0_is_the_frozen_head_on_the_images_held_out(shapes, unmoved):
 
     images, labels = shapes
     seed = int(np.random.RandomState(0).randint(2**31 - 1))
-    train, held = hold_out(labels, 0.25, regression=False, seed=seed)
+    train, held = hold_out(labels, 0.25, regression=False, random_state=seed)
     frozen = pipeline().fit(images[train], labels[train])
 
     start = unmoved.history_[0]
