@@ -30,21 +30,6 @@ from typing import NamedTuple
 from featx.text import shown, shown_lines
 
 
-def shown(value: object) -> str:
-    """Write a value of the user's as the user would write it.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> shown(np.str_("cat")), shown(np.int64(3)), shown([np.str_("cat"), None])
-    ("'cat'", '3', "['cat', None]")
-    """
-    if isinstance(value, list | tuple):
-        items = ", ".join(map(shown, value))
-        return f"[{items}]" if isinstance(value, list) else f"({items}{',' * (len(value) == 1)})"
-    return repr(value.tolist() if hasattr(value, "tolist") else value)
-
-
 class FeatxError(Exception):
     """Base class: catch it to catch everything featx raises on purpose."""
 

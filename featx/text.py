@@ -39,6 +39,21 @@ def shown_lines(text: object) -> str:
     return _escaped(str(text), "\n\t")
 
 
+def quoted(value: object) -> str:
+    """Write a value of the user's as the user would write it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> quoted(np.str_("cat")), quoted(np.int64(3)), quoted([np.str_("cat"), None])
+    ("'cat'", '3', "['cat', None]")
+    """
+    if isinstance(value, list | tuple):
+        items = ", ".join(map(quoted, value))
+        return f"[{items}]" if isinstance(value, list) else f"({items}{',' * (len(value) == 1)})"
+    return repr(value.tolist() if hasattr(value, "tolist") else value)
+
+
 def encodable(text: str) -> str:
     r"""Give text that UTF-8 can hold: each byte of a file's name that is not UTF-8 is written as ``\xe9``.
 

@@ -18,9 +18,10 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import _safe_indexing
 
-from featx.errors import InputError, shown
+from featx.errors import InputError
 from featx.heads.checks import check_members, groups_of
 from featx.heads.inner_folds import Fold, check_count
+from featx.text import quoted
 
 
 def make_folds(
@@ -82,7 +83,7 @@ def make_folds(
         return list(kind(min(count, limit), shuffle=True, random_state=random_state).split(blank, y))
     if isinstance(cv, str | bytes) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
         raise InputError(
-            f"cv={shown(cv)}: give a number of folds, 2 or more, a splitter of scikit-learn, or pairs of rows to fit "
+            f"cv={quoted(cv)}: give a number of folds, 2 or more, a splitter of scikit-learn, or pairs of rows to fit "
             "to and rows to judge by."
         )
     name = f"cv={cv}" if hasattr(cv, "split") else "cv"
@@ -138,12 +139,12 @@ def _check(
         if codes is not None and len(shared := np.intersect1d(codes[train], codes[test])):
             group = np.asarray(groups)[np.flatnonzero(codes == shared[0])[0]]
             raise InputError(
-                f"Fold {number} of {name} has images of group {shown(group)} on both sides. Give a number of folds, or "
-                "a splitter that keeps groups apart, such as StratifiedGroupKFold."
+                f"Fold {number} of {name} has images of group {quoted(group)} on both sides. Give a number of "
+                "folds, or a splitter that keeps groups apart, such as StratifiedGroupKFold."
             )
         if stratified and len(labels := np.unique(y[train])) < 2:
             raise InputError(
-                f"Fold {number} of {name} has one class only to learn from, {shown(labels[0])}. Give folds whose "
+                f"Fold {number} of {name} has one class only to learn from, {quoted(labels[0])}. Give folds whose "
                 "images to learn from are of two classes or more, such as those of StratifiedKFold."
             )
 
@@ -161,7 +162,7 @@ def _apart(
     blank, total = np.zeros(len(y)), int(codes.max()) + 1
     if total < 2:
         raise InputError(
-            f"All images are of one group, {shown(np.asarray(groups)[0])}, but models are judged by groups that they "
+            f"All images are of one group, {quoted(np.asarray(groups)[0])}, but models are judged by groups that they "
             "were not fitted to. Give two groups or more."
         )
     if not stratified:
@@ -173,8 +174,8 @@ def _apart(
     if spread[rarest] < 2:
         group = np.asarray(groups)[np.flatnonzero(kinds == rarest)[0]]
         raise InputError(
-            f"The class {shown(labels[rarest])} is in one group only, {shown(group)}, but it takes one group to learn "
-            "from and one to judge by. Give images of two groups or more of each class."
+            f"The class {quoted(labels[rarest])} is in one group only, {quoted(group)}, but it takes one group to "
+            "learn from and one to judge by. Give images of two groups or more of each class."
         )
     splitter = StratifiedGroupKFold(min(count, int(spread[rarest])), shuffle=True, random_state=random_state)
     with warnings.catch_warnings():

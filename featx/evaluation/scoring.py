@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.errors import InputError, UnknownNameError, shown
+from featx.errors import InputError, UnknownNameError
 from featx.heads.inner_folds import Fold
+from featx.text import quoted
 
 SHOWN = {"r2": "R²"}
 """What a metric is called where that is not scikit-learn's name for it."""
@@ -54,7 +55,7 @@ def scorers_of(scoring: Any, *, regression: bool) -> dict[str, Any]:
         named = {name: name for name in names} if all(isinstance(name, str) for name in names) else None
     if not named:
         raise InputError(
-            f"scoring={shown(scoring)}: give a name, such as 'balanced_accuracy', a callable (estimator, X, y), "
+            f"scoring={quoted(scoring)}: give a name, such as 'balanced_accuracy', a callable (estimator, X, y), "
             "several names, or a dict of them."
         )
     for one in named.values():

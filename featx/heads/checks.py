@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from featx.errors import InputError, shown
+from featx.errors import InputError
+from featx.text import quoted
 
 
 def given(y: Any) -> NDArray[Any]:
@@ -28,7 +29,7 @@ def given(y: Any) -> NDArray[Any]:
     _refuse_lists(y)
     array = np.asarray(y)
     if array.ndim == 0:
-        raise InputError(f"y is a single value, {shown(y)}. Give a label or a number for each image.")
+        raise InputError(f"y is a single value, {quoted(y)}. Give a label or a number for each image.")
     missing = _missing(array, y)
     if array.dtype.kind in "OU":
         values = np.asarray(y, object)
@@ -111,7 +112,7 @@ def _refuse_lists(y: Any) -> None:
             return  # columns, as scikit-learn takes them
         first = named[0] if named else first
     raise InputError(
-        f"The target of image {first} in y is a list, {shown(rows[first]):.60}. Give each label a column of 0 and 1: "
+        f"The target of image {first} in y is a list, {quoted(rows[first]):.60}. Give each label a column of 0 and 1: "
         "sklearn.preprocessing.MultiLabelBinarizer().fit_transform(...)."
     )
 
