@@ -15,7 +15,8 @@ from featx.errors import InputError
 from featx.images.sources import as_sources
 from featx.networks.backbone import Backbone
 from featx.networks.catalogue import find
-from featx.networks.network import build, load_model
+from featx.networks.model_files import load_model
+from featx.networks.network import build
 from featx.networks.weights import check, fetch, find_local, locate
 
 _LABELS = (  # name, address and digest of the file, from Keras 3.15.1

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from featx.errors import InputError
+from featx.networks.custom import made_anew
 from featx.networks.forks import refuse_if_forked
 from featx.networks.graph import Graph, Tensor
 from featx.networks.network import Network
@@ -203,7 +204,7 @@ def _copy(network: Network) -> Any:
     model = network.load()
     if network.key is not None:
         return model
-    clone = keras.models.clone_model(model)
+    clone = keras.models.clone_model(model, clone_function=made_anew, recursive=True)
     if not clone.built:
         clone.build(model.input_shape)
     clone.set_weights(model.get_weights())

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from featx.errors import InputError
+from featx.networks.custom import made_anew
 from featx.networks.graph import Graph, Tensor
 from featx.networks.scaling import scaled
 
@@ -156,7 +157,7 @@ class _Walk:
             return layer
         if id(layer) not in self.copies:
             try:
-                self.copies[id(layer)] = type(layer).from_config({**layer.get_config(), "dtype": policy})
+                self.copies[id(layer)] = made_anew(layer, dtype=policy)
             except Exception as error:  # whatever a layer of one's own raises
                 raise InputError(
                     f"Layer {layer.name!r} ({type(layer).__name__}) cannot be made anew at {self.precision}: {error}. "

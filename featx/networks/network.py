@@ -19,6 +19,7 @@ from featx.networks.catalogue import backbones, find
 from featx.networks.flatten import flatten
 from featx.networks.forks import Lock, refuse_if_forked
 from featx.networks.graph import Graph
+from featx.networks.model_files import load_model
 from featx.networks.scaling import before_convolution, own_scaling
 from featx.networks.weights import check, is_published, keras_home, locate
 
@@ -161,23 +162,6 @@ def _backend() -> str:
         return str(json.loads((keras_home() / "keras.json").read_text())["backend"])
     except (OSError, ValueError, KeyError, TypeError):
         return "tensorflow"
-
-
-def load_model(path: Path) -> Any:
-    """Load a ``.keras`` file; code hidden in it is refused, not run.
-
-    Raises
-    ------
-    WeightsError
-        If Keras cannot or will not load it.
-    """
-    refuse_if_forked()
-    import keras
-
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # zipfile, json, h5py and Keras each raise their own
-        raise WeightsError(f"{path} cannot be loaded as a Keras model: {error}") from error
 
 
 def build(row: Backbone, path: Path | None, size: Size, *, published: bool, top: bool = False) -> Any:

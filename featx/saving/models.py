@@ -4,12 +4,10 @@ The folder holds ``model.json`` (what this is, and the digest of every other fil
 estimator) and a ``.keras`` file for each Keras model among its parameters. `docs/saving.md` has the format.
 """
 
-import copy
 import json
 import os
-import sys
 import warnings
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,13 +15,13 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
-from featx.errors import SavedModelError, SavedModelWarning, UnfitFileError, WeightsError
+from featx.errors import SavedModelError, SavedModelWarning, UnfitFileError
 from featx.files import file_digest, make_folder, open_file, read_file, whole_folder
 from featx.saving import types
+from featx.saving.networks import Needs, files_to_networks, networks_to_files, untrusted
 
 FORMAT = 1
 LARGEST = 1 << 32
@@ -31,7 +29,6 @@ LARGEST = 1 << 32
 
 _MANIFEST, _MODEL = "model.json", "model.skops"
 _LONGEST_MANIFEST = 1 << 26  # bytes: it names the classes
-_NETWORK = "featx-network:"  # stands before a file's name where a Keras model was
 _PACKAGES = ("featx", "scikit-learn", "numpy", "skops", "xgboost", "keras")
 
 
@@ -59,7 +56,8 @@ def save(estimator: Any, folder: str | os.PathLike[str], *, overwrite: bool = Fa
     Warns
     -----
     SavedModelWarning
-        If `load` will have to be told to trust types of the estimator.
+        If `load` will have to be told to trust types of the estimator or code of a network, or if a network cannot
+        be loaded at all.
 
     Examples
     --------
@@ -78,15 +76,16 @@ def save(estimator: Any, folder: str | os.PathLike[str], *, overwrite: bool = Fa
         _check_replaceable(folder, overwrite)
     make_folder(folder.parent)
     with whole_folder(folder, replace=overwrite) as draft:
-        stripped = _networks_to_files(estimator, draft)
+        stripped, needs = networks_to_files(estimator, draft)
         try:
             data = types.with_public_names(skops.io.dumps(stripped))
         except (TypeError, ValueError, AttributeError, RecursionError) as error:  # what skops raises
             raise SavedModelError(
                 f"{type(estimator).__name__} cannot be saved without pickle: {error}"
             ) from error
-        if strange := [name for name in skops.io.get_untrusted_types(data=data) if not types.trusted(name)]:
-            warnings.warn(f"To load this model, {_trust(strange)}", SavedModelWarning, stacklevel=2)
+        strange = [name for name in skops.io.get_untrusted_types(data=data) if not types.trusted(name)]
+        for sentence in _warnings([*strange, *needs.trusted], needs):
+            warnings.warn(sentence, SavedModelWarning, stacklevel=2)
         if len(data) > LARGEST:
             raise SavedModelError(
                 f"{type(estimator).__name__} takes {len(data):,} bytes, and a saved model may have {LARGEST:,}. "
@@ -102,6 +101,7 @@ def save(estimator: Any, folder: str | os.PathLike[str], *, overwrite: bool = Fa
             "classes": classes.tolist() if isinstance(classes, np.ndarray) else None,
             "versions": {package: _version(package) for package in _PACKAGES},
             "files": {path.name: file_digest(path) for path in sorted(draft.iterdir())},
+            "code": needs.trusted,
         }
         (draft / _MANIFEST).write_text(json.dumps(manifest, indent=2, default=str) + "\n", encoding="utf-8")
 
@@ -114,8 +114,8 @@ def load(folder: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
     folder
         The folder.
     trusted
-        Full names of further types and functions to trust, such as an estimator of your own. The file decides
-        what they are called with.
+        Full names of further types and functions to trust, such as an estimator or a layer of your own. The file
+        decides what they are called with. ``keras.layers.Lambda`` is code that lies in the file.
 
     Returns
     -------
@@ -165,70 +165,15 @@ def load(folder: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
             f"{str(folder / _MODEL)!r} is not what save wrote: {type(error).__name__}: {error}. "
             "Save the model again."
         ) from error
-    if strange:
+    named, unnamed = untrusted(folder, manifest["files"], allowed, manifest.get("code"))
+    if strange := [*strange, *named]:
         raise SavedModelError(
             f"{str(folder)!r} holds types that are not trusted. If its source is, {_trust(strange)}"
         )
-    _files_to_networks(estimator, folder, manifest["files"])
+    if unnamed:
+        raise SavedModelError(f"{str(folder)!r} needs code that Keras does not know: {_scope(unnamed)}")
+    files_to_networks(estimator, folder, manifest["files"], allowed)
     return estimator
-
-
-def _estimators(value: Any, seen: set[int]) -> Iterator[Any]:
-    """Every scikit-learn object that can be reached from `value`, itself included."""
-    if id(value) in seen:
-        return
-    seen.add(id(value))
-    parts: Iterable[Any] = ()
-    if hasattr(value, "__dict__") and (
-        isinstance(value, BaseEstimator) or type(value).__module__.startswith("sklearn.")
-    ):
-        yield value
-        parts = list(vars(value).values())
-    elif isinstance(value, dict):
-        parts = value.values()
-    elif isinstance(value, list | tuple):
-        parts = value
-    elif isinstance(value, np.ndarray) and value.dtype == object:
-        parts = value.ravel().tolist()
-    for part in parts:
-        yield from _estimators(part, seen)
-
-
-def _networks_to_files(estimator: Any, draft: Path) -> Any:
-    """Save the Keras models in `estimator`; return a copy with the files' names in their place."""
-    if "keras" not in sys.modules:
-        return estimator  # there can be no model without the module
-    import keras
-
-    memo: dict[int, Any] = {}
-    for part in _estimators(estimator, set()):
-        for value in vars(part).values():
-            if isinstance(value, keras.Model) and id(value) not in memo:
-                name = f"network-{len(memo)}.keras"
-                value.save(draft / name)
-                memo[id(value)] = _NETWORK + name
-    return copy.deepcopy(estimator, memo) if memo else estimator  # deepcopy puts memo's values in their place
-
-
-def _files_to_networks(estimator: Any, folder: Path, listed: Container[str]) -> None:
-    """Put the Keras models back, inside `estimator`. Code hidden in them is refused, not run."""
-    loaded: dict[str, Any] = {}
-    for part in _estimators(estimator, set()):
-        for attribute, value in list(vars(part).items()):
-            if isinstance(value, str) and value.startswith(_NETWORK):
-                name = value.removeprefix(_NETWORK)
-                if name not in listed:
-                    raise SavedModelError(
-                        f"{str(folder)!r} asks for {name!r}, which model.json does not list. Save the model again."
-                    )
-                if name not in loaded:
-                    from featx.networks.network import load_model
-
-                    try:
-                        loaded[name] = load_model(folder / name)
-                    except WeightsError as error:
-                        raise SavedModelError(str(error)) from error
-                setattr(part, attribute, loaded[name])
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
@@ -303,6 +248,26 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:  # featx from a source tree, or an engine that is not installed
         return None
+
+
+def _warnings(strange: list[str], needs: Needs) -> Iterator[str]:
+    """Say what it will take to load a model that is being saved."""
+    if needs.hopeless:
+        yield (
+            f"This model will not load: {needs.hopeless[0]}. Write code of your own as a layer that has a get_config "
+            "and is registered by keras.saving.register_keras_serializable()."
+        )
+        return
+    if strange:
+        yield f"To load this model, {_trust(strange)}"
+    if needs.unnamed:
+        yield f"To load this model, {_scope(needs.unnamed)}"
+
+
+def _scope(names: list[str]) -> str:
+    """Say how to make known what cannot be imported by a name."""
+    known = ", ".join(f"{name!r}: {name.rpartition('>')[2]}" for name in names)
+    return f"call load inside keras.saving.custom_object_scope({{{known}}})."
 
 
 def _trust(types: list[str]) -> str:

@@ -10,7 +10,7 @@ from keras import layers
 from featx.cache.identity import image_id
 from featx.errors import InputError, UnknownNameError, WeightsError
 from featx.networks.catalogue import find
-from featx.networks.network import load_model, network_of
+from featx.networks.network import network_of
 
 UINT8 = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
 
@@ -158,15 +158,6 @@ def content_md5(path):
     from hashlib import md5
 
     return md5(path.read_bytes()).hexdigest()
-
-
-def test_code_in_a_keras_file_is_not_run(tmp_path):
-    """A Lambda layer in a stranger's file is refused."""
-    network = keras.Sequential([keras.Input((8, 8, 3)), layers.Lambda(lambda x: x * 2), layers.Conv2D(2, 3)])
-    network.save(tmp_path / "hostile.keras")
-
-    with pytest.raises(WeightsError, match=r"hostile\.keras cannot be loaded as a Keras model"):
-        load_model(tmp_path / "hostile.keras")
 
 
 def test_what_is_no_backbone_is_refused(tiny, tmp_path):
