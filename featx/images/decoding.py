@@ -166,7 +166,18 @@ def from_pil(image: Image) -> np.ndarray:
     >>> from_pil(PIL.Image.new("CMYK", (1, 1), (0, 255, 255, 0))).tolist()
     [[[255, 0, 0]]]
     """
-    rgb, turn = _rgb(image, "image")
+    if 0 in image.size:
+        raise InputError(f"has no pixels ({image.width}x{image.height})")
+    unread = getattr(image, "tile", None) and getattr(image, "fp", None) is None
+    try:
+        rgb, turn = _rgb(image, "image")
+    except InputError as error:
+        if unread or "closed" in str(error.__cause__):
+            raise InputError(
+                "its file was closed before its pixels were read; call its .load() while the file is open, "
+                "or pass the path"
+            ) from error
+        raise
     return Picture(rgb, rgb.size, turn).upright()
 
 

@@ -177,7 +177,7 @@ def _is_litter(name: str) -> bool:
     return name.startswith(".") or name.lower() in _LITTER
 
 
-def objects(paths: Iterable[str | bytes]) -> np.ndarray:
+def objects(paths: Iterable[Any]) -> np.ndarray:
     """Put paths into an array of objects."""
     listed = list(paths)
     array = np.empty(len(listed), dtype=object)

@@ -7,8 +7,9 @@
 import os
 import re
 import stat
-from collections.abc import Sequence
-from numbers import Number
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,19 @@ import numpy as np
 import PIL.Image
 
 from featx.errors import InputError
+from featx.images.containers import items
 from featx.images.decoding import from_pil, range_fault, to_uint8
 
-Source = str | bytes | np.ndarray
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An image that was found to be bad before anything was read, such as a damaged Pillow image."""
+
+    reason: str
+    """What is wrong with it."""
+
+
+Source = str | bytes | np.ndarray | Unreadable
 """One image: a path, the bytes of an encoded file, or a uint8 array ``(h, w)`` or ``(h, w, 1 | 3 | 4)``."""
 
 _COMMON_RANGES = ((0, 1), (-1, 1), (0, 255), (0, 65535))
@@ -35,12 +46,15 @@ def as_sources(
         Several images, as any of
 
         * a list, tuple, array, or one column of a pandas, polars or Arrow frame, of paths (str or
-          `os.PathLike`) or of encoded files (bytes);
+          `os.PathLike`), of encoded files (bytes or `io.BytesIO`), or of Hugging Face's cells,
+          ``{"bytes": ..., "path": ...}``;
         * a list of Pillow images, or of arrays ``(h, w)`` or ``(h, w, 1 | 3 | 4)`` of any sizes;
         * one array ``(n, h, w)`` or ``(n, h, w, 1 | 3 | 4)``;
         * numbers ``(n, k)``, an image per row, when `image_shape` is given.
 
-        A list may mix the first two. `X` is never changed, though uint8 arrays are returned as views of it.
+        A list may mix the first two. Any other object with a length and an item for each row counts as a list, such as
+        a column of Hugging Face's ``datasets``. `X` is never changed, though uint8 arrays are returned as views of
+        it.
     image_shape
         The shape of each image that is given as numbers, as for `numpy.reshape`: ``(28, 28)``,
         ``(32, 32, 3)``, or ``(1, -1)``.
@@ -50,8 +64,8 @@ def as_sources(
 
     Returns
     -------
-    list of str, bytes, or uint8 numpy.ndarray
-        One per image.
+    list of str, bytes, uint8 numpy.ndarray, or Unreadable
+        One per image; a damaged Pillow image is an `Unreadable`, and an error only when its turn comes.
 
     Raises
     ------
@@ -68,7 +82,7 @@ def as_sources(
     low, high = value_range
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
         raise InputError(f"value_range={value_range!r} is not a range. Give (black, white), such as (0, 1).")
-    found = [_source(item, row, image_shape) for row, item in enumerate(_items(X, image_shape))]
+    found = [_source(item, row, image_shape) for row, item in enumerate(items(X, image_shape))]
     if not found:
         raise InputError("X is empty: 0 sample(s) were given, and at least one image is needed.")
     numbers = [
@@ -79,9 +93,26 @@ def as_sources(
         least, most = extremes.min(), extremes.max()
         fitting = [known for known in _COMMON_RANGES if known[0] <= least and most <= known[1]]
         black, white = fitting[0] if fitting else (least, most)
-        advice = f" Pass value_range=({black:g}, {white:g})." if "value_range" in fault else ""
-        raise InputError(f"Input X {fault}.{advice}")
+        advice = f"Pass value_range=({black:g}, {white:g})."
+        if not fitting and least < 0 < most and all(image.dtype.kind == "f" for image in numbers):
+            advice = _normalised(max(-least, most)) or advice
+        raise InputError(f"Input X {fault}.{f' {advice}' if 'value_range' in fault else ''}")
     return [to_uint8(image, (low, high)) if isinstance(image, np.ndarray) else image for image in found]
+
+
+def _normalised(most: float) -> str | None:
+    """Say how to undo what is usually done to the pixels of a network's input, whose numbers lie around 0."""
+    if most <= 10:
+        return (
+            "They look normalised by a mean and a deviation. Undo that, for ImageNet's by "
+            "X * [0.229, 0.224, 0.225] + [0.485, 0.456, 0.406], and pass value_range=(0, 1): featx scales by itself."
+        )
+    if 90 < most < 160:
+        return (
+            "They look as if a mean had been subtracted. Undo that, for ImageNet's by X + [103.939, 116.779, 123.68] "
+            "and [..., ::-1], which makes RGB of BGR: featx scales by itself."
+        )
+    return None
 
 
 def content(source: Source) -> bytes | np.ndarray:
@@ -108,6 +139,8 @@ def content(source: Source) -> bytes | np.ndarray:
     Traceback (most recent call last):
     featx.errors.InputError: there is no such file
     """
+    if isinstance(source, Unreadable):
+        raise InputError(source.reason)
     if not isinstance(source, str):
         return source
     try:
@@ -123,73 +156,25 @@ def content(source: Source) -> bytes | np.ndarray:
     )
 
 
-def _items(X: Any, image_shape: Sequence[int] | None) -> list[Any]:
-    """List what `X` holds, one item per image."""
-    if isinstance(X, str | bytes | bytearray | memoryview | os.PathLike | PIL.Image.Image):
-        raise InputError(f"X is a single {type(X).__name__}, not several images: wrap it in a list.")
-    if isinstance(X, list | tuple):
-        first = X[0] if X else None
-        as_rows = isinstance(first, list | tuple | Number) or getattr(first, "ndim", None) in (0, 1)
-        if isinstance(first, str | bytes) or not as_rows:
-            return list(X)
-    elif not hasattr(X, "__array__"):
-        if hasattr(X, "toarray"):
-            raise InputError("X is a sparse matrix, but images are dense: pass X.toarray().")
-        hint = " Pass its .paths." if hasattr(X, "paths") else ""
-        raise InputError(f"X is a {type(X).__name__}, not a list, array or column of images.{hint}")
-    array = _array(X)
-    if array.shape[:1] == (0,):
-        return []
-    if array.dtype.kind in "OUT":  # objects, and both kinds of numpy's strings
-        listed = array.tolist()
-        if array.ndim == 1:
-            return list(listed)
-        if array.shape[1:] == (1,) and not all(isinstance(item, Number) for (item,) in listed):
-            return [item for (item,) in listed]
-        array = _array(listed)
-    _check_batch(array, image_shape)
-    return list(array)
+def unpacked(item: Any) -> Any:
+    """Give what Hugging Face's data sets call an image, its bytes or else its path; anything else as it is.
 
-
-def _array(values: Any) -> np.ndarray:
-    try:
-        return np.asarray(values)
-    except ValueError as error:
-        raise InputError(f"X is a list of rows of different lengths ({error}).") from error
-
-
-def _check_batch(array: np.ndarray, image_shape: Sequence[int] | None) -> None:
-    """Refuse numbers that are not a batch of images, or that may be meant in two ways."""
-    kind, shape = array.dtype.kind, array.shape
-    if kind == "S":
-        raise InputError("X is an array of fixed-width bytes, which lose zeros at their end: pass a list.")
-    if kind == "c":
-        raise InputError("Complex data not supported: pixels are real numbers.")
-    if kind in "OUT":
-        raise InputError(f"X of shape {shape} is not one column: pass the column of paths.")
-    if kind not in "buif":
-        raise InputError(f"X has dtype {array.dtype}, but pixels are numbers and paths are str.")
-    if array.ndim < 2:
-        raise InputError(
-            f"X of shape {shape} holds no images. Reshape your data to (n, h, w) or (n, h, w, channels)."
-        )
-    if 0 in shape[1:]:
-        raise InputError(f"Found array with 0 feature(s) (shape={shape}) while a minimum of 1 is required.")
-    if image_shape is None and array.ndim == 2:
-        raise InputError(
-            f"X of shape {shape} is two-dimensional. If each row is an image of {shape[1]} numbers, say of "
-            "which shape, such as image_shape=(28, 28), (32, 32, 3) or (1, -1). If it is one grey image, "
-            "wrap it in a list."
-        )
-    if image_shape is None and array.ndim == 3 and shape[2] in (1, 3, 4):
-        raise InputError(
-            f"X of shape {shape} looks like a single image: wrap it in a list. If it is {shape[0]} grey "
-            f"images, pass image_shape={shape[1:]}."
-        )
+    Examples
+    --------
+    >>> unpacked({"bytes": None, "path": "a.png"}), unpacked({"bytes": b"...", "path": "a.png"}), unpacked("a.png")
+    ('a.png', b'...', 'a.png')
+    """
+    if not isinstance(item, Mapping) or not item or not item.keys() <= {"bytes", "path"}:
+        return item
+    data, path = item.get("bytes"), item.get("path")
+    if data is None and not path:
+        return Unreadable("has neither bytes nor a path")
+    return path if data is None else data
 
 
 def _source(item: Any, row: int, image_shape: Sequence[int] | None) -> Source:
     """Check one image; numbers keep their dtype."""
+    item = unpacked(item)
     if isinstance(item, str | os.PathLike):
         path = str(os.fsdecode(item))
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", path):
@@ -199,14 +184,35 @@ def _source(item: Any, row: int, image_shape: Sequence[int] | None) -> Source:
         return path
     if isinstance(item, bytes | bytearray | memoryview):
         return bytes(item)
+    if isinstance(item, BytesIO):
+        return item.getvalue()
     if isinstance(item, PIL.Image.Image):
-        try:
-            return from_pil(item)
-        except InputError as error:
-            raise InputError(f"image {row}: {error}") from error
+        return _pixels(item)
+    return item if isinstance(item, Unreadable) else _numbers(item, row, image_shape)
+
+
+def _pixels(image: PIL.Image.Image) -> Source:
+    try:
+        return from_pil(image)
+    except InputError as error:
+        return Unreadable(str(error))
+
+
+def _numbers(item: Any, row: int, image_shape: Sequence[int] | None) -> np.ndarray:
+    """Check one image that is an array, or what can become one."""
     if isinstance(item, np.generic) or not hasattr(item, "__array__"):
-        raise InputError(f"image {row} is {item!r:.80}, not a path, bytes, a Pillow image or an array.")
-    return _shaped(np.asarray(item), row, image_shape)
+        said, advice = f"{item!r:.80}", ""
+        if hasattr(item, "read"):
+            said, advice = "an open file", " Pass its path, or what its .read() gives."
+        elif isinstance(item, Mapping):
+            names = list(map(repr, item))
+            image = next((name for name in names if "im" in name.lower()), names[0] if names else "...")
+            said, advice = f"a dict of {', '.join(names)}", f" Pass [item[{image}] for item in X]."
+        raise InputError(f"image {row} is {said}, not a path, bytes, a Pillow image or an array.{advice}")
+    try:
+        return _shaped(np.asarray(item), row, image_shape)
+    except (TypeError, RuntimeError) as error:  # a tensor on a GPU, or one that needs a gradient
+        raise InputError(f"image {row} is a {type(item).__name__} that NumPy cannot read: {error}") from error
 
 
 def _shaped(image: np.ndarray, row: int, image_shape: Sequence[int] | None) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from featx.errors import InputError
 from featx.images.folders import ImageTable, objects
+from featx.images.sources import Unreadable, unpacked
 from featx.text import from_cell, shown, undecoded
 
 IMAGE_COLUMNS = frozenset(
@@ -79,7 +80,8 @@ def load_table(
     for given in [column, *wanted]:
         if given not in frame.columns:
             raise InputError(f"{name} has no column {given!r}. It has {_quoted(frame.columns)}.")
-        if empty := np.flatnonzero(frame[given].isna()).tolist():
+        nothing = np.array([isinstance(unpacked(cell), Unreadable) for cell in frame[given]], bool)
+        if empty := np.flatnonzero(frame[given].isna().to_numpy() | nothing).tolist():
             raise InputError(
                 f"Column {given!r} of {name} is empty in row {_some(empty)} (the first row is 0)."
             )
@@ -164,8 +166,7 @@ def _refuse_lists(frame: Any, given: Any, name: str) -> None:
 
 def _place(cell: Any, root: str | os.PathLike[str]) -> str | bytes:
     """Turn a table's cell into a path or the bytes of a file."""
-    if isinstance(cell, dict):  # as Hugging Face's datasets store images in Parquet
-        cell = cell.get("bytes") or cell.get("path")
+    cell = unpacked(cell)
     if isinstance(cell, bytes):
         return cell
     path = Path(root, str(cell))

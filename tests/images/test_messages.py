@@ -1,15 +1,103 @@
 """What a person reads when the images cannot be used: the whole message, for each mistake."""
 
+from io import BytesIO
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
 import pytest
+from PIL import Image
 
 from featx.errors import InputError
-from featx.images import load_folder
+from featx.images import as_sources, load_folder
+
+IMAGE = Image.new("RGB", (2, 2))
+
+
+def given(X, message, **choices):
+    return lambda: as_sources(X, **choices), InputError, message
+
+
+class Lazy:
+    """A TensorFlow data set, as far as it is looked at."""
+
+    as_numpy_iterator = None
+
+
+NORMALISED = np.linspace(-2.1, 2.6, 54).reshape(2, 3, 3, 3)
+PAIRS = "not an image: pass the images alone, [item[0] for item in X], and the labels as y."
 
 MESSAGES = {
     "a folder that is not there": (
         lambda: load_folder("nowhere"),
         InputError,
         "'nowhere' is not there.",
+    ),
+    "a generator": given(
+        (one for one in "ab"), "X is a generator, which can be read only once: pass list(X)."
+    ),
+    "an iterator": given(iter(["a.png"]), "X is a list_iterator, which can be read only once: pass list(X)."),
+    "a set": given({"a.png"}, "X is a set, which has no order: pass sorted(X)."),
+    "a dict": given(
+        {"label": [1], "image": ["a.png"]},
+        "X is a dict of 'label', 'image': pass the one that holds the images, such as X['image'].",
+    ),
+    "a dict's values": given(
+        {"a": "a.png"}.values(), "X is a dict_values, not a list, array or column of images: pass list(X)."
+    ),
+    "a number": given(5, "X is an int, not a list, array or column of images."),
+    "a data set of Hugging Face": given(
+        SimpleNamespace(column_names=["image", "label"]),
+        "X is a SimpleNamespace of 'image', 'label': pass the one that holds the images, such as X['image'].",
+    ),
+    "a lazy frame": given(
+        pl.LazyFrame({"path": ["a.png"]}),
+        "X is a LazyFrame, which is not computed yet: pass the column of images of X.collect().",
+    ),
+    "a data set of TensorFlow": given(
+        Lazy(),
+        "X is a Lazy, a data set of tensors: pass list(X.as_numpy_iterator()), or the images alone where it has "
+        "labels, too, [image for image, label in X.as_numpy_iterator()].",
+    ),
+    "a loader of batches": given(
+        SimpleNamespace(dataset=[]),
+        "X is a SimpleNamespace, which gives batches: pass the images of X.dataset, such as "
+        "[image for image, label in X.dataset].",
+    ),
+    "images with their labels": given([(IMAGE, 0)], f"Each item of X is a tuple (Image, int), {PAIRS}"),
+    "arrays with their labels": given(
+        [(np.zeros((2, 2)), "cat")], f"Each item of X is a tuple (ndarray, str), {PAIRS}"
+    ),
+    "paths with their labels": given([["a.png", 3]], f"Each item of X is a list (str, int), {PAIRS}"),
+    "rows that hold more than the image": given(
+        [{"label": 0, "image": IMAGE}],
+        "image 0 is a dict of 'label', 'image', not a path, bytes, a Pillow image or an array. "
+        "Pass [item['image'] for item in X].",
+    ),
+    "an open file": given(
+        [SimpleNamespace(read=BytesIO(b"").read)],
+        "image 0 is an open file, not a path, bytes, a Pillow image or an array. "
+        "Pass its path, or what its .read() gives.",
+    ),
+    "pixels normalised by ImageNet's mean and deviation": given(
+        NORMALISED,
+        "Input X has values from -2.1 to 2.6, outside value_range=(0, 255). They look normalised by a mean and a "
+        "deviation. Undo that, for ImageNet's by X * [0.229, 0.224, 0.225] + [0.485, 0.456, 0.406], and pass "
+        "value_range=(0, 1): featx scales by itself.",
+    ),
+    "pixels without ImageNet's mean": given(
+        NORMALISED * 50,
+        "Input X has values from -105 to 130, outside value_range=(0, 255). They look as if a mean had been "
+        "subtracted. Undo that, for ImageNet's by X + [103.939, 116.779, 123.68] and [..., ::-1], which makes RGB "
+        "of BGR: featx scales by itself.",
+    ),
+    "pixels of -1 to 1": given(
+        np.clip(NORMALISED, -1, 1),
+        "Input X has values from -1 to 1, outside value_range=(0, 255). Pass value_range=(-1, 1).",
+    ),
+    "degrees": given(
+        NORMALISED * 10,
+        "Input X has values from -21 to 26, outside value_range=(0, 255). Pass value_range=(-21, 26).",
     ),
 }
 

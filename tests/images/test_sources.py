@@ -2,6 +2,8 @@
 
 import os
 import threading
+from collections import UserList, deque
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,8 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from featx.errors import InputError
+from featx.embedding import FeatureExtractor
+from featx.errors import ImageError, InputError
 from featx.images import ImageTable
 from featx.images.decoding import decode
 from featx.images.resizing import to_size
@@ -174,8 +177,6 @@ def test_the_input_is_never_modified(kind):
         (pd.DataFrame({"path": []}), r"0 sample\(s\)"),
         (np.zeros((2, 0)), r"0 feature\(s\) \(shape=\(2, 0\)\) while a minimum of 1 is required"),
         (None, "X is a NoneType, not a list"),
-        ({"a.png"}, "X is a set, not a list"),
-        (iter(["a.png"]), "X is a list_iterator, not a list"),
         (ImageTable(np.array(["a.png"], object), None, (), {}), "ImageTable, not .* Pass its .paths"),
         ([[1, 2], [3]], "rows of different lengths"),
         (pd.DataFrame({"path": ["a"], "label": ["b"]}), r"\(1, 2\) is not one column: pass"),
@@ -184,7 +185,6 @@ def test_the_input_is_never_modified(kind):
         (np.zeros((1, 5, 5), "datetime64[s]"), "dtype datetime64.*pixels are numbers"),
         (["a.png", None], "image 1 is None, not a path"),
         (pd.Series(["a.png", None]), "image 1 is nan, not a path"),
-        ([{"bytes": b""}], "image 0 is {'bytes': b''}, not a path"),
         (["https://example.org/cat.jpg"], "image 0 is a URL, .* Nothing is downloaded: fetch it"),
         (["s3://bucket/cat.jpg"], "is a URL"),
         ([np.zeros((2, 2, 2))], r"image 0 has shape \(2, 2, 2\), not \(h, w\) or"),
@@ -253,13 +253,104 @@ def test_a_black_image_is_no_fault():
     assert not np.any(as_sources(np.zeros((1, 2, 5))))
 
 
-def test_a_damaged_pillow_image_is_named_by_its_row(tmp_path):
-    """Pillow opens a truncated file and fails only when its pixels are asked for."""
+def test_damaged_pillow_images_are_bad_images_like_files(tmp_path, tiny, pixels):
+    """Both are named, and the others are embedded; Pillow fails only when the pixels are asked for."""
     path = tmp_path / "a.png"
     Image.effect_noise((50, 50), 99).save(path)
     path.write_bytes(path.read_bytes()[:500])
-    with Image.open(path) as image, pytest.raises(InputError, match="image 1: the image ends too early"):
-        as_sources(["a.png", image])
+    with Image.open(path) as cut:
+        X = [Image.fromarray(pixels[0]), cut, Image.fromarray(pixels[1]), Image.new("RGB", (0, 5))]
+        extractor = FeatureExtractor(
+            tiny, depth=-1, pooling="avg", scaling="unit", cache=None, on_error="nan"
+        )
+        vectors = extractor.transform(X)
+        assert np.isnan(vectors).all(axis=1).tolist() == [False, True, False, True]
+        with pytest.raises(
+            ImageError, match=r"(?s)2 images .*image 1: the image ends too.*image 3: has no pixels"
+        ):
+            extractor.set_params(on_error="raise").transform(X)
+
+
+@pytest.mark.parametrize("how", ["with", "close", "file", "loaded"])
+def test_a_closed_pillow_image_says_so(how, tmp_path):
+    """However it was closed; one that was loaded before is read."""
+    path = tmp_path / "a.png"
+    Image.new("RGB", (3, 3), "red").save(path)
+    with path.open("rb") as file:
+        image = Image.open(file if how == "file" else path)
+        if how == "close":
+            image.close()
+        elif how == "loaded":
+            image.load()
+    if how in {"with", "loaded"}:
+        with image:
+            pass
+    [source] = as_sources([image])
+    if how == "loaded":
+        assert content(source)[0, 0].tolist() == [255, 0, 0]
+    else:
+        with pytest.raises(
+            InputError, match=r"^its file was closed before .* call its \.load\(\) while .* pass the path$"
+        ):
+            content(source)
+
+
+CELLS = [{"bytes": b"one", "path": None}, {"bytes": None, "path": "a.png"}, {"bytes": b"", "path": "b.png"}]
+
+
+@pytest.mark.parametrize("column", sorted(COLUMNS.keys() - {"pandas category", "pyarrow ChunkedArray"}))
+def test_hugging_faces_cells_are_their_bytes_or_their_path(column):
+    """Whatever holds them."""
+    assert same(as_sources(COLUMNS[column](CELLS)), [b"one", "a.png", b""])
+
+
+def test_a_cell_with_neither_is_a_bad_image():
+    """It has its row, and its reason."""
+    [_, source] = as_sources([*CELLS[:1], {"bytes": None, "path": None}])
+    with pytest.raises(InputError, match=r"^has neither bytes nor a path$"):
+        content(source)
+
+
+class Rows:
+    """A data set as torch wants it: a length, and an item for each row."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, row):
+        return self.rows[row]
+
+
+@pytest.mark.parametrize("kind", [deque, UserList, Rows])
+def test_what_has_a_length_and_items_is_a_list(kind):
+    """Sequences of any library."""
+    assert same(as_sources(kind(PATHS)), PATHS)
+    assert same(as_sources(kind([Image.new("L", (1, 1))])), [np.zeros((1, 1, 3), np.uint8)])
+
+
+def test_files_in_memory_are_their_bytes():
+    """Wherever they were read to."""
+    file = BytesIO(b"one")
+    file.read(2)
+    assert same(as_sources([file]), [b"one"])
+    assert file.tell() == 2
+
+
+def test_hugging_faces_columns_are_read():
+    """Decoded or not."""
+    datasets = pytest.importorskip("datasets")
+    file = BytesIO()
+    Image.new("RGB", (2, 2), "red").save(file, "PNG")
+    table = datasets.Dataset.from_dict({"image": [file.getvalue()] * 2}).cast_column(
+        "image", datasets.Image()
+    )
+    red = np.full((2, 2, 3), [255, 0, 0], np.uint8)
+    assert same(as_sources(table["image"]), [red] * 2)
+    bare = table.cast_column("image", datasets.Image(decode=False))["image"]
+    assert same(as_sources(bare), [file.getvalue()] * 2)
 
 
 def test_content_is_the_files_bytes_the_bytes_or_the_array(tmp_path):
