@@ -19,7 +19,7 @@ BLOCK_BYTES = 256 << 20
 
 def device() -> str:
     """Name what Keras computes on, as its backend does: ``"device:GPU:0"``, ``"cuda:0"``."""
-    from keras import ops
+    from featx.networks.quiet_keras import ops
 
     # not keras.distribution.list_devices: torch has none, and JAX raises when asked for a GPU that is not there
     return str(ops.zeros(1).device).rsplit("/", maxsplit=1)[-1]

@@ -155,7 +155,8 @@ def stage_ms(
 def machine() -> dict[str, Any]:
     """Say which machine this is, and what on it decides about speed."""
     import joblib
-    import keras
+
+    from featx.networks.quiet_keras import keras
 
     names = ("featx", "keras", "tensorflow", "jax", "torch", "openvino", "numpy", "pillow")
     threads = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OPENBLAS_NUM_THREADS")

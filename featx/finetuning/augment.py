@@ -12,7 +12,7 @@ DEFAULT = "translation+rotation+contrast"
 
 
 def _known() -> dict[str, Callable[[], list[Any]]]:
-    from keras import layers
+    from featx.networks.quiet_keras import layers
 
     edge = {"fill_mode": "nearest"}  # the border goes on as it is: a black wedge would be a new feature
     return {
@@ -57,7 +57,7 @@ class Augmenter:
     """
 
     def __init__(self, choice: Any) -> None:
-        import keras
+        from featx.networks.quiet_keras import keras
 
         self._layers = _layers(choice)
         self._states = [state for layer in self._layers for state in random_states(layer)]
@@ -117,7 +117,7 @@ def reseed(states: Sequence[Any], *numbers: int) -> None:
 
 
 def _layers(choice: Any) -> Sequence[Any]:
-    import keras
+    from featx.networks.quiet_keras import keras
 
     if isinstance(choice, str):
         known = _known()

@@ -9,6 +9,11 @@ from featx.errors import ForkedProcessError
 _inherited: list[str] = []
 
 
+def is_forked() -> bool:
+    """Tell whether this process was forked after Keras or OpenVINO was loaded."""
+    return bool(_inherited)
+
+
 def refuse_if_forked() -> None:
     """Raise an error in a process that was forked after Keras or OpenVINO was loaded: it would wait for ever.
 
@@ -19,7 +24,7 @@ def refuse_if_forked() -> None:
     ForkedProcessError
         If this is such a process.
     """
-    if _inherited:
+    if is_forked():
         raise ForkedProcessError(
             f"This process was forked after {' and '.join(_inherited)} was loaded, and cannot compute embeddings; only "
             "what is cached can be read. Start processes with 'spawn' or 'forkserver', or take joblib's 'loky'."

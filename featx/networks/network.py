@@ -252,7 +252,7 @@ def _input_size(network: Any) -> Size | None:
 @contextmanager
 def as_shipped() -> Iterator[None]:
     """Build networks as Keras does when it is new, whatever dtype policy and data format a program has set."""
-    import keras
+    from featx.networks.quiet_keras import keras
 
     settings = {
         (keras.config.dtype_policy, keras.config.set_dtype_policy): "float32",

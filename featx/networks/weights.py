@@ -79,7 +79,7 @@ def fetch(name: str, url: str, digest: str | None = None, *, otherwise: str = ""
     """
     if found := find_local(name):
         return found
-    import keras
+    from featx.networks.quiet_keras import keras
 
     home = keras_home() / "models"
     if mirror := os.environ.get("FEATX_MIRROR"):
