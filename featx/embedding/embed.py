@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, time
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -34,7 +35,7 @@ def embed(
     engine: str = "auto",
     cache: EmbeddingCache | None = None,
     memo: Memo | None = None,
-    progress: bool = False,
+    progress: bool | None = False,
 ) -> tuple[np.ndarray, list[BadImage]]:
     """Embed images, each different one at most once.
 
@@ -53,7 +54,7 @@ def embed(
     cache, memo
         Where vectors and the names of files are kept; None to keep nothing.
     progress
-        Whether to show a bar on stderr.
+        Whether to show a bar on stderr; None: where that is a terminal, after a second.
 
     Returns
     -------
@@ -197,7 +198,7 @@ def _compute(
     n_jobs: int | None,
     engine: str,
     cache: EmbeddingCache | None,
-    progress: bool,
+    progress: bool | None,
 ) -> dict[int, str]:
     """Run the network on every different image that some tap lacks; give the reasons of those it could not read."""
     groups = _groups(ids, np.any([lack.rows for lack in lacks], axis=0))
@@ -224,7 +225,7 @@ def _compute(
 
     started, held = monotonic(), 0
     try:
-        with tqdm(total=len(groups), unit="image", desc=plan.name, disable=not progress) as bar:
+        with tqdm(total=len(groups), unit="image", desc=plan.name, **bar_choices(progress)) as bar:
             for vectors in runner.run(decoded()):
                 done = [under_way.popleft() for _ in vectors[0]]
                 bar.update(len(done))
@@ -240,6 +241,11 @@ def _compute(
             for lack in lacks:
                 lack.write(cache)
     return bad
+
+
+def bar_choices(progress: bool | None) -> dict[str, Any]:
+    """Give what tqdm is to be told: a bar or none, or for None one where stderr is a terminal, after a second."""
+    return {"disable": None, "delay": 1} if progress is None else {"disable": not progress}
 
 
 def _groups(ids: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:

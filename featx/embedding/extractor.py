@@ -68,7 +68,7 @@ class FeatureExtractor(ImageTransformer):
         ``"raise"``: after the good images are done and kept, one `ImageError` names every bad one. ``"nan"``: a bad
         image becomes a row of NaN, and ``bad_images_`` says which and why.
     verbose
-        1: a progress bar on stderr.
+        1: a progress bar on stderr. 0: none. None: one where stderr is a terminal, if it takes more than a second.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class FeatureExtractor(ImageTransformer):
         n_jobs: int | None = None,
         cache: str | PathLike[str] | EmbeddingCache | None = "auto",
         on_error: str = "raise",
-        verbose: int = 0,
+        verbose: int | None = None,
     ) -> None:
         self.backbone = backbone
         self.depth = depth
@@ -162,7 +162,7 @@ class FeatureExtractor(ImageTransformer):
             engine=self.engine,
             cache=cache,
             memo=memo,
-            progress=self.verbose > 0,
+            progress=None if self.verbose is None else self.verbose > 0,
         )
         if self.on_error == "nan":
             self.bad_images_ = tuple(bad)

@@ -86,7 +86,7 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
     random_state
         Fixes which images are held out, the order of the others, and how they are changed.
     verbose
-        1: a progress bar on stderr.
+        1: a progress bar on stderr. 0: none. None: what the extractor says.
 
     Attributes
     ----------
@@ -147,7 +147,7 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
         checkpoint: str | PathLike[str] | None = None,
         max_seconds: float | None = None,
         random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
+        verbose: int | None = None,
     ) -> None:
         super().__init__(
             extractor,

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from featx.cache.identity import digest
 from featx.embedding.composition import OnExtractor, as_extractor
-from featx.embedding.embed import file_id, image_ids
+from featx.embedding.embed import bar_choices, file_id, image_ids
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.plan import Plan
 from featx.errors import UnknownNameError
@@ -65,7 +65,7 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
         checkpoint: str | PathLike[str] | None = None,
         max_seconds: float | None = None,
         random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
+        verbose: int | None = None,
     ) -> None:
         self.extractor = extractor
         self.stages = stages
@@ -160,7 +160,8 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
         if saved:
             training.resume(*saved)
         packed = pack(target.smooth(encoded, self.label_smoothing), target.weights(y, self.class_weight))
-        with tqdm(desc=f"tuning {plan.name}", unit="batch", disable=self.verbose == 0) as bar:
+        bars = bar_choices(None if extractor.verbose is None else extractor.verbose > 0)
+        with tqdm(desc=f"tuning {plan.name}", unit="batch", **bars) as bar:
             training.run(packed, train, changed, checkpoint=checkpoint, head=start, bar=bar)
         self.history_, self.best_epoch_ = training.history, training.best_epoch
         if self.best_epoch_ == 0 and len(
@@ -255,7 +256,10 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
         """Give the extractor as it is tuned: it takes images that are listed, and has float32 weights."""
         given = as_extractor(self.extractor)
         return given.with_choices(
-            image_shape=None, precision="float32", on_error="raise", verbose=max(self.verbose, given.verbose)
+            image_shape=None,
+            precision="float32",
+            on_error="raise",
+            verbose=given.verbose if self.verbose is None else self.verbose,
         )
 
     def _tunable(self, extractor: FeatureExtractor, plan: Plan, start: Head) -> Tunable:

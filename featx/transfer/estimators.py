@@ -50,7 +50,7 @@ class _Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-lear
         tuner: Any = None,
         random_state: int | None = 0,
         n_jobs: int | None = None,
-        verbose: int = 0,
+        verbose: int | None = None,
     ) -> None:
         self.extractor = extractor
         self.strategy = strategy
@@ -177,7 +177,9 @@ class _Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-lear
     def _base(self) -> FeatureExtractor:
         """Give the extractor as the strategies take it: images that cannot be read are errors."""
         given = as_extractor(self.extractor)
-        return given.with_choices(on_error="raise", verbose=max(self.verbose, given.verbose))
+        return given.with_choices(
+            on_error="raise", verbose=given.verbose if self.verbose is None else self.verbose
+        )
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict a target for each image, (n,), or (n, k) where `y` had k columns.
@@ -234,7 +236,7 @@ class TransferClassifier(ClassifierMixin, _Transfer):  # type: ignore[misc] # sc
     n_jobs
         How many folds are fitted at a time.
     verbose
-        1: progress bars, and `report_`, on stderr.
+        1: progress bars, and `report_`, on stderr. 0: neither. None: what the extractor says of bars.
 
     Attributes
     ----------
