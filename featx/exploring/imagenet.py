@@ -1,8 +1,6 @@
 """A backbone's own classifier: which of ImageNet's 1,000 classes it sees in an image, and how sure it is."""
 
-import json
 import os
-from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,13 +15,14 @@ from featx.networks.backbone import Backbone
 from featx.networks.catalogue import find
 from featx.networks.model_files import load_model
 from featx.networks.network import build
-from featx.networks.weights import check, fetch, find_local, locate
+from featx.networks.places import find_local
+from featx.networks.weights import locate
 
-_LABELS = (  # name, address and digest of the file, from Keras 3.15.1
-    "imagenet_class_index.json",
-    "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json",
-    "c2c37ea517e94d9795004a39431a14cb",
-)
+CLASSES = Path(__file__).with_name("imagenet_classes.txt")
+"""Names of ImageNet's 1,000 classes, in the order of the networks' outputs, as Keras writes them.
+
+They are the first words that WordNet has for the 1,000 synsets of ILSVRC 2012.
+"""
 
 
 class Guess(NamedTuple):
@@ -63,7 +62,7 @@ def classify(
     InputError
         If the backbone has no such classifier.
     WeightsError
-        If its weights, or the names of the classes, are neither on this machine nor to be downloaded.
+        If its weights are neither on this machine nor to be downloaded.
 
     Examples
     --------
@@ -72,7 +71,7 @@ def classify(
     featx.errors.InputError: 'featx-mini' has no classifier: it was trained without labels. ...
     """
     extractor = classifier(backbone, **choices)
-    names = _names(fetch(*_LABELS))
+    names = CLASSES.read_text(encoding="utf-8").split()
     chances = probabilities(images, extractor)
     best = np.argsort(-chances, axis=1, kind="stable")[:, :top]
     return [
@@ -116,7 +115,7 @@ def confidence(images: Any, extractor: FeatureExtractor, *, sample: int = 200) -
     if row.embedded:
         return None
     size = _side(extractor.input_size, row)
-    if find_local(row.with_classifier().weights_file(size)) is None:
+    if find_local(row.with_classifier().weights_file(size), row.package) is None:
         return None
     sources = as_sources(images, image_shape=extractor.image_shape, value_range=extractor.value_range)
     sources = sources[:: max(1, len(sources) // sample)][:sample]
@@ -173,11 +172,3 @@ def _side(size: Any, row: Backbone) -> int:
         return int(size or row.input_size)
     height, width = size
     return int(height) if height == width else row.input_size
-
-
-@lru_cache(maxsize=2)
-def _names(path: Path) -> tuple[str, ...]:
-    """Read the names of ImageNet's classes, in the order of the networks' outputs."""
-    check(path, _LABELS[-1])
-    index = json.loads(path.read_text(encoding="utf-8"))
-    return tuple(str(index[str(place)][1]) for place in range(1000))

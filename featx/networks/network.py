@@ -14,14 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from featx.errors import InputError, WeightsError
+from featx.networks import families
 from featx.networks.backbone import Backbone
 from featx.networks.catalogue import backbones, find
 from featx.networks.flatten import flatten
 from featx.networks.forks import Lock, refuse_if_forked
 from featx.networks.graph import Graph
 from featx.networks.model_files import load_model
+from featx.networks.places import keras_home
+from featx.networks.porting import port
+from featx.networks.pth import read_pth
 from featx.networks.scaling import before_convolution, own_scaling
-from featx.networks.weights import check, is_published, keras_home, locate
+from featx.networks.weights import check, is_published, locate
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -192,11 +196,13 @@ def build(row: Backbone, path: Path | None, size: Size, *, published: bool, top:
         from featx.networks.families import featx_mini as module
 
         builder = partial(module.featx_mini, size)
-    else:
+    elif row.in_keras:
         builder = partial(
             getattr(keras.applications, row.builder),
             weights=None, include_top=top, input_shape=(*size, 3), **row.options,
         )  # fmt: skip
+    else:
+        builder = partial(getattr(families, row.builder), size, top=top, **row.options)
     state = random.getstate()
     random.seed(0)  # Keras draws its initialisers' seeds here: random weights are the same in every process
     try:
@@ -208,7 +214,10 @@ def build(row: Backbone, path: Path | None, size: Size, *, published: bool, top:
     elif path is not None:
         if published:
             check(path, row.digest)
-        _load_weights(network, path, row, top=top)
+        if path.suffix == ".pth":
+            port(network, read_pth(path), path, top=top)
+        else:
+            _load_weights(network, path, row, top=top)
         if row.gain and (published or is_published(row, path)):
             first = next(layer for layer in network.layers if hasattr(layer, "kernel"))
             first.kernel.assign(first.kernel * keras.ops.reshape(keras.ops.array(row.gain), (1, 1, 3, 1)))
@@ -230,9 +239,9 @@ def _load_weights(network: Any, path: Path, row: Backbone, *, top: bool) -> None
 
 
 def _row_of(name: str) -> Backbone | None:
-    """Find the row of a network of `keras.applications` by the name that Keras gives it."""
+    """Find the row of featx-mini, or of a network of `keras.applications` by the name that Keras gives it."""
     name = re.sub(r"[^a-z0-9]", "", name.lower())
-    for row in backbones():
+    for row in (row for row in backbones() if row.in_keras or row.embedded):
         builder = row.builder.lower().replace("_", "")
         # MobileNets add their width and size to the name: mobilenetv2_1.00_224
         if name == builder or (

@@ -73,6 +73,13 @@ def read_pth(path: Path) -> dict[str, np.ndarray]:
     ------
     WeightsError
         If the file holds anything else, is damaged, or says of a tensor what its numbers do not bear out.
+
+    Examples
+    --------
+    >>> from featx.networks.catalogue import find
+    >>> from featx.networks.weights import locate
+    >>> read_pth(locate(find("efficientnet_lite0"), "auto", 224))["_conv_stem.weight"].shape
+    (32, 3, 3, 3)
     """
     try:
         content = path.read_bytes()

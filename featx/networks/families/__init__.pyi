@@ -1,0 +1,1 @@
+from .efficientnet import efficientnet_lite as efficientnet_lite
