@@ -257,7 +257,7 @@ class EmbeddingCache:
     def exports(self) -> list[Export]:
         """Return the exported graphs that lie beside the vectors, the one used longest ago first."""
         with self._store.explained("read"):
-            return exports.exports(self.engines)
+            return [one for folder in self._store.exports for one in exports.exports(folder)]
 
     def verify(self, *, repair: bool = False) -> list[Damage]:
         """Read every byte of the vectors and of the exported graphs, and compare them with their digests.

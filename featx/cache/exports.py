@@ -1,13 +1,14 @@
 """Exported graphs beside the vectors: where they lie, whether they are sound, and which make room."""
 
 import os
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from featx.cache.store import RECIPE_ID, listed
+from featx.cache.store import RECIPE_ID, listed, oddity
 from featx.errors import ExportError, UnfitFileError
-from featx.files import file_digest, read_file, remove, size_of
+from featx.files import file_digest, make_folder, read_file, remove, size_of
 
 GRAPH, WEIGHTS, CHECK = "graph.xml", "graph.bin", "sha256"
 """The files of an exported graph. The time of the last one says when it was used."""
@@ -15,6 +16,7 @@ GRAPH, WEIGHTS, CHECK = "graph.xml", "graph.bin", "sha256"
 KEEP = 1 << 30
 """Bytes that the exported graphs of one cache may take; the one used longest ago goes first."""
 
+_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _LARGEST, _LONGEST_CHECK = 1 << 33, 1 << 10  # bytes that are read of a graph's file, and of its digests
 
 
@@ -34,20 +36,52 @@ def exports(folder: Path) -> list[Export]:
     found = []
     for path in listed(folder):
         with suppress(OSError):  # another process removed it meanwhile
-            if RECIPE_ID.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
+            if RECIPE_ID.fullmatch(path.name) and not oddity(path):
                 noted = path / CHECK
                 used = (noted if noted.is_file() else path).stat().st_mtime
                 found.append(Export(path, size_of(path), used))
     return sorted(found, key=lambda one: one.used)
 
 
-def seal(folder: Path) -> None:
-    """Note the digests of a graph's files, as ``sha256sum`` writes them."""
-    (folder / CHECK).write_text(_digests(folder))
+def refusal(folder: Path) -> str:
+    """Say why no graph in a folder is run, though its digests may fit; nothing if graphs may be run.
+
+    Whoever can write a graph can write its digests, too. So it counts only where nobody but the user, root or the
+    owner of the cache can have written it.
+
+    Parameters
+    ----------
+    folder
+        That of the exported graphs.
+    """
+    if not os.path.lexists(folder):
+        return ""
+    return oddity(folder) or ("can be written by others" if _foreign(folder, folder.parent) else "")
 
 
-def flaw(folder: Path) -> str:
+def make_home(folder: Path) -> None:
+    """Make the folder of the exported graphs, if it is missing, so that nobody else can write in it."""
+    if not folder.exists():
+        make_folder(folder)
+        folder.chmod(folder.stat().st_mode & ~_OTHERS)
+
+
+def seal(folder: Path, name: str) -> None:
+    """Note the name of a graph and the digests of its files, as ``sha256sum`` reads them; take others' rights away."""
+    (folder / CHECK).write_text(_digests(folder, name))
+    for path in (folder, *folder.iterdir()):
+        path.chmod(path.stat().st_mode & ~_OTHERS)
+
+
+def flaw(folder: Path, name: str | None = None) -> str:
     """Say what is wrong with an exported graph, read in full; nothing if it is what was written.
+
+    Parameters
+    ----------
+    folder
+        The graph.
+    name
+        What it is called; default: as its folder.
 
     Raises
     ------
@@ -56,16 +90,21 @@ def flaw(folder: Path) -> str:
     """
     try:
         kept = read_file(folder / CHECK, _LONGEST_CHECK)
-        found = _digests(folder).encode()
+        found = _digests(folder, name or folder.name).encode()
+        foreign = [path for path in (folder, *folder.iterdir()) if _foreign(path, folder.parent.parent)]
     except UnfitFileError as error:
         return f"is damaged: {error.path.name} {error.reason}"
-    except (FileNotFoundError, NotADirectoryError) as error:
-        return f"cannot be read ({error})"
+    except FileNotFoundError as error:
+        return f"lacks {Path(error.filename).name}"
+    except NotADirectoryError:
+        return "is no folder"
+    if foreign:
+        return "can be written by others"
     return "" if kept == found else "does not match its SHA-256"
 
 
-def open_export(folder: Path) -> Path:
-    """Check an exported graph, note that it is used, and return the path of its graph.
+def open_export(folder: Path, name: str | None = None) -> Path:
+    """Check an exported graph as `flaw` does, note that it is used, and return the path of its graph.
 
     Raises
     ------
@@ -73,7 +112,7 @@ def open_export(folder: Path) -> Path:
         If its files are not those that were written.
     """
     try:
-        reason = flaw(folder)
+        reason = flaw(folder, name)
     except OSError as error:
         raise ExportError(f"The exported graph {folder} cannot be read ({error.strerror}).") from error
     if reason:
@@ -93,8 +132,14 @@ def make_room(newest: Path) -> None:
             total -= one.bytes
 
 
-def _digests(folder: Path) -> str:
-    names = (WEIGHTS, GRAPH)
-    return "".join(
-        f"{file_digest(folder / name, largest=_LARGEST, follow=False)}  {name}\n" for name in names
-    )
+def _digests(folder: Path, name: str) -> str:
+    digests = [(file_digest(folder / one, largest=_LARGEST, follow=False), one) for one in (WEIGHTS, GRAPH)]
+    return f"# {name}\n" + "".join(f"{digest}  {one}\n" for digest, one in digests)
+
+
+def _foreign(path: Path, cache: Path) -> bool:
+    """Tell whether somebody else may have written this: not the user, root or whom the cache belongs to."""
+    if not hasattr(os, "geteuid"):  # Windows: the rights of a folder are those of the one above it
+        return False
+    status = path.lstat()
+    return bool(status.st_mode & _OTHERS) or status.st_uid not in {0, os.geteuid(), cache.stat().st_uid}

@@ -129,22 +129,26 @@ class Store:
         """Return the ids of all recipes, sorted."""
         self.check_format()
         return [
-            path.name
-            for path in listed(self.path)
-            if RECIPE_ID.fullmatch(path.name) and self._is_folder(path)
+            path.name for path in listed(self.path) if RECIPE_ID.fullmatch(path.name) and self.is_folder(path)
         ]
 
-    def _is_folder(self, path: Path) -> bool:
-        if path.is_dir() and not path.is_symlink():
-            return True
-        if path not in self._strays:
+    def is_folder(self, path: Path) -> bool:
+        """Tell whether what has the name of a folder of the cache is one that can be read; else name it, once."""
+        reason = oddity(path)
+        if reason and path not in self._strays:
             self._strays.add(path)
             warnings.warn(
-                f"{path} has the name of a recipe's folder and is a file or a link. It is passed over; remove it.",
+                f"{path} has the name of a folder of the cache and {reason}. It is passed over.",
                 CacheWarning,
                 stacklevel=4,
             )
-        return False
+        return not reason
+
+    @property
+    def exports(self) -> list[Path]:
+        """The folder of the exported graphs, if there is one."""
+        folder = self.path / EXPORTS
+        return [folder] if os.path.lexists(folder) and self.is_folder(folder) else []
 
     def check_format(self) -> None:
         """Raise CacheError if the folder is of another format."""
@@ -199,9 +203,16 @@ _REASONS = {
 }
 
 
+def oddity(path: Path) -> str:
+    """Say why something is no folder that can be read; nothing if it is one."""
+    if not path.is_dir() or path.is_symlink():
+        return "is a file or a link"
+    return "" if os.access(path, os.R_OK | os.X_OK) else "cannot be read by you"
+
+
 def listed(folder: Path, suffix: str = "") -> list[Path]:
     """Return the files in a folder whose names end so, sorted; none if there is no such folder."""
-    if folder.is_symlink() and (folder.name == EXPORTS or RECIPE_ID.fullmatch(folder.name)):
+    if folder.is_symlink() and RECIPE_ID.fullmatch(folder.name):
         raise CacheError(
             f"{folder} is a link, and might lead out of the cache. Remove it, or link the whole cache."
         )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from featx.cache.identity import recipe_id as id_of
 from featx.cache.index import Index, join
 from featx.cache.memo import Memo, Use
 from featx.cache.segment import DTYPES, SUFFIX, open_segment, rows_at_once
-from featx.cache.store import EXPORTS, Store, listed, read_json
+from featx.cache.store import Store, listed, read_json
 from featx.errors import DamagedSegmentError, UnreadableSegmentError
 from featx.files import leftovers, remove, size_of
 
@@ -94,7 +95,8 @@ def verify(store: Store, *, repair: bool) -> list[Damage]:
     for damage in [one for one in damages if one.readable] if repair else ():
         with suppress(FileNotFoundError):  # another process repaired it first
             damage.path.rename(damage.path.with_name(damage.path.name + DAMAGED))
-    unsound = [found for one in exports(store.path / EXPORTS) if (found := _unsound(one.path)) is not None]
+    graphs = chain.from_iterable(map(exports, store.exports))
+    unsound = [found for one in graphs if (found := _unsound(one.path)) is not None]
     unsound = [damage for damage in unsound if damage.path.exists()]  # else it was removed meanwhile
     for damage in [one for one in unsound if one.readable] if repair else ():
         remove(damage.path)  # exported again in seconds
@@ -208,12 +210,12 @@ def _kept(store: Store) -> Iterator[Removed]:
     for recipe_id in store.recipes():
         use = Memo(store.path).last_use(recipe_id)
         yield from _removable(listed(store.path / recipe_id, SUFFIX), use.when if use else 0.0)
-    for one in exports(store.path / EXPORTS):
+    for one in chain.from_iterable(map(exports, store.exports)):
         yield from _removable([one.path], one.used)
 
 
 def _left(store: Store) -> Iterator[Removed]:
-    yield from _removable([*leftovers(store.path), *leftovers(store.path / EXPORTS)])
+    yield from _removable([*leftovers(store.path), *chain.from_iterable(map(leftovers, store.exports))])
     for recipe_id in store.recipes():
         folder = store.path / recipe_id
         yield from _removable([*listed(folder, DAMAGED), *leftovers(folder)])

@@ -1,6 +1,7 @@
 """Which engine runs a plan; engines are kept as long as the process lives."""
 
 import json
+import os
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +16,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from featx import __version__
+from featx.cache.exports import refusal
 from featx.cache.identity import digest
+from featx.cache.store import oddity
 from featx.embedding.definition import check
 from featx.embedding.keras_engine import BLOCK_BYTES, KerasEngine, accelerated
 from featx.embedding.openvino_engine import OpenVINOEngine, computes_bfloat16, export
@@ -79,6 +82,7 @@ def engine_for(
     versions = [__version__, version("keras")]
     key = digest(json.dumps([versions, recipes]).encode()).hex()
     with _lock:
+        folder = None if engine == "keras" else _trusted(folder)
         kept = folder / key if folder else None
         if engine != "keras" and (kept, key) in _exported:
             return _exported[kept, key]
@@ -101,10 +105,26 @@ def engine_for(
         return engines.get(question) or _remember(engines, question, _keras(plan, graph, taps, batch_size))
 
 
+def _trusted(folder: Path | None) -> Path | None:
+    """Give the folder of exported graphs if what lies there may be run; say once why it is not."""
+    reason = refusal(folder) if folder else ""
+    if not reason:
+        return folder
+    if folder not in _named:
+        _named.add(folder)
+        warnings.warn(
+            f"{folder} {reason}, so no graph in it is run. Remove it, and featx makes it anew.",
+            EngineWarning,
+            stacklevel=3,
+        )
+    return None
+
+
 _lock = Lock()
 _engines: WeakKeyDictionary[Graph, dict[Any, KerasEngine]] = WeakKeyDictionary()
 _exported: dict[Any, OpenVINOEngine] = {}
 _refused: set[str] = set()
+_named: set[Path | None] = set()
 
 
 def _remember(engines: dict[Any, E], question: Any, engine: E) -> E:
@@ -131,7 +151,7 @@ def _pays(plan: Plan, kept: Path | None, images: int) -> bool:
         return False
     if plan.precision == "bfloat16" and not computes_bfloat16():
         return False
-    if kept and kept.is_dir():
+    if kept and not oddity(kept):
         return True
     if images < EXPORT_FROM:
         return False
@@ -140,13 +160,14 @@ def _pays(plan: Plan, kept: Path | None, images: int) -> bool:
 
 def _openvino(plan: Plan, taps: Sequence[Tap], kept: Path | None) -> OpenVINOEngine:
     """Load the exported graph, or export it first; a damaged one is replaced."""
-    if kept and kept.is_dir():
+    if kept and os.path.lexists(kept):
         try:
             return OpenVINOEngine(kept, plan.precision)
         except ExportError as error:
             if isinstance(error.__cause__, OSError):  # perhaps another user's, and sound
                 raise
         remove(kept)
+        kept = None if os.path.lexists(kept) else kept
     model = _keras(plan, plan.graph("float32"), taps, batch_size=1, precision="float32").model
     with suppress(OSError):  # a cache that cannot be written is no reason to be slow
         if kept:

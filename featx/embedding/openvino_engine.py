@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from featx.cache.exports import GRAPH, make_room, open_export, seal
+from featx.cache.exports import GRAPH, make_home, make_room, open_export, seal
 from featx.embedding.batches import regrouped
 from featx.errors import ExportError
-from featx.files import make_folder, whole_folder
+from featx.files import whole_folder
 from featx.networks.forks import Lock
 
 CHUNK = 2
@@ -34,31 +34,36 @@ class OpenVINOEngine:
         What `export` wrote.
     precision
         ``"float32"`` or ``"bfloat16"``. OpenVINO's own choice depends on the processor, so it is always told.
+    name
+        What the graph is called; default: as its folder.
 
     Raises
     ------
     ExportError
-        If the folder's files are not those that were written.
+        If the folder's files are not those that were written, or OpenVINO cannot read them.
     """
 
-    def __init__(self, folder: Path, precision: str = "float32") -> None:
+    def __init__(self, folder: Path, precision: str = "float32", *, name: str | None = None) -> None:
         with _calling:
             import openvino
 
-            core = openvino.Core()
-            model = core.read_model(open_export(folder))
-            model.reshape([CHUNK, *list(model.input().partial_shape)[1:]])
-            settings = {
-                "PERFORMANCE_HINT": "THROUGHPUT",
-                "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
-            }
-            self._model = core.compile_model(model, "CPU", settings)
-            self._streams = self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-            self._outputs = len(self._model.outputs)
-            request = self._model.create_infer_request()
-            request.start_async([np.zeros(list(model.input().shape), np.uint8)])
-            request.wait()
-            self._vectors(request, CHUNK)
+            graph, core = open_export(folder, name), openvino.Core()
+            try:
+                self._load(core, graph, {"float32": "f32", "bfloat16": "bf16"}[precision])
+            except Exception as error:  # whatever a graph makes OpenVINO raise
+                raise ExportError(f"The exported graph {folder} cannot be read by OpenVINO.") from error
+
+    def _load(self, core: Any, graph: Path, precision: str) -> None:
+        model = core.read_model(graph)
+        model.reshape([CHUNK, *list(model.input().partial_shape)[1:]])
+        settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": precision}
+        self._model = core.compile_model(model, "CPU", settings)
+        self._streams = self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        self._outputs = len(self._model.outputs)
+        request = self._model.create_infer_request()
+        request.start_async([np.zeros(list(model.input().shape), np.uint8)])
+        request.wait()
+        self._vectors(request, CHUNK)
 
     def run(self, parts: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
         """Embed images, `CHUNK` at a time; as `featx.embedding.keras_engine.KerasEngine.run` does."""
@@ -121,7 +126,7 @@ def export(model: Any, folder: Path) -> None:
     """
     import openvino
 
-    make_folder(folder.parent)
+    make_home(folder.parent)
     with suppress(FileExistsError), whole_folder(folder) as draft:  # another process was first
         try:
             model.export(str(draft / "keras.xml"), format="openvino", verbose=False)
@@ -133,8 +138,8 @@ def export(model: Any, folder: Path) -> None:
             raise ExportError(f"{type(error).__name__}: {first}") from error
         for name in ("keras.xml", "keras.bin"):
             (draft / name).unlink()
-        seal(draft)
-        _compare(model, OpenVINOEngine(draft))
+        seal(draft, folder.name)
+        _compare(model, OpenVINOEngine(draft, name=folder.name))
     make_room(folder)
 
 

@@ -6,10 +6,12 @@ import pickle
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections import UserDict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -1058,19 +1060,93 @@ def test_what_cannot_be_read_is_no_damage(tmp_path, monkeypatch, reason):
     assert cache.verify() == []
 
 
-def test_stray_entries_are_named_and_passed_over(tmp_path):
-    """A file and a link named like recipes, and a folder in a recipe's: everything else is seen to."""
-    cache = EmbeddingCache(tmp_path / "cache")
-    cache.put("0" * 32, np.arange(32, dtype="u1").reshape(2, 16), np.ones((2, 4), "f4"))
-    (cache.path / ("1" * 32)).write_text("a file")
-    (cache.path / ("2" * 32)).symlink_to(tmp_path, target_is_directory=True)
-    (cache.path / ("0" * 32) / "mine").mkdir()
+def socketed(path):
+    """Make a socket."""
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(os.path.relpath(path))  # a socket's path must be short
 
-    with pytest.warns(CacheWarning, match="is a file or a link. It is passed over") as said:
-        assert [one.recipe_id for one in cache.info()] == ["0" * 32]
-    assert len(said) == 2
-    assert (cache.verify(), cache.compact(), cache.gc()) == ([], 0, [])
-    assert cache.delete("0" * 32)
+
+STRAYS = {
+    "file": lambda path: path.write_text("the user's"),
+    "link": lambda path: path.symlink_to("/usr", target_is_directory=True),
+    "broken link": lambda path: path.symlink_to("/nowhere"),
+    "pipe": os.mkfifo,
+    "socket": socketed,
+}
+
+
+@LINUX
+@pytest.mark.parametrize("name", ["1" * 32, "engines"])
+@pytest.mark.parametrize("stray", STRAYS)
+def test_stray_entries_are_named_and_passed_over(cache, monkeypatch, stray, name):
+    """In the place of a folder: each command sees to everything else, and names the stray once."""
+    cache.put(RECIPE, *make([1]))
+    cache.put(RECIPE, *make([2]))
+    monkeypatch.chdir(cache.path)
+    STRAYS[stray](cache.path / name)
+    with pytest.warns(
+        CacheWarning, match=f"{name} has the name of a folder .* and is a file or a link. It is passed"
+    ):
+        assert cache.verify(repair=True) == []
+    assert [one.recipe_id for one in cache.info()] == [RECIPE], "warned of once"
+    assert (cache.exports(), cache.compact(), cache.gc()) == ([], 1, [])
+    assert look(cache, [1, 2]).all()
+    assert len(cache.gc(max_size=0)) == 1
+    assert os.path.lexists(cache.path / name)
+
+
+@LINUX
+@pytest.mark.parametrize("place", ["", RECIPE, "engines"])
+@pytest.mark.parametrize("stray", [*STRAYS, "folder"])
+@pytest.mark.parametrize(
+    "name", [f".featx-{'0' * 32}.tmp", "0123.tmp", "mine", f"{'2' * 32}", f"{'2' * 32}.h5.tmp"]
+)
+def test_what_lies_about_disturbs_nobody(cache, monkeypatch, place, stray, name):
+    """Old drafts of all kinds, and things of the user's, in the cache, a recipe's folder and that of the graphs."""
+    cache.put(RECIPE, *make([1]))
+    cache.engines.mkdir()
+    monkeypatch.chdir(cache.path / place)
+    path = cache.path / place / name
+    (STRAYS | {"folder": lambda path: (path / "inner").mkdir(parents=True)})[stray](path)
+    for part in (path / "inner", path):
+        if part.exists() and not path.is_symlink():
+            os.utime(part, (0, 0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CacheWarning)
+        assert [one.rows for one in cache.info() if one.recipe_id == RECIPE] == [1]
+        for command in (cache.exports, cache.verify, cache.compact, cache.gc):
+            command()
+    cache.put(RECIPE, *make([2]))
+    assert look(cache, [1, 2]).all()
+    cache.delete(RECIPE)
+    assert not look(cache, [1, 2]).any()
+
+
+AS_NOBODY = """
+import os, sys
+from featx.cache import EmbeddingCache
+os.setgid(65534); os.setuid(65534)
+cache = EmbeddingCache(sys.argv[1])
+print([info.recipe_id for info in cache.info()], cache.verify(repair=True), cache.gc(dry_run=True), cache.exports())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="only root can become nobody")
+def test_folders_that_may_not_be_read_are_named_and_passed_over():
+    """Other recipes of a shared cache, and its graphs, may be another user's own."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        cache = EmbeddingCache(Path(folder) / "cache")
+        cache.put(RECIPE, *make([1]))
+        cache.put(OTHER, *make([1]))
+        cache.engines.mkdir()
+        for path in (cache.path / OTHER, cache.engines):
+            path.chmod(0)
+        done = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, str(cache.path)], capture_output=True, text=True, check=True
+        )
+    assert done.stdout == f"['{RECIPE}'] [] [] []\n"
+    assert done.stderr.count("cannot be read by you. It is passed over.") == 2
 
 
 def test_words_about_another_recipe_are_not_believed(tmp_path):

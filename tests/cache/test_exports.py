@@ -14,11 +14,11 @@ from click.testing import CliRunner
 from featx.cache import EmbeddingCache
 from featx.cache.exports import exports, make_room, open_export, seal
 from featx.cli import main
-from featx.errors import CacheError, ExportError
+from featx.errors import CacheWarning, ExportError
 
 RECIPE = "0123456789abcdef" * 2
 NAMES = ["a" * 32, "b" * 32, "c" * 32]
-BYTES = 1000 + 10 + 2 * 64 + len("  graph.bin\n  graph.xml\n")
+BYTES = 1000 + 10 + 2 * 64 + len("# " + 32 * "a" + "\n  graph.bin\n  graph.xml\n")
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def cache(tmp_path):
         folder.mkdir(parents=True)
         (folder / "graph.bin").write_bytes(bytes(1000))
         (folder / "graph.xml").write_bytes(b"<net/>    ")
-        seal(folder)
+        seal(folder, name)
         for path in (folder / "sha256", folder):
             os.utime(path, (time.time() - days * 86_400,) * 2)
     (cache.engines / "photographs").mkdir()
@@ -64,12 +64,12 @@ def test_verify_names_a_damaged_graph_and_removes_it(cache, name, how):
     path = cache.engines / NAMES[1] / name
     path.unlink() if how == "gone" else path.write_bytes(path.read_bytes()[:-1] + b"!")
     with pytest.raises(
-        ExportError, match=f"The exported graph .*{NAMES[1]} (does not match its SHA-256|cannot)"
+        ExportError, match=f"The exported graph .*{NAMES[1]} (does not match its SHA-256|lacks {name})"
     ):
         open_export(path.parent)
     (damage,) = cache.verify()
     assert damage.path == path.parent
-    assert damage.reason.startswith("does not match" if how == "changed" else "cannot be read")
+    assert damage.reason == ("does not match its SHA-256" if how == "changed" else f"lacks {name}")
     assert left(cache) == NAMES
     assert cache.verify(repair=True) == [damage]
     assert left(cache) == [NAMES[0], NAMES[2]]
@@ -101,6 +101,37 @@ def test_what_is_no_file_of_a_graph_is_damage(cache, name, what):
         open_export(path.parent)
     assert [damage.path for damage in cache.verify(repair=True)] == [path.parent]
     assert left(cache) == [NAMES[0], NAMES[2]]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights are others there")
+@pytest.mark.parametrize("name", ["", "graph.bin", "graph.xml", "sha256"])
+@pytest.mark.parametrize("right", [0o020, 0o002])
+def test_a_graph_that_others_can_write_is_not_opened(cache, name, right):
+    """Its digests may fit: who can write it can write them, too."""
+    path = cache.engines / NAMES[1] / name
+    path.chmod(path.stat().st_mode | right)
+    with pytest.raises(ExportError, match=f"{NAMES[1]} can be written by others"):
+        open_export(cache.engines / NAMES[1])
+    assert [damage.reason for damage in cache.verify()] == ["can be written by others"]
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("name", ["", "graph.bin", "sha256"])
+def test_a_graph_of_another_user_is_opened_only_if_the_cache_is_theirs(cache, name):
+    """Who may write in the cache can put a graph of their own in it."""
+    path = cache.engines / NAMES[1] / name
+    os.chown(path, 65534, -1)
+    with pytest.raises(ExportError, match=f"{NAMES[1]} can be written by others"):
+        open_export(cache.engines / NAMES[1])
+    os.chown(cache.path, 65534, -1)
+    assert open_export(cache.engines / NAMES[1]).exists()
+
+
+def test_a_graph_under_the_name_of_another_is_not_opened(cache):
+    """Folders that were mixed up would give one network's vectors for another's."""
+    (cache.engines / NAMES[1]).rename(cache.engines / ("e" * 32))
+    with pytest.raises(ExportError, match="does not match its SHA-256"):
+        open_export(cache.engines / ("e" * 32))
 
 
 def test_gc_removes_what_was_not_used_for_long(cache):
@@ -147,11 +178,19 @@ def test_the_newest_graph_is_never_what_makes_room(cache, monkeypatch):
 def test_a_link_is_not_followed(cache, tmp_path):
     """A cache from a stranger cannot make upkeep delete elsewhere."""
     other = EmbeddingCache(tmp_path / "other")
-    other.path.mkdir()
+    other.put(RECIPE, np.zeros((1, 16), "u1"), np.zeros((1, 3), "f4"))
     other.engines.symlink_to(cache.engines)
-    for action in (other.exports, other.verify, lambda: other.gc(max_size=0)):
-        with pytest.raises(CacheError, match="is a link, and might lead out of the cache"):
-            action()
+    draft = cache.engines / f".featx-{'e' * 32}.tmp"
+    draft.touch()
+    os.utime(draft, (time.time() - 4000,) * 2)
+    with pytest.warns(
+        CacheWarning, match="other/engines has the name of a folder .* and is a file or a link"
+    ):
+        assert other.exports() == []
+    assert other.verify(repair=True) == [], "warned of once"
+    assert [file.path.parent.name for file in other.gc(max_size=0)] == [RECIPE], "the rest is seen to"
+    assert draft.exists()
+    draft.unlink()
     other.engines.unlink()
     other.engines.mkdir()
     (other.engines / NAMES[0]).symlink_to(cache.engines / NAMES[0])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 
 from featx import FeatureExtractor
+from featx.cache.exports import seal
+from featx.embedding.openvino_engine import OpenVINOEngine
 from featx.errors import EngineWarning, ExportError
 
 MANY = 40
@@ -113,6 +116,94 @@ def test_a_damaged_export_is_replaced(extractor, tmp_path, monkeypatch):
 
     assert np.array_equal(expected, extractor.transform(PIXELS[:3]))
     assert cache.verify() == []
+
+
+@pytest.fixture
+def kept(extractor, tmp_path, monkeypatch):
+    """Run the extractor once; give its vectors and the exported graph, which is read again in the next run."""
+    vectors = extractor.set_params(engine="openvino").transform(PIXELS[:3])
+    for recipe in extractor.open_cache().info():
+        extractor.open_cache().delete(recipe.recipe_id)
+    (path,) = exported(tmp_path)
+    monkeypatch.setattr("featx.embedding.engines._exported", {})
+    return vectors, path
+
+
+POSIX = pytest.mark.skipif(os.name != "posix", reason="rights and links are others there")
+
+
+@pytest.mark.parametrize("name", ["graph.xml", "graph.bin"])
+@pytest.mark.parametrize("part", [0, 0.5, 0.99])
+def test_a_graph_that_openvino_cannot_read_is_made_anew(extractor, kept, name, part):
+    """It is damaged, though its digests fit: cut off before they were taken."""
+    vectors, path = kept
+    os.truncate(path / name, int(part * (path / name).stat().st_size))
+    seal(path, path.name)
+    with pytest.raises(ExportError, match="cannot be read by OpenVINO"):
+        OpenVINOEngine(path)
+    assert np.array_equal(vectors, extractor.transform(PIXELS[:3]))
+    OpenVINOEngine(path)
+
+
+@POSIX
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.chmod(0o775),
+        lambda path: (path / "graph.bin").chmod(0o646),
+        lambda path: shutil.move(shutil.copytree(path, path.parent / ("0" * 32)), path / "graph"),
+        lambda path: (shutil.rmtree(path), path.symlink_to("/nowhere")),
+        lambda path: (shutil.rmtree(path), path.write_text("a file")),
+        lambda path: seal(path, "0" * 32),
+    ],
+    ids=["folder of others", "file of others", "folder within", "link", "file", "another network's"],
+)
+def test_what_somebody_else_may_have_put_there_is_made_anew(extractor, kept, spoil):
+    """Rights of others, something in its place, and the sound graph of another network under its name."""
+    vectors, path = kept
+    spoil(path)
+    assert np.array_equal(vectors, extractor.transform(PIXELS[:3]))
+    OpenVINOEngine(path)
+
+
+@POSIX
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda folder: folder.chmod(0o775), "can be written by others"),
+        (lambda folder: folder.chmod(0o757), "can be written by others"),
+        (
+            lambda folder: (folder.rename(f"{folder}-"), folder.symlink_to(f"{folder}-")),
+            "is a file or a link",
+        ),
+        (lambda folder: (shutil.rmtree(folder), folder.write_text("a file")), "is a file or a link"),
+    ],
+    ids=["group", "everybody", "link", "file"],
+)
+def test_no_graph_is_run_from_a_folder_that_is_not_only_ours(extractor, kept, spoil, reason):
+    """Whoever writes a graph writes its digests, too: the network is exported elsewhere, and that is said once."""
+    vectors, path = kept
+    spoil(path.parent)
+    before = sorted(path.parent.iterdir()) if path.parent.is_dir() else None
+    with pytest.warns(
+        EngineWarning, match=f"engines {reason}, so no graph in it is run. Remove it, and featx makes"
+    ):
+        assert np.array_equal(vectors, extractor.transform(PIXELS[:3]))
+    extractor.transform(PIXELS[3:6])  # another warning would be an error
+    assert before is None or sorted(path.parent.iterdir()) == before
+
+
+@POSIX
+def test_what_is_exported_is_written_by_nobody_else(extractor, tmp_path):
+    """Even where new files are everybody's."""
+    before = os.umask(0)
+    try:
+        extractor.set_params(engine="openvino").transform(PIXELS[:3])
+    finally:
+        os.umask(before)
+    (path,) = exported(tmp_path)
+    assert {oct(one.stat().st_mode & 0o777) for one in (path.parent, path)} == {"0o755"}
+    assert {oct(one.stat().st_mode & 0o777) for one in path.iterdir()} == {"0o644"}
 
 
 def test_a_network_that_cannot_be_exported_runs_on_keras_and_says_so_once(odd, tmp_path):
