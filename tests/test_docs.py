@@ -13,7 +13,11 @@ from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 from featx.images import synthetic, write_folder
 
 ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+
+
+LONG_PAGES = ("README.md", "finetune.md")
 
 
 @pytest.fixture
@@ -25,7 +29,7 @@ def flowers(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(page, marks=[pytest.mark.slow] if page.name == "finetune.md" else []) for page in PAGES],
+    [pytest.param(page, marks=[pytest.mark.slow] * (page.name in LONG_PAGES)) for page in PAGES],
     ids=lambda page: page.name,
 )
 def test_examples_run(page, flowers):
@@ -35,6 +39,21 @@ def test_examples_run(page, flowers):
     ).parse(page)
     for example in document.examples():
         example.evaluate()
+
+
+@pytest.mark.slow
+def test_the_first_example_prints_what_the_readme_shows(data, tmp_path, monkeypatch, capsys):
+    """On the photographs of flowers that it was made with; what is saved is what was scored."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flowers").symlink_to(data / "images" / "flowers5")
+    code, shown = re.search(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.DOTALL).groups()
+
+    exec(code, {})
+
+    (score, *_), (expected, *_) = (
+        re.findall(r"accuracy (\S+)", text) for text in (capsys.readouterr().out, shown)
+    )
+    assert float(score) == pytest.approx(float(expected), abs=0.02)  # another processor rounds otherwise
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -115,7 +134,7 @@ def test_the_demo_runs_on_a_few_images(tmp_path, forwards):
 
     shown = figures("\n".join(lines))
     assert {name: columns for name, (columns, *_) in shown.items()} == {
-        name: columns for name, (columns, *_) in figures((ROOT / "README.md").read_text()).items()
+        name: columns for name, (columns, *_) in figures(README).items()
     }
     assert sum(forwards) == 2 * 200 + 6  # every depth, the default, and the files
     assert sum(Path(path).parent.name == str(answer) for path, answer in answers.items()) >= 4
@@ -129,7 +148,7 @@ def test_the_demo_prints_what_the_readme_shows(tmp_path):
     lines = []
     demo(tmp_path / "demo", say=lines.append)
 
-    shown, promised = (figures(text) for text in ("\n".join(lines), (ROOT / "README.md").read_text()))
+    shown, promised = (figures(text) for text in ("\n".join(lines), README))
     assert len(promised) == 5
     assert shown.keys() == promised.keys()
     for name, row in promised.items():
