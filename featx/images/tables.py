@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from featx.errors import InputError
-from featx.images.folders import ImageTable, objects
+from featx.images.folders import EXTENSIONS, ImageTable, objects
 from featx.images.sources import Unreadable, unpacked
+from featx.images.table_files import open_table, read_columns
 from featx.text import from_cell, shown, undecoded
 
 IMAGE_COLUMNS = frozenset(
@@ -74,12 +75,10 @@ def load_table(
     >>> load_table(frame, label="price", root="shop", missing="keep")
     ImageTable(2 images, labels are numbers)
     """
-    frame, column, name = _frame(table, image)
     several = label is not None and not isinstance(label, str)
-    wanted = list(label or ()) if several else [label] * (label is not None)
+    wanted = [label] if isinstance(label, str) else list(label or ())
+    frame, column, name = _frame(table, image, wanted)
     for given in [column, *wanted]:
-        if given not in frame.columns:
-            raise InputError(f"{name} has no column {given!r}. It has {_quoted(frame.columns)}.")
         nothing = np.array([isinstance(unpacked(cell), Unreadable) for cell in frame[given]], bool)
         if empty := np.flatnonzero(frame[given].isna().to_numpy() | nothing).tolist():
             raise InputError(
@@ -89,11 +88,11 @@ def load_table(
         root = Path(table).parent if isinstance(table, str | os.PathLike) else Path()
     paths = objects(_place(cell, root) for cell in frame[column])
     if missing == "raise":
-        _check_files(paths, f"column {column!r} of {name}")
+        _check_files(paths, frame[column].tolist(), Path(root), f"column {column!r} of {name}")
     if not wanted:
         return ImageTable(paths, None, (), {})
     for given in wanted:
-        _refuse_lists(frame, given, name)
+        _check_labels(frame, given, name)
     columns = [np.array(frame[given].tolist()) for given in wanted]
     if several:
         return ImageTable(paths, np.column_stack(columns), tuple(wanted), {})
@@ -101,48 +100,31 @@ def load_table(
     return ImageTable(paths, columns[0], classes, {})
 
 
-def _frame(table: Any, image: str | None) -> tuple[Any, str, str]:
-    """Give the pandas frame of a table, the column of its images, and what to call the table."""
+def _frame(table: Any, image: str | None, wanted: Sequence[str]) -> tuple[Any, str, str]:
+    """Give a pandas frame of the columns that are wanted, the column of the images, and what to call the table."""
     import pandas as pd
 
-    if not isinstance(table, str | os.PathLike):
+    if isinstance(table, str | os.PathLike):
+        file = open_table(table)
+        columns, name = file.columns, file.name
+    else:
         frame = table.to_pandas() if hasattr(table, "to_pandas") else table
         if not isinstance(frame, pd.DataFrame):
+            remedy = " Pass its .collect()." if hasattr(table, "collect") else ""
             raise InputError(
-                f"A {type(table).__name__} is not a table: give a path or a pandas, polars or Arrow frame."
+                f"A {type(table).__name__} is not a table: give a path or a pandas, polars or Arrow frame.{remedy}"
             )
-        return frame, image or _image_column(frame.columns, "the frame"), "the frame"
-    name, ending = repr(os.fspath(table)), Path(table).suffix.lower()
-    if ending not in {".csv", ".tsv", ".parquet"}:
-        raise InputError(
-            f"{name} is not a .csv, .tsv or .parquet file. Read it with pandas, and pass the frame."
-        )
-    if ending == ".parquet":
-        frame = _read(table, name)
-        return frame, image or _image_column(frame.columns, name), name
-    column = image or _image_column(_read(table, name, nrows=0).columns, name)
-    # Paths stay text though they look like numbers (0012). Only an empty cell is empty: NA may be a class.
-    rules = {"dtype": {column: str}, "keep_default_na": False, "na_values": [""], "low_memory": False}
-    frame = _read(table, name, **rules)
-    return frame.map(lambda cell: from_cell(cell) if isinstance(cell, str) else cell), column, name
-
-
-def _read(table: str | os.PathLike[str], name: str, **rules: Any) -> Any:
-    """Read a table's file into a pandas frame."""
-    import pandas as pd
-
-    ending = Path(table).suffix.lower()
-    try:
-        if ending == ".parquet":
-            return pd.read_parquet(table)
-        frame = pd.read_csv(table, sep="," if ending == ".csv" else "\t", **rules)
-    except FileNotFoundError as error:
-        raise InputError(f"{name} is not there.") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{name} cannot be read as {ending}: {error}") from error
-    if not isinstance(frame.index, pd.RangeIndex):  # what pandas makes of the fields left over
-        raise InputError(f"The rows of {name} have more fields than its header has names.")
-    return frame
+        columns, name = tuple(frame.columns), "the frame"
+    column = image or _image_column(columns, name)
+    for given in [column, *wanted]:
+        if given not in columns:
+            raise InputError(f"{name} has no column {given!r}. It has {_quoted(columns)}.")
+    if not isinstance(table, str | os.PathLike):
+        return frame, column, name
+    frame = read_columns(file, [column, *wanted], column)
+    if file.separator:
+        frame = frame.map(lambda cell: from_cell(cell) if isinstance(cell, str) else cell)
+    return frame, column, name
 
 
 def _image_column(columns: Iterable[Any], name: str) -> str:
@@ -150,18 +132,30 @@ def _image_column(columns: Iterable[Any], name: str) -> str:
     likely = [column for column in columns if re.sub(r"[\W_]", "", str(column)).lower() in IMAGE_COLUMNS]
     if len(likely) != 1:
         which = f"{_quoted(likely)} may all be" if likely else f"None of {_quoted(columns)} is known to be"
+        if not likely and any(Path(str(column)).suffix.lower() in EXTENSIONS for column in columns):
+            raise InputError(
+                f"The first row of {name} is an image, not the names of the columns: add such a row."
+            )
         raise InputError(f"{which} the column of the images of {name}. Say which with image=.")
     return str(likely[0])
 
 
-def _refuse_lists(frame: Any, given: Any, name: str) -> None:
-    """Refuse a column of which a cell holds several labels."""
-    for row, cell in enumerate(frame[given].tolist()):
+def _check_labels(frame: Any, given: Any, name: str) -> None:
+    """Refuse a column of which a cell holds several labels, or that mixes text and numbers."""
+    first: dict[bool, int] = {}
+    cells = frame[given].tolist()
+    for row, cell in enumerate(cells):
         if isinstance(cell, list | tuple | set | frozenset | dict | np.ndarray):
             raise InputError(
                 f"Column {given!r} of {name} holds several labels in a cell, {cell!r:.60} in row {row}. Make a column "
                 "of 0 and 1 per label, by sklearn.preprocessing.MultiLabelBinarizer, and pass them as label=[...]."
             )
+        first.setdefault(isinstance(cell, str), row)
+    if len(first) > 1:
+        told = " and ".join(f"{cells[row]!r:.60} in row {row}" for row in sorted(first.values()))
+        raise InputError(
+            f"Column {given!r} of {name} mixes text and numbers, {told} (the first row is 0). Give labels of one kind."
+        )
 
 
 def _place(cell: Any, root: str | os.PathLike[str]) -> str | bytes:
@@ -180,18 +174,41 @@ def _place(cell: Any, root: str | os.PathLike[str]) -> str | bytes:
     return str(Path(root, other))
 
 
-def _check_files(paths: np.ndarray, where: str) -> None:
+def _check_files(paths: np.ndarray, cells: Sequence[Any], root: Path, where: str) -> None:
     """Refuse a table that names files which are not there."""
-    gone = [Path(path) for path in paths if isinstance(path, str) and not Path(path).is_file()]
+    gone = [row for row, path in enumerate(paths) if isinstance(path, str) and not Path(path).is_file()]
     if not gone:
         return
-    beside = gone[0].parent
-    near = sorted(str(folder) for folder in beside.glob("*/") if (folder / gone[0].name).is_file())
-    guess = f"Did you mean root={near[0]!r}?" if near else "Pass root= for the folder that they start from."
+    guess = _guess(root, str(unpacked(cells[gone[0]]))) or "Pass root= for the folder that they start from."
     raise InputError(
-        f"{len(gone)} of {len(paths)} files in {where} are not there: {_some(map(str, gone))}. {guess} "
+        f"{len(gone)} of {len(paths)} files in {where} are not there: {_some(paths[row] for row in gone)}. {guess} "
         'Or pass missing="keep" to list them nevertheless.'
     )
+
+
+def _guess(root: Path, cell: str) -> str | None:
+    """Say what is wrong with a path, if the file is near."""
+    slashed = cell.replace("\\", "/")
+    for beside in (root, root.absolute().parent):
+        for folder in [beside, *sorted(beside.glob("*/"))]:
+            names = {cell: "", slashed: "With / in the place of \\ they are there: change the column."}
+            for ending in sorted(EXTENSIONS | {ending.upper() for ending in EXTENSIONS}):
+                bare = (
+                    str(Path(slashed).with_suffix(""))
+                    if Path(slashed).suffix.lower() in EXTENSIONS
+                    else slashed
+                )
+                names.setdefault(
+                    f"{bare}{ending}", f"With the ending {ending!r} they are there: change the column."
+                )
+            for name, advice in names.items():
+                if (folder / name).is_file():
+                    return " ".join(
+                        filter(
+                            None, [advice, "" if folder == root else f"Did you mean root={str(folder)!r}?"]
+                        )
+                    )
+    return None
 
 
 def _some(things: Iterable[object]) -> str:
@@ -201,4 +218,4 @@ def _some(things: Iterable[object]) -> str:
 
 
 def _quoted(names: Iterable[object]) -> str:
-    return ", ".join(map(repr, names))
+    return _some(map(repr, names))

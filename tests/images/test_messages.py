@@ -1,21 +1,39 @@
 """What a person reads when the images cannot be used: the whole message, for each mistake."""
 
 from io import BytesIO
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from PIL import Image
 
 from featx.errors import InputError
-from featx.images import as_sources, load_folder
+from featx.images import as_sources, load_folder, load_table
 
 IMAGE = Image.new("RGB", (2, 2))
 
 
 def given(X, message, **choices):
     return lambda: as_sources(X, **choices), InputError, message
+
+
+def listed(name, text, message, **choices):
+    """Write a table, and the image ``photos/dog.JPG`` beside it, into the working folder; list it."""
+
+    def call():
+        Path("photos").mkdir(exist_ok=True)
+        Path("photos/dog.JPG").touch()
+        Path(name).write_bytes(text)
+        load_table(name, **choices)
+
+    return call, InputError, message
+
+
+def framed(columns, message, **choices):
+    return lambda: load_table(pd.DataFrame(columns), missing="keep", **choices), InputError, message
 
 
 class Lazy:
@@ -98,6 +116,69 @@ MESSAGES = {
     "degrees": given(
         NORMALISED * 10,
         "Input X has values from -21 to 26, outside value_range=(0, 255). Pass value_range=(-21, 26).",
+    ),
+    "a table without the column": framed(
+        {f"c{number}": ["a"] for number in range(12)},
+        "the frame has no column 'label'. It has 'c0', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7', 'c8', 'c9' "
+        "and 2 more.",
+        image="c0",
+        label="label",
+    ),
+    "a table without its header": listed(
+        "t.csv",
+        b"photos/dog.JPG,dog\nphotos/cat.JPG,cat\n",
+        "The first row of 't.csv' is an image, not the names of the columns: add such a row.",
+    ),
+    "an empty table": listed("t.csv", b"\n", "'t.csv' is empty. Its first line must name the columns."),
+    "a table in Latin-1": listed(
+        "t.csv",
+        b"file\n\xe9.png\n",
+        "'t.csv' is not text in UTF-8. Save it as UTF-8, or pass the frame that "
+        'pandas.read_csv(..., encoding="latin-1") gives, or whichever encoding it has.',
+    ),
+    "a table in UTF-16 without its mark": listed(
+        "t.csv",
+        "file\na.png\n".encode("utf-16-le"),
+        "'t.csv' holds zero bytes, so it is not text in UTF-8. Save it as UTF-8.",
+    ),
+    "paths of Windows": listed(
+        "t.csv",
+        b"file\nphotos\\dog.JPG\n",
+        r"1 of 1 files in column 'file' of 't.csv' are not there: photos\dog.JPG. With / in the place of \ they are "
+        'there: change the column. Or pass missing="keep" to list them nevertheless.',
+    ),
+    "names without an ending": listed(
+        "t.csv",
+        b"file\nphotos/dog\n",
+        "1 of 1 files in column 'file' of 't.csv' are not there: photos/dog. With the ending '.JPG' they are there: "
+        'change the column. Or pass missing="keep" to list them nevertheless.',
+    ),
+    "names with another ending, in another folder": listed(
+        "t.csv",
+        b"id;breed\ndog.png;collie\n",
+        "1 of 1 files in column 'id' of 't.csv' are not there: dog.png. With the ending '.JPG' they are there: "
+        "change the column. Did you mean root='photos'? Or pass missing=\"keep\" to list them nevertheless.",
+        image="id",
+    ),
+    "labels of two kinds": framed(
+        {"path": ["a", "b", "c"], "y": ["cat", 3, "dog"]},
+        "Column 'y' of the frame mixes text and numbers, 'cat' in row 0 and 3 in row 1 (the first row is 0). "
+        "Give labels of one kind.",
+        label="y",
+    ),
+    "no label": framed(
+        {"path": ["a", "b", "c"], "y": ["cat", None, "dog"]},
+        "Column 'y' of the frame is empty in row 1 (the first row is 0).",
+        label="y",
+    ),
+    "a cell with neither bytes nor a path": framed(
+        {"image": [{"bytes": b"", "path": None}, {"bytes": None, "path": None}]},
+        "Column 'image' of the frame is empty in row 1 (the first row is 0).",
+    ),
+    "a lazy frame as a table": (
+        lambda: load_table(pl.LazyFrame({"path": ["a.png"]})),
+        InputError,
+        "A LazyFrame is not a table: give a path or a pandas, polars or Arrow frame. Pass its .collect().",
     ),
 }
 
