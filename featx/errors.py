@@ -13,7 +13,7 @@
   x SavedModelError (also ValueError): a saved model folder is incomplete, damaged or not trusted
   x UnfitFileError (also OSError): a link, a pipe or a device where a file is read, or one that is too large
 * FeatxWarning (also UserWarning)
-  x CacheWarning: a part of the cache is damaged and left out
+  x CacheWarning: a part of the cache is damaged and left out, or the cache fails and nothing is kept
   x EngineWarning: a network runs on a slower engine than the fastest one
   x DuplicateWarning: images are tested on whose content is trained on
   x SavedModelWarning: a saved model may not load, or not predict as it did
@@ -197,7 +197,7 @@ class FeatxWarning(UserWarning):
 
 
 class CacheWarning(FeatxWarning):
-    """A part of the cache is damaged; it is left out, and its images count as not cached."""
+    """A part of the cache is damaged and left out, or it cannot be used: the vectors are computed all the same."""
 
 
 class EngineWarning(FeatxWarning):

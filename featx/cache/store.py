@@ -118,7 +118,12 @@ class Store:
     ) -> None:
         """Commit one segment (see `write_segment`), and the words that go with it."""
         folder = self.path / recipe_id
-        make_folder(folder)
+        try:
+            make_folder(folder)
+        except FileNotFoundError as error:  # as in /proc
+            raise CacheError(
+                f"Cannot make the folder {self.path}: no folder can be made there; {_ELSEWHERE}"
+            ) from error
         sweep(self.path)
         _write_json(self.path / "format.json", {"format": FORMAT})
         if recipe is not None:
@@ -171,7 +176,7 @@ class Store:
         except FeatxError:
             raise
         except OSError as error:
-            reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}.")
+            reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}. Mend that, or {_ELSEWHERE}")
             raise CacheError(f"Cannot {doing} the cache {self.path}: {reason}") from error
 
 

@@ -1,5 +1,6 @@
 """From images to embeddings: name each by its content, look it up, compute what is missing, keep it."""
 
+import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from featx.cache.identity import SIZE, image_id
 from featx.cache.memo import Memo, Stat, Use, stat_of
 from featx.embedding.engines import engine_for
 from featx.embedding.plan import Plan, Tap
-from featx.errors import BadImage, InputError
+from featx.errors import BadImage, CacheError, CacheWarning, InputError
 from featx.images.loading import bad_image, in_parts, load, spread
 from featx.images.sources import Source, content
 
@@ -64,23 +65,23 @@ def embed(
         In the order of the input.
     """
     ids, reasons, states = _identify(sources, memo, n_jobs)
-    cache = cache if plan.is_kept else None
+    keeper = _Keeper(cache if plan.is_kept else None)
     embeddings = np.full((len(sources), plan.width), np.nan, np.float32)
     readable = np.array([row not in reasons for row in range(len(sources))], bool)
     lacks, uses, column = [], {}, 0
     for tap in plan.taps:
         vectors = embeddings[:, column : column + len(tap.columns)]
         column += len(tap.columns)
-        found = cache.gather(tap.recipe_id, ids, vectors) if cache else np.zeros(len(ids), bool)
+        found = keeper.gather(tap.recipe_id, ids, vectors)
         uses[tap.recipe_id] = Use(int(readable.sum()), int((found & readable).sum()), time())
         if not (found | ~readable).all():
             lacks.append(_Lack(tap, vectors, readable & ~found))
-    if cache and memo:
+    if keeper.cache and memo:
         memo.note_uses(uses)
     if lacks:
         reasons |= _compute(
             sources, ids, states, lacks, plan=plan, rule=resize_rule,
-            batch_size=batch_size, n_jobs=n_jobs, engine=engine, cache=cache, progress=progress,
+            batch_size=batch_size, n_jobs=n_jobs, engine=engine, keeper=keeper, progress=progress,
         )  # fmt: skip
     embeddings[list(reasons)] = np.nan
     return embeddings, [bad_image(row, sources[row], reasons[row]) for row in sorted(reasons)]
@@ -99,11 +100,36 @@ class _Lack:
     rows: np.ndarray  # (n,) bool
     pending: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)  # ids (m, 16), vectors (m, d)
 
-    def write(self, cache: EmbeddingCache) -> None:
-        if self.pending:
-            ids, vectors = (np.concatenate(parts) for parts in zip(*self.pending, strict=True))
-            cache.put(self.tap.recipe_id, ids, vectors, self.tap.about)
-            self.pending.clear()
+
+@dataclass
+class _Keeper:
+    """The cache, if there is one: where it fails, vectors are computed all the same, and one warning says why."""
+
+    cache: EmbeddingCache | None
+    failed: bool = False
+
+    def gather(self, recipe_id: str, ids: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+        try:
+            if self.cache:
+                return self.cache.gather(recipe_id, ids, vectors)
+        except CacheError as error:
+            self._warn(error)
+        return np.zeros(len(ids), bool)
+
+    def put(self, lack: _Lack) -> None:
+        try:
+            if self.cache and lack.pending:
+                ids, vectors = (np.concatenate(parts) for parts in zip(*lack.pending, strict=True))
+                self.cache.put(lack.tap.recipe_id, ids, vectors, lack.tap.about)
+        except CacheError as error:
+            self._warn(error)
+        lack.pending.clear()
+
+    def _warn(self, error: CacheError) -> None:
+        if not self.failed:
+            message = f"{error} All vectors are computed; those that are new are not kept."
+            warnings.warn(message, CacheWarning, stacklevel=2)
+        self.failed = True
 
 
 def image_ids(sources: Sequence[Source], memo: Memo | None = None, n_jobs: int | None = None) -> np.ndarray:
@@ -197,14 +223,14 @@ def _compute(
     batch_size: int,
     n_jobs: int | None,
     engine: str,
-    cache: EmbeddingCache | None,
+    keeper: _Keeper,
     progress: bool | None,
 ) -> dict[int, str]:
     """Run the network on every different image that some tap lacks; give the reasons of those it could not read."""
     groups = _groups(ids, np.any([lack.rows for lack in lacks], axis=0))
     runner = engine_for(
         plan, [lack.tap for lack in lacks], batch_size,
-        engine=engine, images=len(groups), folder=cache.engines if cache else None,
+        engine=engine, images=len(groups), folder=keeper.cache.engines if keeper.cache else None,
     )  # fmt: skip
     parts = list(in_parts(groups))
     wanted = (
@@ -232,14 +258,13 @@ def _compute(
                 lost = _place(lacks, done, ids, vectors)
                 bad.update((row, "the network gives infinity or NaN for it") for row in lost)
                 held += sum(array.nbytes for array in vectors)
-                if cache and (held > SEGMENT_BYTES or monotonic() - started > SEGMENT_SECONDS):
+                if held > SEGMENT_BYTES or monotonic() - started > SEGMENT_SECONDS:
                     started, held = monotonic(), 0
                     for lack in lacks:
-                        lack.write(cache)
+                        keeper.put(lack)
     finally:  # what is finished is kept, whatever ended the run
-        if cache:
-            for lack in lacks:
-                lack.write(cache)
+        for lack in lacks:
+            keeper.put(lack)
     return bad
 
 

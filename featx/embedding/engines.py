@@ -173,6 +173,9 @@ def _openvino(plan: Plan, taps: Sequence[Tap], kept: Path | None) -> OpenVINOEng
         if kept:
             export(model, kept)
             return OpenVINOEngine(kept, plan.precision)
-    with tempfile.TemporaryDirectory(prefix="featx-") as passing:
-        export(model, Path(passing) / "graph")
-        return OpenVINOEngine(Path(passing) / "graph", plan.precision)
+    try:
+        with tempfile.TemporaryDirectory(prefix="featx-", ignore_cleanup_errors=True) as passing:
+            export(model, Path(passing) / "graph")
+            return OpenVINOEngine(Path(passing) / "graph", plan.precision)
+    except OSError as error:
+        raise ExportError(f"its graph cannot be written ({error.strerror or error})") from error

@@ -147,8 +147,13 @@ class FeatureExtractor(ImageTransformer):
         ------
         ImageError
             If images cannot be read and ``on_error="raise"``; names all of them.
-        InputError, WeightsError, CacheError
+        InputError, WeightsError
             If a choice cannot be carried out.
+
+        Warns
+        -----
+        CacheWarning
+            If the cache cannot be used, or a part of it is damaged: those vectors are computed, all the same.
         """
         self._check()
         sources = self._sources(X, reset=False)

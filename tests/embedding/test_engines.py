@@ -1,5 +1,6 @@
 """Which engine runs: the fastest that works, said once where it does not, and never other numbers."""
 
+import io
 import json
 import os
 import shutil
@@ -7,6 +8,8 @@ import signal
 import subprocess
 import sys
 import warnings
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -204,6 +207,51 @@ def test_what_is_exported_is_written_by_nobody_else(extractor, tmp_path):
     (path,) = exported(tmp_path)
     assert {oct(one.stat().st_mode & 0o777) for one in (path.parent, path)} == {"0o755"}
     assert {oct(one.stat().st_mode & 0o777) for one in path.iterdir()} == {"0o644"}
+
+
+AS_NOBODY = """
+import os, pathlib, sys, warnings
+import numpy as np
+import h5py, openvino
+from featx import FeatureExtractor
+folder = pathlib.Path(sys.argv[1])
+pixels = np.load(folder / "pixels.npy")
+extractor = FeatureExtractor(
+    folder / "tiny.keras", depth=[1, 3], pooling="avg+std", scaling="unit", cache=None, engine="keras"
+)
+extractor.transform(pixels)  # imports what nobody might not read
+os.setgid(65534); os.setuid(65534)
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    vectors = extractor.set_params(engine="auto", cache=folder / "cache").transform(pixels)
+np.save(sys.stdout.buffer, vectors)
+print(*[warning.message for warning in said if "runs on Keras" in str(warning.message)], file=sys.stderr)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="only root can become nobody")
+@pytest.mark.slow
+def test_a_graph_that_may_not_be_read_runs_on_keras(tiny):
+    """It may be sound: it is left alone, the network runs on Keras, and that is said."""
+    with TemporaryDirectory() as name_of_folder:
+        folder = Path(name_of_folder)
+        folder.chmod(0o755)
+        tiny.save(folder / "tiny.keras")
+        np.save(folder / "pixels.npy", PIXELS)
+        choices = {"depth": [1, 3], "pooling": "avg+std", "scaling": "unit"}
+        extractor = FeatureExtractor(
+            folder / "tiny.keras", engine="openvino", cache=folder / "cache", **choices
+        )
+        expected = extractor.transform(PIXELS)
+        for recipe in extractor.open_cache().info():
+            extractor.open_cache().delete(recipe.recipe_id)
+        (path,) = exported(folder)
+        (path / "graph.bin").chmod(0)
+        done = subprocess.run([sys.executable, "-c", AS_NOBODY, str(folder)], capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()
+        assert distance(np.load(io.BytesIO(done.stdout)), expected) < 1e-5
+        assert b"cannot be read (Permission denied)" in done.stderr
+        assert sorted(one.name for one in path.iterdir()) == ["graph.bin", "graph.xml", "sha256"]
 
 
 def test_a_network_that_cannot_be_exported_runs_on_keras_and_says_so_once(odd, tmp_path):

@@ -1,0 +1,67 @@
+"""What a person reads when a cache cannot be used: the whole message, for each mistake."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from featx.cache import EmbeddingCache
+from featx.errors import CacheError
+
+IDS, ROWS = np.zeros((1, 16), "u1"), np.zeros((1, 2), "f4")
+
+
+def put(path):
+    """Write a vector."""
+    EmbeddingCache(path).put("0" * 32, IDS, ROWS)
+
+
+def below_a_file():
+    """Write where a file stands in the way."""
+    Path("file").write_text("x")
+    put("file/cache")
+
+
+def of_format(text):
+    """Write to a cache whose format is another one."""
+    Path("cache").mkdir()
+    Path("cache/format.json").write_text(text)
+    put("cache")
+
+
+ELSEWHERE = "choose another folder with cache= or FEATX_CACHE."
+IN_THE_WAY = "it is a file, not a folder, or lies below one. Remove that file, or"
+MESSAGES = {
+    "a file in the way": (
+        below_a_file,
+        CacheError,
+        f"Cannot write to the cache */file/cache: {IN_THE_WAY} {ELSEWHERE}",
+    ),
+    "where no folder can be made": (
+        lambda: put("/proc/x"),
+        CacheError,
+        f"Cannot make the folder /proc/x: no folder can be made there; {ELSEWHERE}",
+    ),
+    "a name that is too long": (
+        lambda: put("x" * 300),
+        CacheError,
+        f"Cannot write to the cache */{'x' * 300}: File name too long. Mend that, or {ELSEWHERE}",
+    ),
+    "another format": (
+        lambda: of_format('{"format": 2}'),
+        CacheError,
+        f"The cache */cache is of format 2, expected 1. Upgrade featx, or {ELSEWHERE}",
+    ),
+    "a damaged format": (
+        lambda: of_format("{"),
+        CacheError,
+        "*/cache/format.json is damaged. If */cache is a cache, delete this one file.",
+    ),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="uses what only Linux offers")
+@pytest.mark.parametrize("mistake", MESSAGES)
+def test_says(mistake, says):
+    says(*MESSAGES[mistake])
