@@ -1,7 +1,6 @@
 """Splitting images into those to fit to and those to judge by."""
 
 import warnings
-from collections.abc import Iterable
 from math import ceil
 from numbers import Integral
 from typing import Any
@@ -13,14 +12,13 @@ from sklearn.model_selection import (
     KFold,
     StratifiedGroupKFold,
     StratifiedKFold,
-    check_cv,
     train_test_split,
 )
 from sklearn.utils import _safe_indexing
 
 from featx.errors import InputError
 from featx.heads.checks import check_members, groups_of
-from featx.heads.inner_folds import Fold, check_count
+from featx.heads.inner_folds import Fold, check_count, named, splits
 from featx.text import quoted
 
 
@@ -81,72 +79,15 @@ def make_folds(
             return _apart(y, count, codes, groups, stratified=stratified, random_state=random_state)
         kind = StratifiedKFold if stratified else KFold
         return list(kind(min(count, limit), shuffle=True, random_state=random_state).split(blank, y))
-    if isinstance(cv, str | bytes) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
-        raise InputError(
-            f"cv={quoted(cv)}: give a number of folds, 2 or more, a splitter of scikit-learn, or pairs of rows to fit "
-            "to and rows to judge by."
-        )
-    name = f"cv={cv}" if hasattr(cv, "split") else "cv"
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", message="The groups parameter is ignored"
-            )  # _check sees what comes out
-            folds = [(_rows(train), _rows(test)) for train, test in check_cv(cv).split(blank, y, groups)]
-    except (TypeError, ValueError) as error:
-        if groups is None and "groups" in str(error):
-            raise InputError(f"{name} needs groups. Pass groups=, with one for each image.") from error
-        raise InputError(f"{name} cannot split these {len(y)} images: {error}") from error
-    _check(folds, name, y, codes, groups, stratified=stratified)
+    folds = splits(cv, blank, y, groups)
+    if stratified:
+        for number, (train, _) in enumerate(folds, 1):
+            if len(labels := np.unique(y[train])) < 2:
+                raise InputError(
+                    f"Fold {number} of {named(cv)} has one class only to learn from, {quoted(labels[0])}. Give folds "
+                    "whose images to learn from are of two classes or more, such as those of StratifiedKFold."
+                )
     return folds
-
-
-def _rows(rows: Any) -> NDArray[np.intp]:
-    """Return rows, given as numbers or as a mask, as numbers."""
-    rows = np.asarray(rows)
-    if rows.dtype == bool:
-        return np.flatnonzero(rows)
-    return np.asarray(rows.astype(np.intp, casting="same_kind" if rows.size else "unsafe"))
-
-
-def _check(
-    folds: list[Fold],
-    name: str,
-    y: NDArray[Any],
-    codes: NDArray[np.intp] | None,
-    groups: Any,
-    *,
-    stratified: bool,
-) -> None:
-    """Refuse folds that say nothing of images that were not fitted to."""
-    if not folds:
-        raise InputError(
-            f"{name} makes no folds. Give at least one pair of rows to fit to and rows to judge by."
-        )
-    for number, (train, test) in enumerate(folds, 1):
-        both = np.concatenate([train, test])
-        if not len(train) or not len(test):
-            side = "judge by" if len(train) else "learn from"
-            raise InputError(f"Fold {number} of {name} has no images to {side}. Give both sides some.")
-        if both.min() < -len(y) or both.max() >= len(y):
-            raise InputError(
-                f"Fold {number} of {name} has rows outside of 0..{len(y) - 1}, which is all there are."
-            )
-        if np.intersect1d(train % len(y), test % len(y)).size:
-            raise InputError(
-                f"Fold {number} of {name} judges by images that it learns from. Give each row one side."
-            )
-        if codes is not None and len(shared := np.intersect1d(codes[train], codes[test])):
-            group = np.asarray(groups)[np.flatnonzero(codes == shared[0])[0]]
-            raise InputError(
-                f"Fold {number} of {name} has images of group {quoted(group)} on both sides. Give a number of "
-                "folds, or a splitter that keeps groups apart, such as StratifiedGroupKFold."
-            )
-        if stratified and len(labels := np.unique(y[train])) < 2:
-            raise InputError(
-                f"Fold {number} of {name} has one class only to learn from, {quoted(labels[0])}. Give folds whose "
-                "images to learn from are of two classes or more, such as those of StratifiedKFold."
-            )
 
 
 def _apart(

@@ -11,6 +11,12 @@ from .named import (
 from .named import (
     search_space as search_space,
 )
+from .pipeline import (
+    HeadPipeline as HeadPipeline,
+)
+from .pipeline import (
+    UnweightedPipeline as UnweightedPipeline,
+)
 from .scaler import SteadyScaler as SteadyScaler
 from .selector import RelevanceSelector as RelevanceSelector
 from .targets import Target as Target

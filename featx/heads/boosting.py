@@ -9,11 +9,11 @@ from typing import Any, Self
 import numpy as np
 import xgboost
 from numpy.typing import NDArray
-from sklearn.utils import check_consistent_length
+from sklearn.utils import _safe_indexing, check_consistent_length
 from xgboost import XGBClassifier, XGBModel, XGBRegressor
 
 from featx.errors import InputError
-from featx.heads.checks import labels_of, one_class
+from featx.heads.checks import labels_of, numbers_of, one_class, weights_of
 
 
 class XGBoostHead(XGBClassifier):
@@ -36,10 +36,12 @@ class XGBoostHead(XGBClassifier):
     ['cat', 'dog']
     """
 
-    def fit(self, X: Any, y: Any, *, eval_set: Any = None, **fit_params: Any) -> Self:
+    def fit(
+        self, X: Any, y: Any, *, sample_weight: Any = None, eval_set: Any = None, **fit_params: Any
+    ) -> Self:
         """Fit to `X` (n, d) and labels `y` (n,) of any type, or (n, n_labels) of 0 and 1.
 
-        The other parameters are those of `XGBClassifier.fit`.
+        The other parameters are those of `XGBClassifier.fit`; an image with a `sample_weight` of 0 is left out.
 
         Raises
         ------
@@ -48,6 +50,7 @@ class XGBoostHead(XGBClassifier):
         """
         y = labels_of(y)
         check_consistent_length(X, y)
+        X, y, fit_params = _weighted(X, y, sample_weight, fit_params)
         labels, codes = np.unique(y, return_inverse=True)
         if len(labels) < 2:
             raise InputError(one_class(labels.tolist()))
@@ -89,8 +92,19 @@ class XGBoostRegressorHead(XGBRegressor):
     [1.0, 5.0]
     """
 
-    def fit(self, X: Any, y: Any, **fit_params: Any) -> Self:
-        """Fit to `X` (n, d) and numbers `y` (n,) or (n, n_outputs); the rest goes to `XGBRegressor.fit`."""
+    def fit(self, X: Any, y: Any, *, sample_weight: Any = None, **fit_params: Any) -> Self:
+        """Fit to `X` (n, d) and numbers `y` (n,) or (n, n_outputs).
+
+        The other parameters are those of `XGBRegressor.fit`; an image with a `sample_weight` of 0 is left out.
+
+        Raises
+        ------
+        ValueError
+            If `y` holds anything but finite numbers, or differs in length from `X`.
+        """
+        y = numbers_of(y)
+        check_consistent_length(X, y)
+        X, y, fit_params = _weighted(X, y, sample_weight, fit_params)
         with _on_fastest(self):
             super().fit(X, y, **fit_params)
         return self
@@ -117,6 +131,21 @@ def _fastest() -> str:
     with xgboost.config_context(verbosity=0):
         probe = xgboost.train({"device": "cuda"}, xgboost.DMatrix(np.eye(2), [0, 1]), 1)
     return str(json.loads(probe.save_config())["learner"]["generic_param"]["device"])
+
+
+def _weighted(
+    X: Any, y: NDArray[Any], sample_weight: Any, others: dict[str, Any]
+) -> tuple[Any, NDArray[Any], dict[str, Any]]:
+    """Leave out rows without weight, whose values and classes XGBoost would see; give what `fit` takes besides."""
+    weights = weights_of(sample_weight, len(y))
+    if weights is None:
+        return X, y, others
+    if not weights.all():
+        kept = np.flatnonzero(weights)
+        X, y, weights = _safe_indexing(X, kept), y[kept], weights[kept]
+        if others.get("base_margin") is not None:
+            others = others | {"base_margin": np.asarray(others["base_margin"])[kept]}
+    return X, y, others | {"sample_weight": weights}
 
 
 def _encode(y: Any, labels: NDArray[Any]) -> NDArray[np.intp]:

@@ -77,6 +77,41 @@ def groups_of(groups: Any, count: int) -> NDArray[np.intp]:
     )
 
 
+def weights_of(sample_weight: Any, count: int) -> NDArray[np.float64] | None:
+    """Check sample weights; return them as (n,), float64, or None.
+
+    Parameters
+    ----------
+    sample_weight
+        A number of 0 or more for each image, one number for all, or None.
+    count
+        How many images there are.
+
+    Raises
+    ------
+    InputError
+        If the lengths differ, a weight is negative, infinite or no number, or all are 0.
+    """
+    if sample_weight is None:
+        return None
+    try:
+        weights = np.asarray(sample_weight, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"sample_weight: {error}. Give a number of 0 or more for each image.") from error
+    if weights.ndim == 0:
+        weights = np.full(count, float(weights))
+    if weights.shape != (count,):
+        held = f"{len(weights)} values" if weights.ndim == 1 else f"the shape {weights.shape}"
+        raise InputError(f"sample_weight has {held} for {count} images. Give one number for each image.")
+    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(wrong):
+        row = int(wrong[0])
+        raise InputError(f"sample_weight is {weights[row]:g} in row {row}. Give numbers of 0 or more.")
+    if not weights.any():
+        raise InputError("sample_weight is zero for every image. Give some of them a number above 0.")
+    return weights
+
+
 def _missing(array: NDArray[Any], values: Any) -> NDArray[np.bool_]:
     """Return which of some values are NaN or None; `array` is what NumPy made of them."""
     if array.dtype.kind == "f":

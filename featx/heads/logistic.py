@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # it has no types
 
 from featx.heads.blas import ignore_flags
-from featx.heads.checks import labels_of
+from featx.heads.checks import labels_of, weights_of
 from featx.heads.inner_folds import Fold, inner_folds
 from featx.heads.path import losses, path, strengths
 from featx.heads.targets import classes_in
@@ -83,7 +83,9 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         self.max_iter = max_iter
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: Any) -> Self:
+    __metadata_request__fit: ClassVar = {"groups": True}
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Choose `C`, then fit.
 
         Parameters
@@ -92,6 +94,10 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             Embeddings. float32 stays float32, which is quicker, unless the solver does not converge in it.
         y : array of shape (n,), or of shape (n, n_labels) with 0 and 1
             Classes of any type, or for several labels 1 where an image has one.
+        sample_weight : array of shape (n,)
+            What each image counts for: 2 is as if it were there twice, 0 as if it were not there.
+        groups : array of shape (n,)
+            What each image shares with others. Images of one group are never on both sides of a fold.
 
         Raises
         ------
@@ -105,16 +111,23 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         """
         y = labels_of(y)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], multi_output=True)
+        weights = weights_of(sample_weight, len(y))
+        kept = None if weights is None else np.flatnonzero(weights)
+        folds = inner_folds(X, y, self.cv, groups=groups, kept=kept)
+        if weights is not None:
+            X, y, weights = X[kept], y[kept], weights[kept]
         self.multilabel_ = classes_in(y).kind == "multilabel"
         Cs = strengths(self.Cs)
-        scaler = StandardScaler().fit(X)
-        folds = inner_folds(X, y, self.cv)
+        scaler = StandardScaler().fit(X, sample_weight=weights)
 
         # NumPy and SciPy each bring an OpenBLAS with its own threads. The solver calls them in turn, and
         # the idle threads of one keep the cores from the other (docs/heads.md has figures).
         with threadpool_limits(1, user_api="blas"), ignore_flags():
             Z, basis = _row_space(scaler.transform(X))
-            fits = [self._fit_target(Z, target, folds, Cs) for target in (y.T if self.multilabel_ else [y])]
+            fits = [
+                self._fit_target(Z, target, folds, Cs, weights)
+                for target in (y.T if self.multilabel_ else [y])
+            ]
             coef, intercept, chosen, steps, converged = (
                 np.concatenate(parts) for parts in zip(*fits, strict=True)
             )
@@ -137,19 +150,26 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         return self
 
     def _fit_target(
-        self, Z: NDArray[Any], y: NDArray[Any], folds: Sequence[Fold], Cs: NDArray[Any]
+        self,
+        Z: NDArray[Any],
+        y: NDArray[Any],
+        folds: Sequence[Fold],
+        Cs: NDArray[Any],
+        weights: NDArray[Any] | None,
     ) -> tuple[NDArray[Any], ...]:
         """Fit one target in the space of `Z`; return coefficients, intercepts, `C`, steps, and whether it converged."""
-        n, d = Z.shape
+        n, d = Z.shape if weights is None else (weights.sum(), Z.shape[1])
         if self.multilabel_ and y.min() == y.max():
             # there is nothing to learn; the odds are those of n sightings and half a miss
             odds = np.log(2 * n + 1) * (1 if y[0] else -1)
             return np.zeros((1, d)), np.array([odds]), np.array([np.nan]), np.array([0]), np.array([True])
         model = LogisticRegression(class_weight=self.class_weight, tol=self.tol, max_iter=self.max_iter)
-        compared = Parallel(n_jobs=self.n_jobs)(delayed(losses)(model, Cs, Z, y, fold) for fold in folds)
+        compared = Parallel(n_jobs=self.n_jobs)(
+            delayed(losses)(model, Cs, Z, y, fold, weights=weights) for fold in folds
+        )
         best = np.mean([each for each, _ in compared], axis=0).argmin()
         # begun below, as the folds were
-        (*_, model), converged = zip(*path(model, Cs[: best + 1][-3:], Z, y), strict=True)
+        (*_, model), converged = zip(*path(model, Cs[: best + 1][-3:], Z, y, weights), strict=True)
         good = all(converged) and all(converged for _, converged in compared)
         return model.coef_, model.intercept_, np.array([model.C]), model.n_iter_, np.array([good])
 

@@ -5,9 +5,10 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import make_pipeline
+from sklearn.utils.validation import has_fit_parameter
 
 from featx.errors import UnknownNameError
+from featx.heads.pipeline import HeadPipeline, UnweightedPipeline
 from featx.heads.scaler import SteadyScaler
 
 
@@ -97,7 +98,7 @@ def make_head(name: str, **params: Any) -> Any:
     Returns
     -------
     scikit-learn estimator
-        `LogisticHead`, `XGBoostHead`, `XGBoostRegressorHead`, or a pipeline of `SteadyScaler` and `SVC`,
+        `LogisticHead`, `XGBoostHead`, `XGBoostRegressorHead`, or a `HeadPipeline` of `SteadyScaler` and `SVC`,
         `KNeighborsClassifier`, `RidgeClassifierCV` or `RidgeCV`.
 
     Raises
@@ -112,7 +113,10 @@ def make_head(name: str, **params: Any) -> Any:
     """
     head = _find(name)
     estimator = getattr(import_module(head.home), head.kind)(**head.defaults | params)
-    return make_pipeline(SteadyScaler(), estimator) if head.scaled else estimator
+    if not head.scaled:
+        return estimator
+    kind = HeadPipeline if has_fit_parameter(estimator, "sample_weight") else UnweightedPipeline
+    return kind([("steadyscaler", SteadyScaler()), (head.kind.lower(), estimator)])
 
 
 def search_space(name: str, step: str = "") -> dict[str, list[Any]]:

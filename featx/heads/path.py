@@ -31,7 +31,11 @@ def strengths(Cs: Any) -> NDArray[Any]:
 
 
 def path(
-    model: LogisticRegression, Cs: NDArray[Any], Z: NDArray[Any], y: NDArray[Any]
+    model: LogisticRegression,
+    Cs: NDArray[Any],
+    Z: NDArray[Any],
+    y: NDArray[Any],
+    weights: NDArray[Any] | None = None,
 ) -> Iterator[tuple[LogisticRegression, bool]]:
     """Fit for each strength, starting from the solution for the one before; yield the same model each time.
 
@@ -41,18 +45,20 @@ def path(
     """
     model = clone(model).set_params(warm_start=True)
     for C in Cs:
-        converged = converges(model.set_params(C=C), Z, y)
+        converged = converges(model.set_params(C=C), Z, y, weights)
         if not converged and Z.dtype != np.float64:
             Z = Z.astype(np.float64)
-            converged = converges(model, Z, y)
+            converged = converges(model, Z, y, weights)
         yield model, converged
 
 
-def converges(model: LogisticRegression, Z: NDArray[Any], y: NDArray[Any]) -> bool:
+def converges(
+    model: LogisticRegression, Z: NDArray[Any], y: NDArray[Any], weights: NDArray[Any] | None = None
+) -> bool:
     """Fit a model, and return whether its solver converged, which only a warning tells."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
-        model.fit(Z, y)
+        model.fit(Z, y, weights)
     for other in caught:
         if not issubclass(other.category, ConvergenceWarning):
             warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
@@ -60,18 +66,25 @@ def converges(model: LogisticRegression, Z: NDArray[Any], y: NDArray[Any]) -> bo
 
 
 def losses(
-    model: LogisticRegression, Cs: NDArray[Any], Z: NDArray[Any], y: NDArray[Any], fold: Fold
+    model: LogisticRegression,
+    Cs: NDArray[Any],
+    Z: NDArray[Any],
+    y: NDArray[Any],
+    fold: Fold,
+    *,
+    weights: NDArray[Any] | None = None,
 ) -> tuple[list[float], bool]:
     """Return the log loss on the test rows for each strength, and whether the solver always converged."""
     train, test = fold
+    learned, judged = (None, None) if weights is None else (weights[train], weights[test])
     if len(np.unique(y[train])) < 2:  # all strengths do equally well
         return [0.0] * len(Cs), True
     classes, Z_test = np.unique(y), Z[test]
     found, good = [], True
     with ignore_flags():  # the context of the caller does not reach workers
-        for fitted, converged in path(model, Cs, Z[train], y[train]):
+        for fitted, converged in path(model, Cs, Z[train], y[train], learned):
             proba = np.zeros((len(test), len(classes)), Z.dtype)
             proba[:, np.searchsorted(classes, fitted.classes_)] = fitted.predict_proba(Z_test)
-            found.append(log_loss(y[test], proba, labels=classes))
+            found.append(log_loss(y[test], proba, labels=classes, sample_weight=judged))
             good &= converged
     return found, good

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +10,13 @@ from scipy.special import expit, softmax  # type: ignore[import-untyped] # SciPy
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import KFold
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from featx.errors import InputError
 from featx.heads.blas import ignore_flags
-from featx.heads.checks import labels_of, numbers_of
-from featx.heads.inner_folds import check_count
+from featx.heads.checks import labels_of, numbers_of, weights_of
+from featx.heads.inner_folds import Fold, inner_folds
 from featx.heads.scaler import SteadyScaler
 from featx.heads.targets import Target, classes_in, numbers_in
 
@@ -45,8 +44,9 @@ class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc] # s
         Strength of the penalty, as a share of the one at which no column has any weight. It matters little, since
         only the order of the columns counts.
     cv
-        How many folds, to compare several fractions. In each, the relevance comes from the other folds, and ridge
-        regression on the kept columns is judged by its squared error.
+        How many folds, to compare several fractions, or a scikit-learn splitter. With a number, the images of each
+        class, or numbers in their order, are dealt to the folds in turn. In each, the relevance comes from the other
+        folds, and ridge regression on the kept columns is judged by its squared error.
     regression
         Whether `y` holds numbers, not classes.
 
@@ -88,7 +88,7 @@ class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc] # s
         fraction: float | Sequence[float] = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0),
         *,
         strength: float = 0.1,
-        cv: int = 3,
+        cv: Any = 3,
         regression: bool = False,
     ) -> None:
         self.fraction = fraction
@@ -96,7 +96,9 @@ class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc] # s
         self.cv = cv
         self.regression = regression
 
-    def fit(self, X: Any, y: Any) -> Self:
+    __metadata_request__fit: ClassVar = {"groups": True}
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Compute the relevance of each column, and choose how many to keep.
 
         Parameters
@@ -105,6 +107,10 @@ class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc] # s
             Embeddings.
         y : array of shape (n,) or (n, k)
             Classes of any type, columns of 0 and 1, or with ``regression=True`` numbers.
+        sample_weight : array of shape (n,)
+            What each image counts for; 0 is as if it were not there.
+        groups : array of shape (n,)
+            What each image shares with others. Images of one group are never on both sides of a fold.
 
         Raises
         ------
@@ -120,31 +126,53 @@ class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc] # s
         X, y = validate_data(
             self, X, y, dtype=[np.float64, np.float32], multi_output=True, ensure_min_samples=2
         )
-        target = numbers_in(y) if self.regression else classes_in(y)
+        weights = weights_of(sample_weight, len(y))
+        several = len(fractions) > 1
+        kept = None if weights is None else np.flatnonzero(weights)
+        folds = (
+            inner_folds(X, y, self.cv, groups=groups, kept=kept, regression=self.regression)
+            if several
+            else []
+        )
+        if weights is not None:
+            X, y, weights = X[kept], y[kept], weights[kept]
+        target = numbers_in(y, weights) if self.regression else classes_in(y)
         truth = target.encode(y)
         with ignore_flags():
-            if len(fractions) > 1:
-                self.errors_ = self._compare(X, truth, target, fractions)
+            if several:
+                self.errors_ = self._compare(X, truth, target, fractions, folds=folds, weights=weights)
                 self.fraction_ = min(self.errors_, key=lambda fraction: (self.errors_[fraction], fraction))
             else:
                 self.fraction_ = fractions[0]
-            self.relevance_ = relevance(SteadyScaler().fit_transform(X), truth, target, self.strength)
+            Z = SteadyScaler().fit(X, sample_weight=weights).transform(X)
+            self.relevance_ = relevance(Z, truth, target, self.strength, weights)
         return self
 
     def _compare(
-        self, X: NDArray[Any], truth: NDArray[Any], target: Target, fractions: Sequence[float]
+        self,
+        X: NDArray[Any],
+        truth: NDArray[Any],
+        target: Target,
+        fractions: Sequence[float],
+        *,
+        folds: Sequence[Fold],
+        weights: NDArray[Any] | None,
     ) -> dict[float, float]:
         """Return the mean squared error of each fraction on held-out rows."""
         errors: dict[float, list[float]] = {fraction: [] for fraction in fractions}
-        for train, test in KFold(min(check_count(self.cv), len(X)), shuffle=True, random_state=0).split(X):
-            scaler = SteadyScaler().fit(X[train])
+        for train, test in folds:
+            learned, judged = (None, None) if weights is None else (weights[train], weights[test])
+            scaler = SteadyScaler().fit(X[train], sample_weight=learned)
             seen, unseen = scaler.transform(X[train]), scaler.transform(X[test])
-            order = np.argsort(-relevance(seen, truth[train], target, self.strength), kind="stable")
+            order = np.argsort(-relevance(seen, truth[train], target, self.strength, learned), kind="stable")
             for fraction, held_out in errors.items():
                 kept = order[: _count(fraction, len(order))]
-                ridge = RidgeCV(len(kept) * np.logspace(-3, 3, 7)).fit(seen[:, kept], truth[train])
+                ridge = RidgeCV(len(kept) * np.logspace(-3, 3, 7)).fit(
+                    seen[:, kept], truth[train], sample_weight=learned
+                )
                 guessed = ridge.predict(unseen[:, kept]).reshape(len(test), -1)
-                held_out.append(float(((guessed - truth[test]) ** 2).mean()))
+                each = ((guessed - truth[test]) ** 2).mean(axis=1)
+                held_out.append(float(np.average(each, weights=judged)))
         return {fraction: float(np.mean(held_out)) for fraction, held_out in errors.items()}
 
     def _get_support_mask(self) -> NDArray[np.bool_]:
@@ -164,7 +192,9 @@ def _count(fraction: float, columns: int) -> int:
     return max(1, round(fraction * columns))
 
 
-def relevance(Z: NDArray[Any], truth: NDArray[Any], target: Target, strength: float) -> NDArray[Any]:
+def relevance(
+    Z: NDArray[Any], truth: NDArray[Any], target: Target, strength: float, weights: NDArray[Any] | None = None
+) -> NDArray[Any]:
     """Return the length of each column's weights under a group lasso, just before the penalty shortens it.
 
     With the loss f of the weights W (d, k), averaged over the images, the penalised model minimises f(W) + s * the sum
@@ -182,6 +212,8 @@ def relevance(Z: NDArray[Any], truth: NDArray[Any], target: Target, strength: fl
         Decides the loss: squared error or cross-entropy.
     strength
         s, as a share of the value at which all weights are 0.
+    weights
+        What each image counts for, (n,); None: all the same.
 
     Returns
     -------
@@ -190,25 +222,30 @@ def relevance(Z: NDArray[Any], truth: NDArray[Any], target: Target, strength: fl
     n, d = Z.shape
     truth = truth.astype(Z.dtype)
     activate, curvature = _ACTIVATIONS[target.activation]
-    base = truth.mean(axis=0)
+    share = None if weights is None else (weights / weights.mean()).astype(Z.dtype)[:, None]
+    base = np.average(truth, axis=0, weights=weights).astype(Z.dtype)
     intercept = _scores_of(base, target.activation)
     least = (
-        np.linalg.norm(Z.T @ (base - truth), axis=1).max() / n
+        np.linalg.norm(Z.T @ _weighed(base - truth, share), axis=1).max() / n
     )  # the least penalty that keeps all weights at 0
-    rate = n / (curvature * _largest_eigenvalue(Z))
+    rate = n / (curvature * _largest_eigenvalue(Z if share is None else Z * np.sqrt(share)))
     cut = float(rate * strength * least)
 
     weights = ahead = np.zeros((d, truth.shape[1]), Z.dtype)
     lengths = np.zeros(d, Z.dtype)
     pace = 1.0
     for _ in range(_STEPS):
-        moved = ahead - (rate / n) * (Z.T @ (activate(Z @ ahead + intercept) - truth))
+        moved = ahead - (rate / n) * (Z.T @ _weighed(activate(Z @ ahead + intercept) - truth, share))
         lengths = np.linalg.norm(moved, axis=1)
         shortened = moved * np.maximum(1 - cut / np.maximum(lengths, np.finfo(Z.dtype).tiny), 0)[:, None]
         faster = (1 + (1 + 4 * pace**2) ** 0.5) / 2
         ahead = shortened + ((pace - 1) / faster) * (shortened - weights)
         weights, pace = shortened, faster
     return np.asarray(lengths)
+
+
+def _weighed(values: NDArray[Any], share: NDArray[Any] | None) -> NDArray[Any]:
+    return values if share is None else values * share
 
 
 def _scores_of(base: NDArray[Any], activation: str) -> NDArray[Any]:

@@ -154,13 +154,15 @@ def classes_in(y: Any) -> Target:
     return Target("binary", 1, classes) if len(classes) == 2 else Target("multiclass", len(classes), classes)
 
 
-def numbers_in(y: Any) -> Target:
+def numbers_in(y: Any, weights: NDArray[Any] | None = None) -> Target:
     """Find out what a regressor's ``y`` holds.
 
     Parameters
     ----------
     y
         Numbers (n,) or (n, n_targets).
+    weights
+        What each image counts for, (n,); None: all the same.
 
     Raises
     ------
@@ -171,5 +173,6 @@ def numbers_in(y: Any) -> Target:
     columns = 1 if y.ndim == 1 else y.shape[1]
     if y.min() >= 0 and y.max() <= 1:
         return Target("share", columns, flat=y.ndim == 1)
-    spread = y.std(axis=0)
-    return Target("number", columns, None, y.ndim == 1, y.mean(axis=0), np.where(spread > 0, spread, 1.0))
+    centre = np.average(y, axis=0, weights=weights)
+    spread = np.sqrt(np.average((y - centre) ** 2, axis=0, weights=weights))
+    return Target("number", columns, None, y.ndim == 1, centre, np.where(spread > 0, spread, 1.0))

@@ -55,7 +55,9 @@ def test_logistic_is_plain_logistic_regression(classes, shape):
 def precisions(monkeypatch):
     """Note in which precision each model of a path is fitted."""
     fit, used = LogisticRegression.fit, []
-    monkeypatch.setattr(LogisticRegression, "fit", lambda m, X, y: used.append(X.dtype.name) or fit(m, X, y))
+    monkeypatch.setattr(
+        LogisticRegression, "fit", lambda m, X, y, w: used.append(X.dtype.name) or fit(m, X, y, w)
+    )
     return used
 
 
@@ -76,7 +78,7 @@ def test_where_float32_does_not_converge_float64_does(monkeypatch, works_to):
     X, y = wide()
     fit, used = LogisticRegression.fit, []
 
-    def breaking(model, X, y):
+    def breaking(model, X, y, weights):
         used.append((model.C, X.dtype.name))
         if X.dtype == np.float32 and works_to < model.C:
             with warnings.catch_warnings():
@@ -85,7 +87,7 @@ def test_where_float32_does_not_converge_float64_does(monkeypatch, works_to):
                 fit(model.set_params(max_iter=1), X, y).set_params(max_iter=max_iter)
             warnings.warn("lbfgs failed to converge: ABNORMAL", ConvergenceWarning, stacklevel=2)
             return model
-        return fit(model, X, y)
+        return fit(model, X, y, weights)
 
     monkeypatch.setattr(LogisticRegression, "fit", breaking)
     single = LogisticHead(Cs=5, cv=2).fit(X.astype("float32"), y)
@@ -126,9 +128,9 @@ def test_other_warnings_of_the_solver_come_through(monkeypatch):
     """Only the one that it did not converge is kept back."""
     fit = LogisticRegression.fit
 
-    def warning(model, X, y):
+    def warning(model, X, y, weights):
         warnings.warn("something else", UserWarning, stacklevel=2)
-        return fit(model, X, y)
+        return fit(model, X, y, weights)
 
     monkeypatch.setattr(LogisticRegression, "fit", warning)
     with warnings.catch_warnings(record=True) as told:
@@ -252,11 +254,12 @@ def test_logistic_learns_a_class_of_one_image_beside_large_ones():
 
 
 def test_logistic_takes_a_splitter_of_the_users():
-    """Any scikit-learn splitter without groups decides the folds."""
+    """Any scikit-learn splitter decides the folds."""
     X, y = wide()
     assert LogisticHead(cv=StratifiedKFold(3)).fit(X, y).score(X, y) == 1
-    with pytest.raises(ValueError, match="'groups' parameter should not be None"):
-        LogisticHead(cv=GroupKFold(3)).fit(X, y)
+    groups = np.arange(60) // 3
+    apart = LogisticHead(cv=list(GroupKFold(3).split(X, y, groups))).fit(X, y)
+    assert LogisticHead(cv=GroupKFold(3)).fit(X, y, groups=groups).C_ == apart.C_
     with pytest.raises(InputError, match=r"cv=1 leaves nothing to compare\. Give 2 folds or more"):
         LogisticHead(cv=1).fit(X, y)
 

@@ -1,0 +1,111 @@
+"""What a person reads when a head cannot be fitted: the whole message, for each mistake."""
+
+import numpy as np
+import pytest
+from sklearn import config_context
+
+from featx.errors import InputError, UnknownNameError
+from featx.heads import make_head
+from featx.heads.routing import routed
+
+X = np.arange(12.0).reshape(6, 2)
+WORDS = np.array(["ant", "bee"] * 3)
+NAMED = ("logistic", "xgboost", "svm", "knn", "ridge-classifier")
+
+
+def fit(name, y, **choices):
+    return lambda: make_head(name).fit(X, y, **choices)
+
+
+def requested():
+    with config_context(enable_metadata_routing=True):
+        routed(make_head("logistic"), sample_weight=np.ones(6))
+
+
+MESSAGES = {
+    "words for numbers": (
+        fit("ridge", WORDS),
+        InputError,
+        "could not convert string to float: 'ant'. y must hold numbers; for labels take a classifier.",
+    ),
+    "words for numbers of trees": (
+        fit("xgboost-regressor", WORDS),
+        InputError,
+        "could not convert string to float: 'ant'. y must hold numbers; for labels take a classifier.",
+    ),
+    **{
+        f"one class for {name}": (
+            fit(name, np.array(["ant"] * 6)),
+            InputError,
+            "Two classes or more are needed, but y holds one class only: 'ant'. Add images of another class.",
+        )
+        for name in NAMED
+    },
+    **{
+        f"a label missing for {name}": (
+            fit(name, ["ant", "bee", float("nan"), "bee", None, "ant"]),
+            InputError,
+            "Input y contains NaN or None in row 2 and 1 more. Leave out the images that have no target.",
+        )
+        for name in NAMED
+    },
+    "a number missing": (
+        fit("ridge", [1.0, 2.0, None, 4.0, 5.0, 6.0]),
+        InputError,
+        "Input y contains NaN or None in row 2. Leave out the images that have no target.",
+    ),
+    "no targets": (
+        fit("svm", None),
+        InputError,
+        "This estimator requires y to be passed, but the target y is None. Give a label or a number for each image.",
+    ),
+    "weights for neighbours": (
+        fit("knn", WORDS, sample_weight=np.ones(6)),
+        InputError,
+        (
+            "KNeighborsClassifier takes no sample_weight. Take another head, such as 'logistic', or repeat images "
+            "instead."
+        ),
+    ),
+    "weights of another length": (
+        fit("svm", WORDS, sample_weight=[1, 2]),
+        InputError,
+        "sample_weight has 2 values for 6 images. Give one number for each image.",
+    ),
+    "a weight below 0": (
+        fit("ridge", np.arange(6), sample_weight=[1, 1, -1, 1, 1, 1]),
+        InputError,
+        "sample_weight is -1 in row 2. Give numbers of 0 or more.",
+    ),
+    "a weight that is no number": (
+        fit("xgboost", WORDS, sample_weight=[1, 1, 1, np.nan, 1, 1]),
+        InputError,
+        "sample_weight is nan in row 3. Give numbers of 0 or more.",
+    ),
+    "no weight at all": (
+        fit("logistic", WORDS, sample_weight=np.zeros(6)),
+        InputError,
+        "sample_weight is zero for every image. Give some of them a number above 0.",
+    ),
+    "weights that nobody requests": (
+        requested,
+        InputError,
+        (
+            "LogisticHead does not request sample_weight, and scikit-learn's metadata routing is enabled. Call its "
+            "set_fit_request(sample_weight=True)."
+        ),
+    ),
+    "a head that is not there": (
+        lambda: make_head("logistics"),
+        UnknownNameError,
+        (
+            "Unknown head 'logistics'. Did you mean 'logistic'? Known: 'logistic', 'xgboost', 'svm', 'knn', "
+            "'ridge-classifier', 'ridge', 'xgboost-regressor'."
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MESSAGES)
+def test_says(mistake, says):
+    says(*MESSAGES[mistake])
