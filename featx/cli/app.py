@@ -26,6 +26,7 @@ from featx.cli.options import (
     print_table,
     table,
 )
+from featx.cli.see import see_group
 from featx.errors import FeatxError, InputError
 from featx.text import shown
 
@@ -61,6 +62,7 @@ main.add_command(depths_command)
 main.add_command(classify_command)
 main.add_command(finetune_command)
 main.add_command(bench)
+main.add_command(see_group)
 
 
 @main.command()

@@ -1,0 +1,92 @@
+"""The commands ``featx see``: what a depth sees, as pictures."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+import featx
+from featx.cli.options import Depth, as_json, print_json
+
+_image = click.argument("image", type=click.Path(exists=True, dir_okay=False))
+
+
+@click.group("see")
+def see_group() -> None:
+    """Draw what a depth of a network sees."""
+
+
+def _drawing(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say where its picture goes; the place is checked before the work."""
+    options = [
+        click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Picture to write: .png."),
+        click.option("--overwrite", is_flag=True, help="Replace an existing picture."),
+        as_json,
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _network(depth: str, says: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options that name a network and a place in it."""
+    options = [
+        click.option("--backbone", default="featx-mini", help="A name that featx backbones lists, or a .keras file."),
+        click.option("--depth", type=Depth(), default=depth, show_default=True, help=says),
+        click.option("--weights", default="auto", help="A file, 'auto', or 'none' for random weights."),
+        click.option("--scaling", default="auto", help="Pixel scaling that a .keras file of your own expects."),
+        click.option("--input-size", type=int, help="Image size in pixels; default: the backbone's own."),
+    ]  # fmt: skip
+
+    def give(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return give
+
+
+def _extractor(*, weights: str, **choices: Any) -> Any:
+    return featx.FeatureExtractor(weights=None if weights == "none" else weights, **choices)
+
+
+def _place(output: Path, overwrite: bool) -> None:
+    from featx.seeing.pictures import check_place
+
+    check_place(output, overwrite=overwrite, option="--overwrite")
+
+
+def _written(output: Path, picture: Any, as_json: bool, facts: dict[str, Any], said: str) -> None:
+    """Write a picture, and say what is in it."""
+    from featx.seeing.pictures import write_picture
+
+    write_picture(picture, output, overwrite=True)
+    if as_json:
+        print_json({"output": str(output), **facts})
+    else:
+        click.echo(f"{said}\nwritten to {output}")
+
+
+@see_group.command("maps")
+@_image
+@_network("default", "Stages or layers to show, such as 2,3; default: every stage.")
+@click.option("--count", type=click.IntRange(1), default=8, show_default=True, help="Maps of each depth.")
+@_drawing
+def maps_command(
+    image: str, *, count: int, output: Path, overwrite: bool, as_json: bool, **choices: Any
+) -> None:
+    """Draw the strongest maps of each stage for an image.
+
+    Example: featx see maps photo.jpg -o maps.png
+    """
+    from featx.seeing.maps import strongest_maps
+
+    _place(output, overwrite)
+    found = strongest_maps(image, _extractor(**choices), count=count)
+    depths = [
+        {"depth": one.depth, "layer": one.layer, "channels": one.channels.tolist(), "strengths": one.strengths.tolist()}
+        for one in found.depths
+    ]  # fmt: skip
+    said = "\n".join(f"{one.depth}: channels {', '.join(map(str, one.channels))}" for one in found.depths)
+    _written(output, found.picture(), as_json, {"backbone": found.backbone, "depths": depths}, said)

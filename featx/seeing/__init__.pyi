@@ -1,0 +1,12 @@
+from .maps import (
+    DepthMaps as DepthMaps,
+)
+from .maps import (
+    StrongestMaps as StrongestMaps,
+)
+from .maps import (
+    strongest_maps as strongest_maps,
+)
+from .pictures import (
+    write_picture as write_picture,
+)

@@ -1,0 +1,63 @@
+"""The commands ``featx see``: a picture for each, the facts on stdout, and nothing written over by mistake."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from featx.cli import main
+from featx.images import synthetic
+
+
+@pytest.fixture
+def photo(tmp_path, monkeypatch):
+    """Work in a folder that has one drawn image, photo.png."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(synthetic(n=1, size=48, seed=0)[0][0]).save("photo.png")
+
+
+def see(*arguments, code=0):
+    result = CliRunner().invoke(main, ["see", *map(str, arguments)])
+    assert result.exit_code == code, (result.output, result.exception)
+    return result
+
+
+def test_maps(photo):
+    """Depths and channels are printed, as text and as JSON."""
+    assert see("maps", "photo.png", "-o", "maps.png", "--depth", "2", "--count", "3").stdout.startswith(
+        "2: channels "
+    )
+    with Image.open("maps.png") as picture:
+        assert picture.format == "PNG"
+    facts = json.loads(see("maps", "photo.png", "-o", "maps.png", "--overwrite", "--json").stdout)
+    assert [(one["depth"], len(one["channels"])) for one in facts["depths"]] == [
+        (1, 8),
+        (2, 8),
+        (3, 8),
+        (4, 8),
+    ]
+
+
+COMMANDS = {
+    "maps": ["maps", "photo.png"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_existing_picture_is_kept_unless_it_may_be_replaced(command, photo, forwards):
+    """The shell's own word is named, before any work."""
+    Path("out.png").write_bytes(b"mine")
+    result = see(*COMMANDS[command], "-o", "out.png", "--backbone", "nowhere", code=1)
+    assert "'out.png' exists. Give another name, or --overwrite to replace it." in result.stderr
+    assert Path("out.png").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_wrong_usage_and_failed_work(command, photo):
+    """Exit code 2 without a place for the picture, 1 where it cannot be made; one message, nothing written."""
+    see(*COMMANDS[command], code=2)
+    assert "does not end in .png" in see(*COMMANDS[command], "-o", "out.gif", code=1).stderr
+    assert "Traceback" not in see(*COMMANDS[command], "-o", "out.png", "--depth", "9", code=1).stderr
+    assert list(Path().glob("out*")) == []
