@@ -13,11 +13,12 @@ from .datasets import (
 from .datasets import (
     write_photographs as write_photographs,
 )
-from .folders import (
-    ImageTable as ImageTable,
+from .folders import load_folder as load_folder
+from .image_table import (
+    ImageRow as ImageRow,
 )
-from .folders import (
-    load_folder as load_folder,
+from .image_table import (
+    ImageTable as ImageTable,
 )
 from .sources import as_sources as as_sources
 from .tables import load_table as load_table

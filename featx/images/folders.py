@@ -3,21 +3,19 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from featx.errors import InputError
 from featx.images.formats import extensions
-from featx.text import encodable, shown
+from featx.images.image_table import LITTER, ImageTable, counted, objects
+from featx.text import encodable
 
 EXTENSIONS = extensions()
 """How the names of image files end, in any case. What a file truly is, is seen when it is read."""
 
-_LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 _SPLITS = frozenset(
     {
         "dev",
@@ -33,51 +31,6 @@ _SPLITS = frozenset(
         "validation",
     }
 )
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class ImageTable:
-    """Images and their labels, row by row.
-
-    Examples
-    --------
-    >>> ImageTable(np.array(["a.png"], dtype=object), np.array(["cat"]), ("cat",), {".txt": 2})
-    ImageTable(1 image, 1 class: 'cat' 1; ignored: .txt 2)
-    """
-
-    paths: np.ndarray
-    """``(n,)`` object: a str per image (bytes where a Parquet file holds the images themselves)."""
-    labels: np.ndarray | None
-    """``(n,)``, or ``(n, k)`` for k label columns; None if the images have none."""
-    classes: tuple[Any, ...]
-    """The different labels, sorted; of several columns, their names; empty for fractions and for none."""
-    ignored: Mapping[str, int]
-    """What was seen and left out, and how often."""
-
-    @property
-    def left_out(self) -> Mapping[str, int]:
-        """`ignored`, without hidden files and what systems leave behind: what may have been meant as an image."""
-        return {
-            kind: count
-            for kind, count in self.ignored.items()
-            if kind != "hidden" and kind.lower() not in _LITTER
-        }
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __repr__(self) -> str:
-        said = [_count(len(self), "image")]
-        if self.labels is not None and self.labels.ndim == 2:
-            said.append(f"{_count(len(self.classes), 'label')} each: {', '.join(map(shown, self.classes))}")
-        elif self.labels is not None and self.classes:
-            counts = [f"{name!r} {np.count_nonzero(self.labels == name)}" for name in self.classes[:10]]
-            more = ["..."] * (len(self.classes) > 10)
-            said.append(f"{_count(len(self.classes), 'class', 'es')}: {', '.join(counts + more)}")
-        else:
-            said.append("no labels" if self.labels is None else "labels are numbers")
-        left_out = _said(self.ignored)
-        return f"ImageTable({', '.join(said)}{f'; ignored: {left_out}' if left_out else ''})"
 
 
 def load_folder(path: str | os.PathLike[str]) -> ImageTable:
@@ -123,7 +76,7 @@ def load_folder(path: str | os.PathLike[str]) -> ImageTable:
         if folder.is_dir() and encodable(folder.name) not in classes and not _is_litter(folder.name):
             ignored[f"folder {folder.name!r} without images"] = 1
     if not found:
-        seen = _said(ignored) or "it is empty"
+        seen = counted(ignored) or "it is empty"
         raise InputError(f"No images in {name} ({seen}). Images end in {', '.join(sorted(EXTENSIONS))}.")
     if splits := _splits(inside):
         raise InputError(
@@ -174,20 +127,4 @@ def _walk(
 
 def _is_litter(name: str) -> bool:
     """Tell what people do not see in a folder: hidden files, and what their systems leave there."""
-    return name.startswith(".") or name.lower() in _LITTER
-
-
-def objects(paths: Iterable[Any]) -> np.ndarray:
-    """Put paths into an array of objects."""
-    listed = list(paths)
-    array = np.empty(len(listed), dtype=object)
-    array[:] = listed
-    return array
-
-
-def _count(number: int, noun: str, plural: str = "s") -> str:
-    return f"{number} {noun}{'' if number == 1 else plural}"
-
-
-def _said(ignored: Mapping[str, int]) -> str:
-    return ", ".join(f"{shown(kind)} {count}" for kind, count in sorted(ignored.items()))
+    return name.startswith(".") or name.lower() in LITTER

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from featx.errors import InputError
-from featx.images.folders import EXTENSIONS, ImageTable, objects
+from featx.images.folders import EXTENSIONS
+from featx.images.image_table import ImageTable, objects
 from featx.images.sources import Unreadable, unpacked
 from featx.images.table_files import open_table, read_columns
 from featx.text import from_cell, shown, undecoded
@@ -189,25 +190,21 @@ def _check_files(paths: np.ndarray, cells: Sequence[Any], root: Path, where: str
 def _guess(root: Path, cell: str) -> str | None:
     """Say what is wrong with a path, if the file is near."""
     slashed = cell.replace("\\", "/")
-    for beside in (root, root.absolute().parent):
-        for folder in [beside, *sorted(beside.glob("*/"))]:
-            names = {cell: "", slashed: "With / in the place of \\ they are there: change the column."}
-            for ending in sorted(EXTENSIONS | {ending.upper() for ending in EXTENSIONS}):
-                bare = (
-                    str(Path(slashed).with_suffix(""))
-                    if Path(slashed).suffix.lower() in EXTENSIONS
-                    else slashed
-                )
-                names.setdefault(
-                    f"{bare}{ending}", f"With the ending {ending!r} they are there: change the column."
-                )
-            for name, advice in names.items():
-                if (folder / name).is_file():
-                    return " ".join(
-                        filter(
-                            None, [advice, "" if folder == root else f"Did you mean root={str(folder)!r}?"]
-                        )
-                    )
+    bare = str(Path(slashed).with_suffix("")) if Path(slashed).suffix.lower() in EXTENSIONS else slashed
+    names = {cell: "", slashed: "With / in the place of \\ they are there: change the column."}
+    inside = dict(names)
+    for ending in sorted(EXTENSIONS | {ending.upper() for ending in EXTENSIONS}):
+        inside.setdefault(f"{bare}{ending}", f"With the ending {ending!r} they are there: change the column.")
+    above = root.absolute().parent
+    places = [(folder, inside) for folder in (root, *sorted(root.glob("*/")))]
+    for folder, likely in [
+        *places,
+        (above, names),
+        *((folder, names) for folder in sorted(above.glob("*/"))),
+    ]:
+        for name, advice in likely.items():
+            if (folder / name).is_file():
+                return f"{advice} Did you mean root={str(folder)!r}?".strip() if folder != root else advice
     return None
 
 

@@ -13,7 +13,7 @@ from featx.cache.memo import Memo
 from featx.embedding.embed import image_ids
 from featx.errors import InputError, UnknownNameError
 from featx.files import Draft, whole_file
-from featx.images.folders import ImageTable
+from featx.images.image_table import ImageTable
 from featx.images.sources import as_sources
 from featx.networks.pooling import columns, parts
 from featx.text import encodable, shown, to_cell, to_json

@@ -36,6 +36,9 @@ def framed(columns, message, **choices):
     return lambda: load_table(pd.DataFrame(columns), missing="keep", **choices), InputError, message
 
 
+LISTING = load_table(pd.DataFrame({"path": ["a.png", "b.png"]}), missing="keep")
+
+
 class Lazy:
     """A TensorFlow data set, as far as it is looked at."""
 
@@ -50,6 +53,23 @@ MESSAGES = {
         lambda: load_folder("nowhere"),
         InputError,
         "'nowhere' is not there.",
+    ),
+    "a row that is not there": (lambda: LISTING[2], IndexError, "There is no row 2: the table has 2 rows."),
+    "a column as an index": (
+        lambda: LISTING["label"],
+        InputError,
+        (
+            "table['label']: give a row's number, a slice, a list of numbers, or a mask of 2 true and false. "
+            "Its columns are .paths and .labels."
+        ),
+    ),
+    "a mask of another length": (
+        lambda: LISTING[[True]],
+        InputError,
+        (
+            "table[[True]]: give a row's number, a slice, a list of numbers, or a mask of 2 true and false. "
+            "Its columns are .paths and .labels."
+        ),
     ),
     "a generator": given(
         (one for one in "ab"), "X is a generator, which can be read only once: pass list(X)."
