@@ -34,7 +34,7 @@ slow: $(VENV)/dev  ## run the slow tests: each takes more than ten seconds
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 soak: $(VENV)/dev  ## run the cache's tests at length: hundreds of kills, every bit flipped, thousands of hostile files
-	FEATX_SOAK=1 $(BIN)/python -m pytest --timeout 3600 tests/cache/test_embedding_cache.py tests/cache/test_segment.py tests/cache/test_memo.py
+	FEATX_SOAK=1 $(BIN)/python -m pytest --timeout 3600 tests/cache/test_embedding_cache.py tests/cache/test_segment.py tests/cache/test_memo.py tests/cache/test_merging.py
 
 check: $(VENV)/dev  ## check format, lint, types, the direction of imports, and the built wheel
 	$(BIN)/ruff format --check .

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from featx.cache import exports, upkeep
+from featx.cache import exports, merging, upkeep
 from featx.cache.exports import Export
 from featx.cache.folder import NOTHING, folder_of, meant
 from featx.cache.index import ascending, join, split
@@ -163,7 +163,7 @@ class EmbeddingCache:
         *,
         made_with: Mapping[str, str] | None = None,
     ) -> None:
-        """Store vectors as one new segment, durable on return.
+        """Store vectors as one new segment, durable on return, and merge small ones if they are many.
 
         Parameters
         ----------
@@ -215,6 +215,7 @@ class EmbeddingCache:
                 dtype=str(rows.dtype),
                 made_with=made_with,
             )
+        merging.tidy(self._store, recipe_id)
 
     def image_ids(self, recipe_id: str) -> np.ndarray:
         """Return the ids of all images cached for a recipe, (n, 16) uint8, sorted."""
@@ -288,7 +289,7 @@ class EmbeddingCache:
             By how many segments there are fewer now.
         """
         with self._store.explained("write to"):
-            return upkeep.compact(self._store)
+            return merging.compact(self._store)
 
     def gc(
         self, *, max_size: int | None = None, older_than: float | None = None, dry_run: bool = False

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,8 @@ class Store:
         self.path = path
         self._indexes: dict[str, Index] = {}  # replaced, never changed: threads need no lock
         self._strays: set[Path] = set()
+        self.merging = Lock()
+        """Held by the thread that merges segments."""
         self._damaged: dict[Path, tuple[int, ...]] = {}
 
     def index(self, recipe_id: str, dim: int | None = None) -> Index:

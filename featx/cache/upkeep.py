@@ -1,4 +1,4 @@
-"""Looking after a cache: what it holds, whether it is sound, fewer segments, fewer bytes.
+"""Looking after a cache: what it holds, whether it is sound, and how to make it smaller.
 
 `EmbeddingCache` has a method for each function here; the methods' docstrings are the reference.
 """
@@ -11,22 +11,17 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from featx.cache.exports import exports, flaw
 from featx.cache.identity import FORMAT
 from featx.cache.identity import recipe_id as id_of
-from featx.cache.index import Index, join
 from featx.cache.memo import Memo, Use
-from featx.cache.segment import DTYPES, SUFFIX, open_segment, rows_at_once
+from featx.cache.segment import SUFFIX, open_segment
 from featx.cache.store import Store, listed, read_json
 from featx.errors import DamagedSegmentError, UnreadableSegmentError
 from featx.files import leftovers, remove, size_of
 
 DAMAGED = ".damaged"
 """Suffix that `verify(repair=True)` adds to what it sets aside."""
-
-_COMPACT_BELOW = 1 << 30  # bytes: rewriting larger segments costs more than it saves
 
 
 @dataclass(frozen=True)
@@ -145,45 +140,6 @@ def _words(path: Path) -> dict[str, Any] | None:
     except OSError:
         return None
     return words if words and _fits(words, path.name) else None
-
-
-def compact(store: Store) -> int:
-    """Merge small segments; returns by how many they are fewer."""
-    return sum(_compact(store, recipe_id, dtype) for recipe_id in store.recipes() for dtype in DTYPES)
-
-
-def _compact(store: Store, recipe_id: str, dtype: str) -> int:
-    while True:
-        segments = store.index(recipe_id).segments
-        small = [segment for segment in segments if segment.dtype == dtype and segment.size < _COMPACT_BELOW]
-        if len(small) < 2:
-            return 0
-        ids, blocks = _merged(Index.of(small))
-        try:
-            store.write(recipe_id, ids, blocks, dim=small[0].dim, dtype=dtype)
-        except FileNotFoundError:
-            continue  # another process compacted or removed one
-        except DamagedSegmentError as damage:
-            store.disbelieve(damage)
-            continue
-        for segment in small:  # only now that the merged one is durable
-            segment.path.unlink(missing_ok=True)
-        return len(small) - 1
-
-
-def _merged(index: Index) -> tuple[np.ndarray, Iterator[np.ndarray]]:
-    kept = index.distinct()
-    places = kept if index.place is None else index.place[kept]
-    first = index.segments[0]
-    step = 16 * rows_at_once(first.dim, first.dtype)
-
-    def blocks() -> Iterator[np.ndarray]:
-        for start in range(0, len(places), step):
-            block = np.empty((len(places[start : start + step]), first.dim), first.dtype)
-            index.take(places[start : start + step], block)
-            yield block
-
-    return join(index.high[kept], index.low[kept]), blocks()
 
 
 def gc(store: Store, *, max_size: int | None, older_than: float | None, dry_run: bool) -> list[Removed]:
