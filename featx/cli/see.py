@@ -90,3 +90,39 @@ def maps_command(
     ]  # fmt: skip
     said = "\n".join(f"{one.depth}: channels {', '.join(map(str, one.channels))}" for one in found.depths)
     _written(output, found.picture(), as_json, {"backbone": found.backbone, "depths": depths}, said)
+
+
+@see_group.command("answer")
+@click.argument("model", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@_image
+@click.option("--answer", help="Class, or number of a column; default: the class that the model answers.")
+@click.option("--against", help="Another class: what spoke for the answer rather than for it.")
+@_drawing
+def answer_command(
+    model: Path,
+    image: str,
+    *,
+    answer: str | None,
+    against: str | None,
+    output: Path,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Draw which pixels of an image spoke for an answer.
+
+    MODEL is what featx fit or featx finetune saved, with a linear head and the pooling avg, grid2 or none.
+
+    Example: featx see answer photos-model photo.jpg -o why.png
+    """
+    from featx.seeing.activation import class_activation
+
+    _place(output, overwrite)
+    (found,) = class_activation(featx.load(model), [image], answer, against=against)
+    facts = {
+        "answer": found.answer,
+        "against": found.against,
+        "score": found.score,
+        "constant": found.constant,
+        "pixels": float(found.heat.sum()),
+    }
+    _written(output, found.picture(), as_json, facts, found.sentence)

@@ -215,13 +215,17 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
         self.pooling_ = [tap.pooling for tap in plan.taps]
         self.target_ = target
 
-    def _scores(self, X: Any) -> np.ndarray:
+    def tuned_extractor(self) -> FeatureExtractor:
+        """Give an extractor of the tuned network, at the depths and with the pooling that the head reads."""
         check_is_fitted(self, "backbone_")
-        sources = self._sources(X, reset=False)
-        extractor = self._base().with_choices(
+        return self._base().with_choices(
             backbone=self.backbone_, depth=self.depth_, pooling=self.pooling_, weights="auto", scaling="none",
             cache=None,
         )  # fmt: skip
+
+    def _scores(self, X: Any) -> np.ndarray:
+        extractor = self.tuned_extractor()
+        sources = self._sources(X, reset=False)
         return np.asarray(extractor.transform(sources) @ self.coef_.T + self.intercept_)
 
     def predict(self, X: Any) -> np.ndarray:

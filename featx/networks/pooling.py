@@ -49,11 +49,17 @@ def _gem(xp: Any, maps: Any) -> Any:
     return xp.mean(xp.maximum(maps, 1e-6) ** 3, axis=(1, 2)) ** (1 / 3)
 
 
-def _grid2(xp: Any, maps: Any) -> Any:
-    height, width = maps.shape[1:3]
+def grid2_cells(height: int, width: int) -> list[tuple[slice, slice]]:
+    """Give the rows and columns of the cells of ``grid2``, in their order."""
     rows = slice(0, (height + 1) // 2), slice(height // 2, height)
     columns = slice(0, (width + 1) // 2), slice(width // 2, width)
-    cells = [xp.mean(maps[:, row, column, :], axis=(1, 2)) for row, column in product(rows, columns)]
+    return list(product(rows, columns))
+
+
+def _grid2(xp: Any, maps: Any) -> Any:
+    cells = [
+        xp.mean(maps[:, rows, columns, :], axis=(1, 2)) for rows, columns in grid2_cells(*maps.shape[1:3])
+    ]
     return xp.concatenate(cells, axis=-1)
 
 

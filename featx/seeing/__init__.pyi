@@ -1,3 +1,9 @@
+from .activation import (
+    ClassActivation as ClassActivation,
+)
+from .activation import (
+    class_activation as class_activation,
+)
 from .maps import (
     DepthMaps as DepthMaps,
 )

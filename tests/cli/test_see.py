@@ -1,12 +1,15 @@
 """The commands ``featx see``: a picture for each, the facts on stdout, and nothing written over by mistake."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from sklearn.pipeline import make_pipeline
 
+from featx import FeatureExtractor, make_head, save
 from featx.cli import main
 from featx.images import synthetic
 
@@ -38,6 +41,35 @@ def test_maps(photo):
         (3, 8),
         (4, 8),
     ]
+
+
+@pytest.fixture
+def model(photo):
+    """Fit a small pipeline to drawn images and save it as model."""
+    images, classes = synthetic(n=30, classes=3, size=48, seed=0)
+    pipe = make_pipeline(
+        FeatureExtractor(depth=2, pooling="avg", input_size=32, cache=None), make_head("ridge-classifier")
+    )
+    save(pipe.fit(images, classes), "model")
+    return [str(one) for one in pipe.classes_]
+
+
+def test_answer(model):
+    """The sum is said; a class is asked for by its name, and against another."""
+    said = see("answer", "model", "photo.png", "-o", "why.png").stdout
+    assert re.match(r"score of \w+: -?[\d.]+ = -?[\d.]+ constant [+-][\d.]+ of the pixels\nwritten to", said)
+    arguments = ["--answer", model[1], "--against", model[2], "--overwrite", "--json"]
+    facts = json.loads(see("answer", "model", "photo.png", "-o", "why.png", *arguments).stdout)
+    assert (facts["answer"], facts["against"]) == (model[1], model[2])
+    assert facts["score"] == pytest.approx(facts["constant"] + facts["pixels"])
+    with Image.open("why.png") as picture:
+        assert picture.width >= 640
+    assert (
+        "Unknown class 'x'"
+        in see("answer", "model", "photo.png", "-o", "no.png", "--answer", "x", code=1).stderr
+    )
+    assert "is there" not in see("answer", "photo.png", "photo.png", "-o", "no.png", code=2).stdout
+    assert not Path("no.png").exists()
 
 
 COMMANDS = {

@@ -5,12 +5,20 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer
+from sklearn.svm import SVC
 
-from featx import FeatureExtractor
+from featx import FeatureExtractor, make_head
 from featx.errors import ImageError, InputError
-from featx.seeing import strongest_maps, write_picture
+from featx.images import synthetic
+from featx.seeing import class_activation, strongest_maps, write_picture
 
 GREY = np.full((8, 8, 3), 90, np.uint8)
+IMAGES, CLASSES = synthetic(n=30, classes=3, size=16, seed=0)
+LABELS = np.eye(3, dtype=int)[np.unique(CLASSES, return_inverse=True)[1]]
+NAMES = np.array(["ant", "bee", "cat"])[LABELS.argmax(axis=1)]
 
 
 def dense():
@@ -21,6 +29,13 @@ def dense():
         keras.layers.GlobalAveragePooling2D(name="flat"),
     ]
     return FeatureExtractor(keras.Sequential(layers, name="dense"), scaling="unit", cache=None)
+
+
+def fitted(head="logistic", y=NAMES, *, pooling="avg", depth="maps"):
+    """Fit a small pipeline."""
+    extractor = dense().with_choices(depth=depth, pooling=pooling, engine="keras")
+    model = make_head(head) if isinstance(head, str) else head
+    return make_pipeline(extractor, model).fit(IMAGES, y)
 
 
 def text_file():
@@ -63,6 +78,94 @@ MESSAGES = {
         lambda: write_picture(GREY, Path("new.png").mkdir() or "new.png", overwrite=True),
         InputError,
         "'new.png' is a folder. Give the name of a file.",
+    ),
+}
+LINEAR = (
+    "so no pixel has a part of its own in its score. "
+    "Fit a linear head, such as 'logistic', 'ridge-classifier' or 'ridge'."
+)
+POOLED = (
+    "is not linear in the maps, so no pixel has a part of its own in it. "
+    "Fit the pipeline with the pooling 'avg', 'grid2' or 'none'."
+)
+MESSAGES |= {
+    "a pooling that is not linear": (
+        lambda: class_activation(fitted(pooling="avg+std"), IMAGES[:1]),
+        InputError,
+        f"Layer 'maps' is pooled by 'avg+std', and 'std' {POOLED}",
+    ),
+    "a stage by its maximum": (
+        lambda: class_activation(fitted(pooling="max", depth=-1), IMAGES[:1]),
+        InputError,
+        f"Stage 1 is pooled by 'max', and 'max' {POOLED}",
+    ),
+    "pixels of a vector": (
+        lambda: class_activation(fitted(depth="flat"), IMAGES[:1]),
+        InputError,
+        "Layer 'flat' gives a vector, which has no places. Fit the pipeline on a layer with maps.",
+    ),
+    "trees": (
+        lambda: class_activation(fitted("xgboost", LABELS.argmax(axis=1)), IMAGES[:1]),
+        InputError,
+        f"What follows the extractor (XGBoostHead) has no decision_function, {LINEAR}",
+    ),
+    "trees for numbers": (
+        lambda: class_activation(fitted("xgboost-regressor", IMAGES.mean(axis=(1, 2, 3))), IMAGES[:1]),
+        InputError,
+        f"What follows the extractor (XGBoostRegressorHead) is not linear in the embedding, {LINEAR}",
+    ),
+    "a kernel that bends": (
+        lambda: class_activation(fitted(SVC(), LABELS[:, 0]), IMAGES[:1]),
+        InputError,
+        f"What follows the extractor (SVC) is not linear in the embedding, {LINEAR}",
+    ),
+    "votes": (
+        lambda: class_activation(fitted("svm"), IMAGES[:1]),
+        InputError,
+        f"What follows the extractor (SteadyScaler, SVC) decides among 3 classes by votes of pairs, {LINEAR}",
+    ),
+    "a step that is not linear": (
+        lambda: class_activation(fitted(make_pipeline(Normalizer(), LogisticRegression())), IMAGES[:1]),
+        InputError,
+        f"What follows the extractor (Normalizer, LogisticRegression) is not linear in the embedding, {LINEAR}",
+    ),
+    "a head without an extractor": (
+        lambda: class_activation(make_head("ridge").fit([[0], [1]], [0, 1]), IMAGES[:1]),
+        InputError,
+        (
+            "This Pipeline does not begin with a FeatureExtractor and end with a head, so its answers cannot be traced "
+            "back to pixels. Give a fitted pipeline that does, such as featx fit saves."
+        ),
+    ),
+    "a class that there is not": (
+        lambda: class_activation(fitted(), IMAGES[:1], "ants"),
+        InputError,
+        "Unknown class 'ants'. Did you mean 'ant'? Known: 'ant', 'bee', 'cat'.",
+    ),
+    "several labels and none named": (
+        lambda: class_activation(fitted(y=LABELS), IMAGES[:1]),
+        InputError,
+        "The pipeline answers 3 columns at once. Name one: give answer a number, 0..2.",
+    ),
+    "a column that there is not": (
+        lambda: class_activation(fitted(y=LABELS), IMAGES[:1], 3),
+        InputError,
+        "Unknown column 3. Known: '0', '1', '2'.",
+    ),
+    "a label against another": (
+        lambda: class_activation(fitted(y=LABELS), IMAGES[:1], 0, against=1),
+        InputError,
+        "against=1 is for classes, of which one is the answer; leave it out here.",
+    ),
+    "a class against itself": (
+        lambda: class_activation(fitted(), IMAGES[:1], "ant", against="ant"),
+        InputError,
+        "against='ant' is the answer itself. Name another class.",
+    ),
+    "an image that is not there": (
+        lambda: class_activation(fitted(), ["nowhere.png"]),
+        ImageError,
+        "1 image cannot be read:\n  nowhere.png: there is no such file\n*",
     ),
 }
 
