@@ -25,7 +25,7 @@ $(VENV)/dev: $(VENV)/featx
 	@touch $@
 
 demo: $(VENV)/featx  ## install into .venv and run the demonstration, offline
-	$(BIN)/featx demo
+	$(BIN)/featx demo --overwrite
 
 test: $(VENV)/dev  ## install into .venv and run the tests, except the slow ones
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"

@@ -1,5 +1,5 @@
 """``python -m featx``."""
 
-from featx.cli.app import main
+from featx.cli import main
 
 main(prog_name="featx")

@@ -20,6 +20,9 @@
 
 Catch `FeatxError` for all errors, or the built-in class for the kind; `FeatxWarning` filters all warnings. A head that
 does not converge warns as scikit-learn's own do, with its ConvergenceWarning.
+
+A message speaks Python, and names a parameter as ``overwrite=True``; the command line turns that into
+``--overwrite``. `Words` are for what has to be said otherwise there.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,8 +33,36 @@ from typing import NamedTuple
 from featx.text import shown, shown_lines
 
 
+class Words(NamedTuple):
+    """A part of a message that has a wording of its own on the command line.
+
+    Examples
+    --------
+    >>> error = InputError("It has two parts. ", Words("Take load_folder('photos/train').", "Name photos/train."))
+    >>> print(error)
+    It has two parts. Take load_folder('photos/train').
+    >>> error.parts[1].shell
+    'Name photos/train.'
+    """
+
+    python: str
+    """What is said in Python."""
+    shell: str
+    """What is said on the command line."""
+
+
 class FeatxError(Exception):
-    """Base class: catch it to catch everything featx raises on purpose."""
+    """Base class: catch it to catch everything featx raises on purpose.
+
+    Parameters
+    ----------
+    parts
+        What the message is put together from.
+    """
+
+    def __init__(self, *parts: str | Words) -> None:
+        super().__init__("".join(part.python if isinstance(part, Words) else part for part in parts))
+        self.parts = parts
 
     def __str__(self) -> str:
         return shown_lines(super().__str__())  # a message names files and quotes what libraries say of them
@@ -77,8 +108,11 @@ class ImageError(InputError):
         )
         row = "a row" if count == 1 else "rows"
         super().__init__(
-            f"{subject} cannot be read:\n{lines}\nRemove or replace {them}; "
-            f'a FeatureExtractor with on_error="nan" gives {row} of NaN in {place} place.'
+            f"{subject} cannot be read:\n{lines}\nRemove or replace {them}",
+            Words(
+                f'; a FeatureExtractor with on_error="nan" gives {row} of NaN in {place} place.',
+                f", or leave {them} out by --on-error skip.",
+            ),
         )
 
     def __reduce__(self) -> tuple[type["ImageError"], tuple[Sequence[BadImage]]]:

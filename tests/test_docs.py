@@ -127,7 +127,7 @@ def figures(text):
 
 def test_the_demo_runs_on_a_few_images(tmp_path, forwards):
     """Every row of the README's table; the second pass runs no network, and the saved model reads files."""
-    from featx.cli.demo import run as demo
+    from featx.cli import demo
 
     lines = []
     answers = demo(tmp_path / "demo", say=lines.append, count=200)["predictions"]
@@ -143,7 +143,7 @@ def test_the_demo_runs_on_a_few_images(tmp_path, forwards):
 @pytest.mark.slow
 def test_the_demo_prints_what_the_readme_shows(tmp_path):
     """All 1,797 digits: the README's scores, up to what another processor's rounding may turn."""
-    from featx.cli.demo import run as demo
+    from featx.cli import demo
 
     lines = []
     demo(tmp_path / "demo", say=lines.append)

@@ -1,1 +1,2 @@
 from .app import main as main
+from .digits_demo import demo as demo

@@ -4,31 +4,41 @@ from pathlib import Path
 
 import click
 
-from featx.cli.options import as_json, images_from, print_json, table
+from featx.cli.bad_images import on_error, past_bad_if
+from featx.cli.options import (
+    as_json,
+    backbone,
+    cache,
+    extractor_from,
+    folds,
+    images_from,
+    input_size,
+    jobs,
+    print_json,
+    quiet,
+    table,
+)
+from featx.cli.running import Command
 from featx.text import shown_lines
 
 
-@click.command("advise")
+@click.command("advise", cls=Command, python="featx.advise")
 @table
-@click.option("--backbone", default="featx-mini", help="A name that featx backbones lists, or a .keras file.")
-@click.option("--input-size", type=int, help="Image size in pixels; default: the backbone's own.")
-@click.option(
-    "--folds", type=click.IntRange(2), default=5, show_default=True, help="Folds of the cross-validation."
-)
-@click.option("--large", type=int, default=1000, show_default=True, help="Images that make a data set large.")
-@click.option(
-    "--per-class",
-    type=int,
-    default=50,
-    show_default=True,
-    help="Images of its median class that make it large.",
-)
-@click.option("--quiet", is_flag=True, help="Show no progress bar.")
-@click.option("--cache", metavar="FOLDER", default="auto", help="Cache folder, or 'none' to keep nothing.")
+@backbone
+@input_size
+@folds
+@click.option("--large", type=click.IntRange(1), default=1000, show_default=True,
+              help="Images that make a data set large.")  # fmt: skip
+@click.option("--per-class", type=click.IntRange(1), default=50, show_default=True,
+              help="Images of its median class that make it large.")  # fmt: skip
+@on_error
+@jobs
+@quiet
+@cache
 @as_json
 def advise_command(
     source: Path, *, image: str, label: tuple[str, ...], root: Path | None, backbone: str, input_size: int | None,
-    folds: int, large: int, per_class: int, quiet: bool, cache: str, as_json: bool,
+    folds: int, large: int, per_class: int, on_error: str, jobs: int | None, quiet: bool, cache: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure which strategy suits your images, and say what to run.
 
@@ -40,11 +50,17 @@ def advise_command(
     from featx.transfer.advice import advise
 
     images = images_from(source, image=image, label=label, root=root, labelled=True)
-    advice = advise(
-        images.paths, images.labels, backbone, large=large, per_class=per_class, cv=folds, input_size=input_size,
-        verbose=int(not quiet), cache=cache,
-    )  # fmt: skip
+    extractor = extractor_from(
+        backbone=backbone, input_size=input_size, weights="auto", cache=cache, jobs=jobs, quiet=quiet
+    )
+    advice, _, bad = past_bad_if(
+        on_error,
+        lambda paths, labels: advise(paths, labels, extractor, large=large, per_class=per_class, cv=folds),
+        images.paths,
+        images.labels,
+    )
     if as_json:
-        print_json({**advice.to_dict(), "command": advice.command(str(source)), "left_out": images.left_out})
+        said = {**advice.to_dict(), "command": advice.command(str(source)), "bad": len(bad)}
+        print_json({**said, "left_out": images.left_out})
     else:
         click.echo(shown_lines(advice.text(str(source))))

@@ -10,22 +10,24 @@ from typing import Any
 import click
 
 import featx
-from featx.cli.options import as_json, print_json, print_table
+from featx.cli.options import as_json, print_json, print_table, quiet
+from featx.cli.running import INTERRUPTED, Command
 from featx.networks.backbone import Backbone
 from featx.networks.catalogue import find
 
 
-@click.command()
+@click.command("bench", cls=Command, python="featx.embedding.bench")
 @click.argument("names", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Measure every network of the catalogue; takes hours.")
-@click.option("--engine", "engines", multiple=True, help="keras or openvino; default: both.")
+@click.option("--engine", "engines", type=click.Choice(["keras", "openvino"]), multiple=True,
+              help="keras or openvino; default: both.")  # fmt: skip
 @click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True,
               help="Precision of the arithmetic.")  # fmt: skip
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
               help="Seconds to measure each figure for, roughly.")  # fmt: skip
-@click.option("--quiet", is_flag=True, help="Show no progress bar.")
+@quiet
 @as_json
-def bench(
+def bench_command(
     names: tuple[str, ...],
     *,
     every: bool,
@@ -55,10 +57,12 @@ def bench(
     speeds: list[Speed] = []
     ended = 0
     try:
-        for speed in tqdm(measured, total=len(rows) * len(engines), unit="engine", disable=quiet):
+        for speed in tqdm(
+            measured, total=len(rows) * len(engines), unit="engine", disable=True if quiet else None
+        ):
             speeds.append(speed)  # noqa: PERF402 - keeps what there is when it is interrupted
     except KeyboardInterrupt:
-        ended = 130  # what a shell says of a program that SIGINT ended
+        ended = INTERRUPTED
     table = {row.name: row for row in rows}
     if as_json:
         facts = ("size_mb", "parameters", "layers", "top1", "top5")

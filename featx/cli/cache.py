@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 import featx
-from featx.cli.options import as_json, columns, images_from, print_json, print_table
+from featx.cli.options import as_json, columns, images_from, output, print_json, print_table
+from featx.cli.outputs import check_output
+from featx.cli.running import Group
 from featx.text import shown
 
 _BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -54,12 +56,12 @@ _cache = click.option(
 )
 
 
-@click.group("cache")
+@click.group("cache", cls=Group)
 def cache_group() -> None:
     """Inspect, check, shrink and export the cache."""
 
 
-@cache_group.command("path")
+@cache_group.command("path", python="featx.EmbeddingCache")
 @_cache
 @as_json
 def show_path(cache: Any, as_json: bool) -> None:
@@ -70,7 +72,7 @@ def show_path(cache: Any, as_json: bool) -> None:
     print_json({"path": str(cache.path)}) if as_json else click.echo(bytes(cache.path))
 
 
-@cache_group.command()
+@cache_group.command(python="featx.EmbeddingCache.info, featx.EmbeddingCache.exports")
 @_cache
 @as_json
 def info(cache: Any, as_json: bool) -> None:
@@ -115,7 +117,7 @@ def info(cache: Any, as_json: bool) -> None:
         click.echo(f"{len(exports)} exported {'graph' if len(exports) == 1 else 'graphs'}, {total} bytes")
 
 
-@cache_group.command()
+@cache_group.command(python="featx.EmbeddingCache.verify")
 @_cache
 @click.option(
     "--repair",
@@ -140,7 +142,7 @@ def verify(cache: Any, repair: bool, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-@cache_group.command()
+@cache_group.command(python="featx.EmbeddingCache.compact")
 @_cache
 @as_json
 def compact(cache: Any, as_json: bool) -> None:
@@ -156,7 +158,7 @@ def compact(cache: Any, as_json: bool) -> None:
     )
 
 
-@cache_group.command()
+@cache_group.command(python="featx.EmbeddingCache.gc")
 @_cache
 @click.option("--max-size", type=_SIZE, metavar="SIZE", help="How much may stay, such as 500MB or 2GB.")
 @click.option(
@@ -186,15 +188,9 @@ def gc(cache: Any, max_size: float | None, older_than: float | None, dry_run: bo
     click.echo(f"{len(removed)} {'file' if len(removed) == 1 else 'files'} {done}, {freed} bytes")
 
 
-@cache_group.command()
+@cache_group.command(python="featx.saving.export_recipe")
 @click.argument("recipe")
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="File to write: .h5, .npz, .parquet or .csv.",
-)
+@output("File to write: .h5, .npz, .parquet or .csv.")
 @click.option(
     "--source",
     type=click.Path(exists=True, path_type=Path),
@@ -207,6 +203,7 @@ def export(
     recipe: str,
     *,
     output: Path,
+    overwrite: bool,
     source: Path | None,
     image: str,
     label: tuple[str, ...],
@@ -220,9 +217,13 @@ def export(
 
     Example: featx cache export 0f1e2d3c -o photos.parquet --source photos
     """
-    from featx.saving.tables import export_recipe
+    from featx.files import make_folder
+    from featx.saving.tables import check_suffix, export_recipe
 
+    check_suffix(output)
+    check_output(output, overwrite=overwrite)
     images = images_from(source, image=image, label=label, root=root) if source else None
+    make_folder(output.absolute().parent)
     count, width = export_recipe(cache, recipe, output, images)
     if as_json:
         left_out = images.left_out if images else {}

@@ -5,34 +5,38 @@ from typing import Any
 
 import click
 
-from featx.cli.options import as_json, extraction, extractor_from, images_from, print_json, table
+from featx.cli.bad_images import on_error, past_bad_if
+from featx.cli.options import as_json, extraction, extractor_from, images_from, output, print_json, table
+from featx.cli.outputs import check_output
+from featx.cli.running import Command
 from featx.text import shown
 
 
 class _Number(click.ParamType[Any]):
-    """A number, or auto."""
+    """A number from 2 on, or auto."""
 
     name = "number"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        return value if value == "auto" else click.INT.convert(value, param, ctx)
+        return value if value == "auto" else click.IntRange(2).convert(value, param, ctx)
 
 
-@click.command("cluster")
+@click.command("cluster", cls=Command, python="featx.exploring.cluster, featx.exploring.write_clusters")
 @table
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@output("Folder to write.")
 @click.option(
     "--clusters", type=_Number(), default="auto", show_default=True, help="Number of clusters for kmeans."
 )
-@click.option("--method", default="kmeans", show_default=True, help="kmeans or hdbscan.")
+@click.option("--method", type=click.Choice(["kmeans", "hdbscan"]), default="kmeans", show_default=True,
+              help="How images are grouped; hdbscan finds the number of clusters.")  # fmt: skip
 @click.option("--components", type=click.IntRange(1), default=50, show_default=True,
               help="Principal components to keep.")  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Replace existing clusters.")
+@on_error
 @extraction
 @as_json
 def cluster_command(
-    source: Path, *, image: str, label: tuple[str, ...], root: Path | None, output: Path, clusters: Any, method: str,
-    components: int, overwrite: bool, as_json: bool, **choices: Any,
+    source: Path, *, image: str, label: tuple[str, ...], root: Path | None, output: Path, overwrite: bool,
+    clusters: Any, method: str, components: int, on_error: str, as_json: bool, **choices: Any,
 ) -> None:  # fmt: skip
     """Group similar images, and draw a picture of each group.
 
@@ -40,16 +44,20 @@ def cluster_command(
 
     Example: featx cluster photos -o photos-clusters
     """
-    from featx.exploring.clusters import cluster, write_clusters
+    from featx.exploring.clusters import check_place, cluster, write_clusters
 
+    check_place(output, overwrite=overwrite)
+    check_output(output, overwrite=overwrite, folder=True)
     images = images_from(source, image=image, label=label, root=root)
-    found = cluster(
-        extractor_from(**choices).transform(images.paths), images.labels,
-        clusters=clusters, method=method, components=components,
-    )  # fmt: skip
-    write_clusters(found, images.paths, output, labels=images.labels, overwrite=overwrite)
+    extractor = extractor_from(**choices)
+    embeddings, (paths, labels), bad = past_bad_if(
+        on_error, lambda paths, _: extractor.transform(paths), images.paths, images.labels
+    )
+    found = cluster(embeddings, labels, clusters=clusters, method=method, components=components)
+    write_clusters(found, paths, output, labels=labels, overwrite=overwrite)
     if as_json:
-        print_json({"output": str(output), **found.to_dict(), "left_out": images.left_out})
+        summary = {"output": str(output), **found.to_dict(), "bad": len(bad)}
+        print_json({**summary, "left_out": images.left_out})
     else:
         click.echo(
             f"{found}\nsizes: {', '.join(map(str, found.to_dict()['sizes']))}\nwritten to {shown(output)}"

@@ -6,7 +6,22 @@ from typing import Any
 import click
 
 import featx
-from featx.cli.options import Depth, as_json, extractor_from, images_from, print_json, table
+from featx.cli.bad_images import on_error, past_bad_if
+from featx.cli.options import (
+    as_json,
+    cache,
+    extractor_from,
+    images_from,
+    jobs,
+    network,
+    output,
+    print_json,
+    quiet,
+    table,
+    with_options,
+)
+from featx.cli.outputs import check_output
+from featx.cli.running import Command
 from featx.errors import InputError
 from featx.text import shown
 
@@ -25,54 +40,50 @@ class _Stages(click.ParamType[Any]):
             self.fail(f"{value!r} is neither 'all' nor a number.", param, ctx)
 
 
-_OPTIONS = [
-    click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the model."),
-    click.option("--backbone", default="featx-mini", help="A name that featx backbones lists, or a .keras file."),
-    click.option("--depth", type=Depth(), default="default", help="Stages or layers that the head reads."),
-    click.option("--pooling", default="default", help="avg, max, std, gem, grid2 or none; combine with +: avg+std."),
-    click.option("--weights", default="auto", help="A file, 'auto', or 'none' to train from scratch."),
-    click.option("--scaling", default="auto", help="Pixel scaling that a .keras file of your own expects."),
-    click.option("--input-size", type=int, help="Image size in pixels; default: the backbone's own."),
-    click.option("--resize", default="squash", help="How images are fitted to that size: squash, crop or pad."),
+_training = with_options(
     click.option("--stages", type=_Stages(), default="all", help="Number of last stages to train; default: all."),
     click.option("--epochs", type=click.IntRange(1), default=20, show_default=True, help="Epochs at most."),
     click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images per step."),
-    click.option("--learning-rate", type=float, help="Rate of the head; default: the optimizer's."),
-    click.option("--decay", type=float, default=0.5, show_default=True, help="Rate of a stage over the next one's."),
-    click.option("--optimizer", default="adamw", show_default=True, help="adamw or sgd."),
+    click.option("--learning-rate", type=click.FloatRange(0, min_open=True),
+                 help="Rate of the head; default: the optimizer's."),
+    click.option("--decay", type=click.FloatRange(0, 1, min_open=True), default=0.5, show_default=True,
+                 help="Rate of a stage over the next one's."),
+    click.option("--optimizer", type=click.Choice(["adamw", "sgd"]), default="adamw", show_default=True,
+                 help="How weights are changed."),
     click.option("--augment", default="default", help="flip, crop, rotation, translation, contrast or erasing, "
                  "combined with + such as flip+crop, or none."),
-    click.option("--dropout", type=float, default=0.0, help="Share of the embedding to leave out in each step."),
-    click.option("--label-smoothing", type=float, default=0.0, help="Share of an even guess to mix into the targets."),
+    click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.0,
+                 help="Share of the embedding to leave out in each step."),
+    click.option("--label-smoothing", type=click.FloatRange(0, 1, max_open=True), default=0.0,
+                 help="Share of an even guess to mix into the targets."),
     click.option("--balanced", is_flag=True, help="Give all classes the same weight."),
-    click.option("--unfreeze", default="at-once", help="at-once, or gradual: one stage after another."),
-    click.option("--validation", type=float, default=0.15, show_default=True, help="Share to hold out; 0 for none."),
+    click.option("--unfreeze", type=click.Choice(["at-once", "gradual"]), default="at-once", show_default=True,
+                 help="All stages at once, or one after another."),
+    click.option("--validation", type=click.FloatRange(0, 0.5), default=0.15, show_default=True,
+                 help="Share to hold out; 0 for none."),
     click.option("--patience", type=click.IntRange(1), default=5, show_default=True,
                  help="Stop after this many epochs without improvement."),
-    click.option("--precision", default="float32", help="float32, or mixed to compute in bfloat16."),
+    click.option("--precision", type=click.Choice(["float32", "mixed"]), default="float32", show_default=True,
+                 help="mixed computes in bfloat16."),
     click.option("--checkpoint", type=click.Path(file_okay=False), help="Folder to resume from."),
-    click.option("--max-seconds", type=float, help="Stop after about this many seconds."),
+    click.option("--max-seconds", type=click.FloatRange(0, min_open=True), help="Stop after about this many seconds."),
     click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random."),
-    click.option("--jobs", type=int, help="Threads that decode images; default: one per core."),
-    click.option("--cache", metavar="FOLDER", default="auto", help="Cache folder, or 'none' to keep nothing."),
-    click.option("--quiet", is_flag=True, help="Show no progress bar."),
-    click.option("--overwrite", is_flag=True, help="Replace an existing model."),
-]  # fmt: skip
+)  # fmt: skip
 
 
-def _options(command: Any) -> Any:
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
-@click.command("finetune")
+@click.command("finetune", cls=Command, python="featx.FineTuner, featx.FineTunerRegressor")
 @table
-@_options
+@output("Folder for the model.")
+@network
+@_training
+@on_error
+@jobs
+@quiet
+@cache
 @as_json
 def finetune_command(
     source: Path, *, image: str, label: tuple[str, ...], root: Path | None, output: Path, overwrite: bool,
-    as_json: bool, **choices: Any,
+    on_error: str, as_json: bool, **choices: Any,
 ) -> None:  # fmt: skip
     """Fine-tune a network on your images, and save it.
 
@@ -83,13 +94,13 @@ def finetune_command(
     """
     from sklearn.utils.multiclass import type_of_target
 
-    if output.exists() and not overwrite:  # not after an hour's work
-        raise InputError(
-            f"{str(output)!r} exists. Give another name, or --overwrite to replace a saved model."
-        )
+    from featx.saving.models import check_place
+
+    check_place(output, overwrite=overwrite)
+    check_output(output, overwrite=overwrite, folder=True)
     images = images_from(source, image=image, label=label, root=root, labelled=True)
     tuner = _tuner(regression=type_of_target(images.labels).startswith("continuous"), **choices)
-    tuner.fit(images.paths, images.labels)
+    *_, bad = past_bad_if(on_error, tuner.fit, images.paths, images.labels)
     featx.save(tuner, output, overwrite=overwrite)
     history, best = tuner.history_, tuner.best_epoch_
     if as_json:
@@ -99,6 +110,7 @@ def finetune_command(
                 "target": tuner.target_.kind,
                 "best_epoch": best,
                 "history": history,
+                "bad": len(bad),
                 "left_out": images.left_out,
             }
         )
@@ -133,7 +145,6 @@ def _tuner(
         **{name: choices.pop(name) for name in named},
         jobs=jobs,
         cache=cache,
-        cache_dtype="float32",
         quiet=quiet,
     )
     choices |= {
@@ -141,7 +152,7 @@ def _tuner(
         "augment": None if augment == "none" else augment,
         "validation": validation or None,
         "random_state": seed,
-        "verbose": int(not quiet),
+        "verbose": 0 if quiet else None,
     }
     if regression:
         return featx.FineTunerRegressor(extractor, **choices)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from tabulate import tabulate
@@ -12,7 +12,26 @@ import featx
 from featx.errors import InputError
 from featx.text import shown, to_json
 
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+cache = click.option(
+    "--cache", metavar="FOLDER", default="auto", help="Cache folder, or 'none' to keep nothing."
+)
+folds = click.option(
+    "--folds", type=click.IntRange(2), default=5, show_default=True, help="Folds of the cross-validation."
+)
+input_size = click.option(
+    "--input-size", type=click.IntRange(1), help="Image size in pixels; default: the backbone's own."
+)
+jobs = click.option(
+    "--jobs", type=click.IntRange(1), help="Threads that decode images; default: one per core."
+)
+quiet = click.option("--quiet", is_flag=True, help="Show no progress bar.")
+overwrite = click.option("--overwrite", is_flag=True, help="Replace what is there already.")
+backbone = click.option(
+    "--backbone", default="featx-mini", help="A name that featx backbones lists, or a .keras file."
+)
 
 
 def images_from(
@@ -48,25 +67,32 @@ def folder_from(folder: Path) -> Any:
     return images
 
 
-def columns(command: Callable[..., None]) -> Callable[..., None]:
+def paths_from(images: Iterable[Path]) -> list[Any]:
+    """List the files among some files and folders."""
+    return [path for one in images for path in (folder_from(one).paths if one.is_dir() else [str(one)])]
+
+
+def columns(command: Decorated) -> Decorated:
     """Give a command the options that name a table's columns and the folder its paths begin at."""
     root = click.Path(exists=True, file_okay=False, path_type=Path)
-    command = click.option(
-        "--root", type=root, help="Folder that a table's paths start from; default: the table's own."
+    return with_options(
+        click.option("--image", help="Column with the image paths."),
+        click.option("--label", multiple=True, help="Column with the labels; repeat for several."),
+        click.option(
+            "--root", type=root, help="Folder that a table's paths start from; default: the table's own."
+        ),
     )(command)
-    command = click.option("--label", multiple=True, help="Column with the labels; repeat for several.")(
-        command
-    )
-    return click.option("--image", help="Column with the image paths.")(command)
 
 
-_cache = click.option(
-    "--cache", metavar="FOLDER", default="auto", help="Cache folder, or 'none' to keep nothing."
-)
-_cache_dtype = click.option(
-    "--cache-dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True,
-    help="How new vectors are stored; float16 halves their size.",
-)  # fmt: skip
+def table(command: Decorated) -> Decorated:
+    """Give a command a source of images, and the options that name a table's columns."""
+    return click.argument("source", type=click.Path(exists=True, path_type=Path))(columns(command))
+
+
+def output(what: str) -> Callable[[Decorated], Decorated]:
+    """Give a command ``--output`` and ``--overwrite``."""
+    place = click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help=what)
+    return with_options(place, overwrite)
 
 
 class Depth(click.ParamType[Any]):
@@ -82,46 +108,51 @@ class Depth(click.ParamType[Any]):
         return items[0] if len(items) == 1 else items
 
 
-def extraction(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of `FeatureExtractor`, which `extractor_from` takes."""
-    options = [
-        click.option(
-            "--backbone", default="featx-mini", help="A name that featx backbones lists, or a .keras file."
-        ),
-        click.option(
-            "--depth",
-            type=Depth(),
-            default="default",
-            help="Where to cut: stages or layers, such as -1 or 3,4,5.",
-        ),
-        click.option(
-            "--pooling", default="default", help="avg, max, std, gem, grid2 or none; combine with +: avg+std."
-        ),
-        click.option("--weights", default="auto", help="A file, 'auto', or 'none' for random weights."),
-        click.option(
-            "--scaling", default="auto", help="Pixel scaling that a .keras file of your own expects."
-        ),
-        click.option("--input-size", type=int, help="Image size in pixels; default: the backbone's own."),
-        click.option(
-            "--resize", default="squash", help="How images are fitted to that size: squash, crop or pad."
-        ),
-        click.option("--precision", default="float32", help="float32, or bfloat16: about twice as fast."),
-        click.option("--engine", default="auto", help="What runs the network: auto, keras or openvino."),
-        click.option(
-            "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images per batch."
-        ),
-        click.option("--jobs", type=int, help="Threads that decode images; default: one per core."),
-        click.option("--quiet", is_flag=True, help="Show no progress bar."),
-        _cache,
-        _cache_dtype,
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+def with_options(*options: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
+    """Give a command several options, which its help shows in this order."""
+
+    def decorate(command: Decorated) -> Decorated:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+network = with_options(
+    backbone,
+    click.option(
+        "--depth", type=Depth(), default="default", help="Where to cut: stages or layers, such as -1 or 3,4,5."
+    ),
+    click.option(
+        "--pooling", default="default", help="avg, max, std, gem, grid2 or none; combine with +: avg+std."
+    ),
+    click.option("--weights", default="auto", help="A file, 'auto', or 'none' for random weights."),
+    click.option("--scaling", default="auto", help="Pixel scaling that a .keras file of your own expects."),
+    input_size,
+    click.option("--resize", type=click.Choice(["squash", "crop", "pad"]), default="squash", show_default=True,
+                 help="How images are fitted to that size."),
+)  # fmt: skip
+"""Options that say which network, cut where."""
+
+extraction = with_options(
+    network,
+    click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True,
+                 help="bfloat16 is about twice as fast."),
+    click.option("--engine", type=click.Choice(["auto", "keras", "openvino"]), default="auto", show_default=True,
+                 help="What runs the network."),
+    click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images per batch."),
+    jobs,
+    quiet,
+    cache,
+    click.option("--cache-dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True,
+                 help="How new vectors are stored; float16 halves their size."),
+)  # fmt: skip
+"""Options of `FeatureExtractor`, which `extractor_from` takes."""
 
 
 def extractor_from(
-    *, weights: str, cache: str, cache_dtype: str, jobs: int | None, quiet: bool, **choices: Any
+    *, weights: str, cache: str, cache_dtype: str = "float32", jobs: int | None, quiet: bool, **choices: Any
 ) -> Any:
     """Make a `FeatureExtractor` from those options."""
     kept: Any = cache if cache_dtype == "float32" else featx.EmbeddingCache.at(cache, cache_dtype)
@@ -129,14 +160,9 @@ def extractor_from(
         weights=None if weights == "none" else weights,
         cache=kept,
         n_jobs=jobs,
-        verbose=int(not quiet),
+        verbose=0 if quiet else None,
         **choices,
     )
-
-
-def table(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command a source of images, and the options that name a table's columns."""
-    return click.argument("source", type=click.Path(exists=True, path_type=Path))(columns(command))
 
 
 def print_json(value: Any) -> None:

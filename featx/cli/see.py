@@ -8,11 +8,13 @@ import click
 
 import featx
 from featx.cli.options import Depth, as_json, print_json
+from featx.cli.running import Group
+from featx.text import shown
 
 _image = click.argument("image", type=click.Path(exists=True, dir_okay=False))
 
 
-@click.group("see")
+@click.group("see", cls=Group)
 def see_group() -> None:
     """Draw what a depth of a network sees."""
 
@@ -65,10 +67,10 @@ def _written(output: Path, picture: Any, as_json: bool, facts: dict[str, Any], s
     if as_json:
         print_json({"output": str(output), **facts})
     else:
-        click.echo(f"{said}\nwritten to {output}")
+        click.echo(f"{said}\nwritten to {shown(output)}")
 
 
-@see_group.command("maps")
+@see_group.command("maps", python="featx.seeing.strongest_maps")
 @_image
 @_network("default", "Stages or layers to show, such as 2,3; default: every stage.")
 @click.option("--count", type=click.IntRange(1), default=8, show_default=True, help="Maps of each depth.")
@@ -92,7 +94,7 @@ def maps_command(
     _written(output, found.picture(), as_json, {"backbone": found.backbone, "depths": depths}, said)
 
 
-@see_group.command("answer")
+@see_group.command("answer", python="featx.seeing.class_activation")
 @click.argument("model", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @_image
 @click.option("--answer", help="Class, or number of a column; default: the class that the model answers.")

@@ -187,11 +187,7 @@ def write_clusters(
         If the folder exists and is not to be replaced, or holds something else, or cannot be written.
     """
     folder = Path(folder)
-    if folder.exists() and not (overwrite and (folder / SUMMARY).is_file()):
-        hint = (
-            "it holds something else" if overwrite else "give another name, or overwrite to replace clusters"
-        )
-        raise InputError(f"{str(folder)!r} exists: {hint}.")
+    check_place(folder, overwrite=overwrite)
     sources = as_sources(images)
     names = [source if isinstance(source, str) else str(row) for row, source in enumerate(sources)]
     try:
@@ -212,6 +208,16 @@ def write_clusters(
     except OSError as error:
         raise InputError(f"{str(folder)!r} cannot be written: {error}") from error
     return folder
+
+
+def check_place(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that exists, unless it holds clusters that are to be replaced."""
+    if folder.exists() and not overwrite:
+        raise InputError(f"{str(folder)!r} exists. Give another name, or overwrite=True to replace clusters.")
+    if folder.exists() and not (folder / SUMMARY).is_file():
+        raise InputError(
+            f"{str(folder)!r} is not replaced: it has no {SUMMARY}, so it does not hold clusters. Give another name."
+        )
 
 
 def _check(embeddings: np.ndarray, y: Any, clusters: int | str) -> None:

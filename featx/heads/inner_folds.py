@@ -91,7 +91,7 @@ def deal(
 
 def named(cv: Any) -> str:
     """Name a splitter, or pairs of rows, in a message."""
-    return f"cv={cv}" if hasattr(cv, "split") else "cv"
+    return str(cv) if hasattr(cv, "split") else "cv"
 
 
 def splits(cv: Any, X: NDArray[Any], y: NDArray[Any], groups: Any) -> list[Fold]:

@@ -52,10 +52,6 @@ class _View:
     strides: tuple[int, ...]
 
 
-class _FormatError(ValueError):
-    """The file says something that a file of tensors does not say."""
-
-
 def read_pth(path: Path) -> dict[str, np.ndarray]:
     """Read the arrays of a ``.pth`` file.
 
@@ -288,4 +284,4 @@ def _short(name: str) -> str:
 
 
 def _refuse(why: str) -> NoReturn:
-    raise _FormatError(why)
+    raise ValueError(why)

@@ -72,8 +72,7 @@ def save(estimator: Any, folder: str | os.PathLike[str], *, overwrite: bool = Fa
 
     check_is_fitted(estimator)
     folder = Path(folder).absolute()
-    if folder.exists():
-        _check_replaceable(folder, overwrite)
+    check_place(folder, overwrite=overwrite)
     make_folder(folder.parent)
     with whole_folder(folder, replace=overwrite) as draft:
         stripped, needs = networks_to_files(estimator, draft)
@@ -231,7 +230,16 @@ def _check_digest(path: Path, digest: object) -> None:
 _COPY = "A saved model is read from files of its own only: copy them, or save the model again."
 
 
-def _check_replaceable(folder: Path, overwrite: bool) -> None:
+def check_place(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that `save` would not write.
+
+    Raises
+    ------
+    SavedModelError
+        If it exists and is not to be replaced, or is something else than a saved model.
+    """
+    if not os.path.lexists(folder):
+        return
     if not overwrite:
         raise SavedModelError(
             f"{str(folder)!r} exists. Give another name, or overwrite=True to replace a saved model."

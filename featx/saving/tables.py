@@ -87,7 +87,7 @@ def write_embeddings(
     b.png,0.0,1.0
     """
     path = Path(path)
-    _check(path)
+    check_suffix(path)
     about = {
         "path": np.array([os.fsdecode(one) if isinstance(one, str | os.PathLike) else "" for one in paths])
     }
@@ -152,7 +152,7 @@ def export_recipe(
     >>> export_recipe(cache, "c0ffee", f"{mkdtemp()}/e.npz")
     (2, 3)
     """
-    _check(Path(path))
+    check_suffix(Path(path))
     info, memo = cache.recipe(recipe), Memo(cache.path)
     ids = cache.image_ids(info.recipe_id) if images is None else image_ids(as_sources(images.paths), memo)
     embeddings = np.empty((len(ids), info.dim), np.float32)
@@ -192,7 +192,8 @@ def _columns(words: Mapping[str, Any], dim: int) -> list[str]:
     return [f"{words.get('backbone', 'featx')}_{place}_{name}" for name in names]
 
 
-def _check(path: Path) -> None:
+def check_suffix(path: Path) -> None:
+    """Refuse a name whose suffix is no format."""
     if path.suffix not in FORMATS:
         raise UnknownNameError("format", path.suffix or path.name, FORMATS)
 

@@ -117,7 +117,7 @@ def head_of(model: Any) -> Head:
     extractor, *between = _steps(model)
     if not isinstance(extractor, FeatureExtractor) or not between:
         raise InputError(
-            f"This {type(given).__name__} does not begin with a FeatureExtractor and end with a head, so its answers "
+            f"This {type(given).__name__} does not begin with an extractor and end with a head, so its answers "
             "cannot be traced back to pixels. Give a fitted pipeline that does, such as featx fit saves."
         )
     check_is_fitted(model)

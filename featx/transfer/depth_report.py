@@ -160,14 +160,7 @@ class DepthCurve:
         InputError
             If matplotlib is not installed.
         """
-        if ax is None:
-            try:
-                from matplotlib.figure import Figure
-            except ImportError as error:
-                raise InputError(
-                    "Pictures need matplotlib, which is not installed: pip install 'featx[plots]'."
-                ) from error
-            ax = Figure(figsize=(7, 4), layout="constrained").add_subplot()
+        ax = new_axes() if ax is None else ax
         several = tuple(row for row in self.rows if len(row.depth) > 1)
         for rows, style, label in ((self.singles, "o-", "one depth"), (several, "s", "side by side")):
             if rows:
@@ -191,6 +184,17 @@ class DepthCurve:
                title=f"{self.backbone}: {self.best.report.images} images")  # fmt: skip
         ax.legend()
         return ax
+
+
+def new_axes() -> Any:
+    """Give a new figure's axes, or raise `InputError` where matplotlib is not installed."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise InputError(
+            "Pictures need matplotlib, which is not installed: pip install 'featx[plots]'."
+        ) from error
+    return Figure(figsize=(7, 4), layout="constrained").add_subplot()
 
 
 def _cells(row: DepthRow) -> list[str]:

@@ -164,10 +164,10 @@ def test_cache_info_shows_the_hits_of_the_last_run(photos):
 
     featx("extract", "photos", "-o", "out.npz", *QUICK)
     assert hits() == (0, 30)
-    featx("extract", "photos", "-o", "out.npz", *QUICK)
+    featx("extract", "photos", "-o", "out.npz", "--overwrite", *QUICK)
     assert hits() == (30, 30)
     next(photos.glob("disc/*.png")).write_bytes(next(photos.glob("ring/*.png")).read_bytes() + b"another id")
-    featx("extract", "photos", "-o", "out.npz", *QUICK)
+    featx("extract", "photos", "-o", "out.npz", "--overwrite", *QUICK)
     assert hits() == (29, 30)
     assert "29 of 30" in featx("cache", "info").stdout
 
@@ -179,7 +179,7 @@ def test_cache_path_compact_and_gc(photos):
     assert featx("cache", "path").stdout.strip() == os.environ["FEATX_CACHE"]
     assert json.loads(featx("cache", "path", "--cache", photos, "--json").stdout) == {"path": str(photos)}
     for part in ("disc", "ring"):
-        featx("extract", photos / part, "-o", "out.npz", *QUICK)
+        featx("extract", photos / part, "-o", f"{part}.npz", *QUICK)
     assert json.loads(featx("cache", "compact", "--json").stdout) == {"fewer": 1}
 
     assert "0 files" in featx("cache", "gc", "--older-than", "1h", "--max-size", "1.5 MB").stdout

@@ -211,7 +211,7 @@ def test_the_command_finds_what_looks_alike(photos):
     (group,) = json.loads(result.stdout)["groups"]
     assert group["paths"] == [photos.paths[3], photos.paths[3] + ".again.jpg"]
     assert 0.95 <= group["similarity"] < 1
-    assert "bad.png: cannot be read" in result.stderr
+    assert "bad.png: not an image that Pillow can read" in result.stderr
     featx_duplicates("photos", "--threshold", "0.999", code=0)
 
     Path(photos.paths[3] + ".again.jpg").write_bytes(

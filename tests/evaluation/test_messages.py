@@ -66,7 +66,7 @@ MESSAGES = {
         judge(cv=GroupKFold(2)),
         InputError,
         (
-            "cv=GroupKFold(n_splits=2, random_state=None, shuffle=False) needs groups. Pass groups=, with one for each "
+            "GroupKFold(n_splits=2, random_state=None, shuffle=False) needs groups. Pass groups=, with one for each "
             "image."
         ),
     ),
@@ -74,7 +74,7 @@ MESSAGES = {
         judge(cv=KFold(2), groups=np.arange(12) % 3),
         InputError,
         (
-            "Fold 1 of cv=KFold(n_splits=2, random_state=None, shuffle=False) has images of group 0 on both sides. "
+            "Fold 1 of KFold(n_splits=2, random_state=None, shuffle=False) has images of group 0 on both sides. "
             "Give a number of folds, or a splitter that keeps groups apart, such as StratifiedGroupKFold."
         ),
     ),
@@ -82,7 +82,7 @@ MESSAGES = {
         judge(cv=TimeSeriesSplit(3)),
         InputError,
         (
-            "Fold 1 of cv=TimeSeriesSplit(gap=0, max_train_size=None, n_splits=3, test_size=None) has one class only "
+            "Fold 1 of TimeSeriesSplit(gap=0, max_train_size=None, n_splits=3, test_size=None) has one class only "
             "to learn from, 'ant'. Give folds whose images to learn from are of two classes or more, such as those of "
             "StratifiedKFold."
         ),

@@ -112,13 +112,13 @@ def test_a_folder_is_replaced_only_on_request_and_only_if_it_holds_clusters(file
     """Nobody's files are removed; a run that fails leaves nothing."""
     found = cluster(BLOBS[:12], clusters=2)
     out = write_clusters(found, files, tmp_path / "out")
-    with pytest.raises(InputError, match="exists: give another name, or overwrite"):
+    with pytest.raises(InputError, match=r"exists\. Give another name, or overwrite=True"):
         write_clusters(found, files, out)
     write_clusters(found, files, out, overwrite=True)
 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("")
-    with pytest.raises(InputError, match="exists: it holds something else"):
+    with pytest.raises(InputError, match=r"is not replaced: it has no clusters\.json"):
         write_clusters(found, files, tmp_path / "mine", overwrite=True)
     before = sorted(tmp_path.iterdir())
     with pytest.raises(IndexError, match="out of range"):

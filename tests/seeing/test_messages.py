@@ -133,7 +133,7 @@ MESSAGES |= {
         lambda: class_activation(make_head("ridge").fit([[0], [1]], [0, 1]), IMAGES[:1]),
         InputError,
         (
-            "This Pipeline does not begin with a FeatureExtractor and end with a head, so its answers cannot be traced "
+            "This HeadPipeline does not begin with an extractor and end with a head, so its answers cannot be traced "
             "back to pixels. Give a fitted pipeline that does, such as featx fit saves."
         ),
     ),

@@ -10,6 +10,7 @@ import numpy as np
 
 from featx.cache.embedding_cache import EmbeddingCache
 from featx.embedding.extractor import FeatureExtractor
+from featx.errors import InputError
 from featx.evaluation.report import Report, evaluate
 from featx.heads.named import make_head
 from featx.images.datasets import digits, write_folder
@@ -23,26 +24,59 @@ UNSEEN = 6
 """Images kept from the saved model, so that it has something to predict."""
 
 
-def run(folder: Path, say: Callable[[str], object] = print, count: int | None = None) -> dict[str, Any]:
-    """Embed digits at several depths in one pass, score heads on each, save a model and use it.
+PARTS = ("cache", "model", "images")
+"""What is in the folder of a demonstration."""
+
+
+def demo(
+    folder: str | Path = "featx-demo",
+    *,
+    count: int | None = None,
+    overwrite: bool = False,
+    say: Callable[[str], object] = print,
+) -> dict[str, Any]:
+    """Embed handwritten digits at several depths in one pass, score heads on each, save a model and use it.
 
     Parameters
     ----------
     folder
-        Where the demo keeps its cache, its model and a few images. What it left there before is removed.
-    say
-        Called with each line of text.
+        Where to keep the cache, the model and a few images.
     count
         How many digits to take; None for all 1,797.
+    overwrite
+        Whether to replace what an earlier demonstration left there.
+    say
+        Called with each line of text.
 
     Returns
     -------
     dict
         The figures, in JSON values.
+
+    Raises
+    ------
+    InputError
+        If the folder exists and may not be replaced, or holds something else.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> result = demo(f"{mkdtemp()}/digits", count=100, say=lambda line: None)
+    >>> result["images"], len(result["predictions"])
+    (100, 6)
     """
     from sklearn.pipeline import make_pipeline
 
-    for part in ("cache", "model", "images"):
+    folder = Path(folder)
+    if folder.exists() and not overwrite:
+        raise InputError(
+            f"{str(folder)!r} exists. Give another name, or overwrite=True to replace an earlier demonstration."
+        )
+    if folder.exists() and (others := sorted({one.name for one in folder.iterdir()} - set(PARTS))):
+        raise InputError(
+            f"{str(folder)!r} is not replaced: {others[0]!r} in it belongs to no demonstration. Give another name."
+        )
+    for part in PARTS:
         rmtree(folder / part, ignore_errors=True)
     cache = EmbeddingCache(folder / "cache")
     images, labels = (part[:count] for part in digits())

@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
+from featx.cli.bad_images import name_bad, on_error_of_answers
 from featx.cli.options import as_json, extraction, extractor_from, images_from, print_json, print_table, table
-from featx.text import shown
+from featx.cli.running import Command
 
 
-@click.command("duplicates")
+@click.command("duplicates", cls=Command, python="featx.evaluation.find_duplicates")
 @table
 @click.argument("other", required=False, type=click.Path(exists=True, path_type=Path))
 @click.option("--exact", is_flag=True, help="Compare content only, without a network.")
@@ -19,29 +20,31 @@ from featx.text import shown
     type=click.FloatRange(-1, 1),
     help="Cosine similarity above which images look alike; default: 0.95.",
 )
+@on_error_of_answers
 @extraction
 @as_json
 def duplicates_command(
     source: Path, *, other: Path | None, image: str, label: tuple[str, ...], root: Path | None, exact: bool,
-    threshold: float | None, as_json: bool, **choices: Any,
+    threshold: float | None, on_error: str, as_json: bool, **choices: Any,
 ) -> None:  # fmt: skip
     """List images that occur more than once.
 
     SOURCE is a folder or a table. With OTHER, a second one, only images that are in both, such as in training and
-    test data. Exit code 1 if there are any.
+    test data. The exit code is 1 if there are any, or images that cannot be read.
 
     Example: featx duplicates photos
     """
     import numpy as np
 
     from featx.evaluation.duplicates import THRESHOLD, find_duplicates
+    from featx.images.loading import bad_image
 
     tables = [images_from(one, image=image, label=label, root=root) for one in (source, other) if one]
     paths = np.concatenate([one.paths for one in tables])
     parts = [str(place) for place, one in zip((source, other), tables, strict=False) for _ in range(len(one))]
     labelled = all(one.labels is not None and one.labels.ndim == 1 for one in tables)
     labels = np.concatenate([one.labels for one in tables]) if labelled else None
-    extractor = extractor_from(**choices).set_params(on_error="nan")
+    extractor = extractor_from(**choices, on_error="nan")
     found = find_duplicates(
         paths,
         labels,
@@ -52,10 +55,9 @@ def duplicates_command(
     )
     groups = [group for group in found.groups if other is None or len(group.parts) > 1]
     unreadable = sorted({*found.unreadable, *(bad.row for bad in getattr(extractor, "bad_images_", ()))})
+    reasons = {bad.row: bad.reason for bad in getattr(extractor, "bad_images_", ())}
     for row in unreadable:
-        click.echo(
-            f"{shown(paths[row])}: cannot be read, so it was not compared with what looks alike", err=True
-        )
+        name_bad([bad_image(row, paths[row], reasons.get(row, "cannot be read"))])
     if as_json:
         left_out = sum((Counter(one.left_out) for one in tables), Counter())
         listed = [{**vars(group), "paths": [paths[row] for row in group.rows]} for group in groups]
@@ -75,5 +77,5 @@ def duplicates_command(
         ]  # fmt: skip
         header = ["group", "cosine", *([] if labels is None else ["label"]), "path"]
         print_table(rows, header) if rows else click.echo(f"no duplicates among {found.images} images")
-    if groups:
+    if groups or (unreadable and on_error == "raise"):
         raise SystemExit(1)

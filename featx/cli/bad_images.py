@@ -1,0 +1,93 @@
+"""Images that cannot be read: the others are worked on all the same, and these are named on stderr."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from featx.errors import BadImage, ImageError
+from featx.text import shown
+
+Result = TypeVar("Result")
+
+on_error = click.option(
+    "--on-error",
+    type=click.Choice(["raise", "skip"]),
+    default="raise",
+    show_default=True,
+    help="Bad images: stop with exit code 1 once the others have been read, or leave them out.",
+)
+on_error_of_answers = click.option(
+    "--on-error",
+    type=click.Choice(["raise", "skip"]),
+    default="raise",
+    show_default=True,
+    help="Bad images are named after the answers for the others; raise: with exit code 1, skip: with 0.",
+)
+
+
+def past_bad(
+    work: Callable[..., Result], *columns: Any
+) -> tuple[Result, tuple[Any, ...], tuple[BadImage, ...]]:
+    """Do some work on images, and where some are bad, on the others.
+
+    Parameters
+    ----------
+    work
+        Called with `columns`; raises `ImageError` for bad images. The good ones should be cached by then.
+    columns
+        Arrays of the same length, of images first.
+
+    Returns
+    -------
+    result
+        What `work` gave.
+    columns : tuple of arrays
+        Their rows that it was given.
+    bad : tuple of BadImage
+        The images that were left out.
+
+    Raises
+    ------
+    ImageError
+        If no image is left.
+    """
+    from featx.images.loading import bad_image
+
+    bad: tuple[BadImage, ...] = ()
+    while True:
+        try:
+            return work(*columns), columns, bad
+        except ImageError as error:
+            names = {one.name for one in error.bad}
+            kept = [
+                row for row, image in enumerate(columns[0]) if bad_image(row, image, "").name not in names
+            ]
+            if not 0 < len(kept) < len(columns[0]):
+                raise
+            bad += tuple(error.bad)
+            columns = tuple(None if column is None else column[kept] for column in columns)
+
+
+def past_bad_if(
+    on_error: str, work: Callable[..., Result], *columns: Any
+) -> tuple[Result, tuple[Any, ...], tuple[BadImage, ...]]:
+    """Do as `past_bad` does where bad images are to be skipped, and name them; else any bad image is an error."""
+    if on_error == "raise":
+        return work(*columns), columns, ()
+    found = past_bad(work, *columns)
+    name_bad(found[-1])
+    return found
+
+
+def name_bad(bad: Iterable[BadImage]) -> None:
+    """Name images that were left out, and say why, on stderr."""
+    for one in bad:
+        click.echo(shown(f"{one.name}: {one.reason}"), err=True)
+
+
+def end_with(bad: Sequence[BadImage], on_error: str) -> None:
+    """End a command that has printed its answers: with exit code 1 if it could not answer for all images."""
+    name_bad(bad)
+    if bad and on_error == "raise":
+        raise SystemExit(1)

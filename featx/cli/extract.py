@@ -1,0 +1,64 @@
+"""The command ``featx extract``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from featx.cli.bad_images import name_bad
+from featx.cli.options import as_json, extraction, extractor_from, images_from, output, print_json, table
+from featx.cli.outputs import check_output
+from featx.cli.running import Command
+from featx.errors import ImageError
+from featx.text import shown
+
+
+@click.command(
+    "extract", cls=Command, python="featx.FeatureExtractor.transform, featx.saving.write_embeddings"
+)
+@table
+@output("File to write: .h5, .npz, .parquet or .csv.")
+@click.option("--on-error", type=click.Choice(["raise", "skip", "nan"]), default="raise", show_default=True,
+              help="Bad images: stop once all others are done, leave them out, or write rows of NaN.")  # fmt: skip
+@extraction
+@as_json
+def extract_command(
+    source: Path, *, image: str, label: tuple[str, ...], root: Path | None, output: Path, overwrite: bool,
+    on_error: str, as_json: bool, **choices: Any,
+) -> None:  # fmt: skip
+    """Embed the images of a folder or table into one file.
+
+    The file also holds the paths and the labels.
+
+    Example: featx extract photos -o photos.npz --depth 3,4 --pooling avg+std
+    """
+    import numpy as np
+
+    from featx.files import make_folder
+    from featx.saving.tables import check_suffix, write_embeddings
+
+    check_suffix(output)
+    check_output(output, overwrite=overwrite)
+    images = images_from(source, image=image, label=label, root=root)
+    extractor = extractor_from(**choices, on_error="raise" if on_error == "raise" else "nan")
+    embeddings = extractor.transform(images.paths)
+    bad = getattr(extractor, "bad_images_", ())
+    name_bad(bad)
+    kept = np.ones(len(images), bool)
+    if on_error == "skip":
+        if len(bad) == len(images):
+            raise ImageError(bad)
+        kept[[one.row for one in bad]] = False
+    labels = None if images.labels is None else images.labels[kept]
+    make_folder(output.absolute().parent)
+    write_embeddings(output, embeddings[kept], images.paths[kept], extractor.get_feature_names_out(), labels)
+    summary = {
+        "output": str(output),
+        "images": int(kept.sum()),
+        "columns": embeddings.shape[1],
+        "bad": len(bad),
+    }
+    if as_json:
+        print_json({**summary, "left_out": images.left_out})
+    else:
+        click.echo(f"{shown(output)}: {kept.sum()} images x {embeddings.shape[1]} columns, {len(bad)} bad")

@@ -1,0 +1,176 @@
+"""What a person reads at a terminal: whole messages, in the words of the shell."""
+
+import re
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from featx.cli import main
+from featx.cli.running import in_python
+from featx.cli.wording import on_shell, options_of
+from featx.errors import BadImage, FeatxError, ImageError
+from featx.images import synthetic, write_folder
+
+QUICK = ["--depth", "2", "--input-size", "32"]
+MESSAGES = {
+    "a folder that is there": (
+        ["extract", "photos", "-o", "photos"],
+        "Unknown format 'photos'. Known: '.h5', '.npz', '.parquet', '.csv'.",
+    ),
+    "a file that is there": (
+        ["extract", "photos", "-o", "table.csv"],
+        "'table.csv' exists. Give another name, or --overwrite to replace it.",
+    ),
+    "a column that is not known to be the images'": (
+        ["extract", "table.csv", "-o", "x.npz"],
+        "None of 'who', 'what' is known to be the column of the images of 'table.csv'. Say which with --image.",
+    ),
+    "files that are not there": (
+        ["extract", "table.csv", "-o", "x.npz", "--image", "who"],
+        "2 of 2 files in column 'who' of * are not there: *. Pass --root for the folder that they start from.",
+    ),
+    "a stage that is not there": (
+        ["extract", "photos", "-o", "x.npz", "--depth", "9"],
+        "--depth 9: this backbone has 4 stages; give 1..4, -4..-1 or a layer's name.",
+    ),
+    "scaling of a named backbone": (
+        ["extract", "photos", "-o", "x.npz", "--scaling", "tf"],
+        "--scaling tf: 'featx-mini' brings its own, 'unit'. --scaling is for Keras models of your own.",
+    ),
+    "no labels": (
+        ["fit", "photos/disc", "-o", "x"],
+        "'photos/disc' has no labels. Give a folder with one folder per class, or --label COLUMN.",
+    ),
+    "a head that is not there": (
+        ["fit", "photos", "-o", "x", "--head", "ridgeclassifier"],
+        "Unknown head 'ridgeclassifier'. Did you mean 'ridge-classifier'? Known: 'logistic', *.",
+    ),
+    "a picture of no kind": (
+        ["depths", "photos", "--plot", "x.doc"],
+        "'x.doc': a picture ends in .png, .svg or .pdf.",
+    ),
+}
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """Work in a folder with class folders in photos/, and a table."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table.csv").write_text("who,what\na.png,cat\nb.png,dog\n")
+    return write_folder(*synthetic(n=9, classes=3, size=32, seed=0), tmp_path / "photos")
+
+
+@pytest.mark.parametrize("mistake", MESSAGES)
+def test_says(photos, forwards, mistake):
+    """The whole of stderr; exit code 1, no network run, nothing on stdout and nothing written."""
+    arguments, message = MESSAGES[mistake]
+    before = sorted(photos.parent.rglob("*"))
+    done = CliRunner().invoke(main, arguments)
+    message = ".*".join(map(re.escape, message.split("*")))
+
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert re.fullmatch(f"Error: {message}\n", done.stderr), done.stderr
+    assert sum(forwards) == 0
+    assert sorted(photos.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["--jobs", "0"], "0 is not in the range x>=1"),
+        (["--folds", "1"], "1 is not in the range x>=2"),
+        (["--input-size", "0"], "0 is not in the range x>=1"),
+        (["--resize", "crob"], "'crob' is not one of 'squash', 'crop', 'pad'"),
+        (["--engine", "torch"], "'torch' is not one of 'auto', 'keras', 'openvino'"),
+        (["--on-error", "ignore"], "'ignore' is not one of 'raise', 'skip'"),
+    ],
+)
+def test_a_value_out_of_range_is_wrong_usage(photos, arguments, what):
+    """Exit code 2, before anything else is looked at."""
+    done = CliRunner().invoke(main, ["fit", "photos", "-o", "x", *arguments])
+
+    assert done.exit_code == 2
+    assert what in done.stderr
+
+
+def test_choices_are_those_of_the_library():
+    """Click must know them before the library is loaded; here they are compared."""
+    from featx.embedding.keras_engine import ENGINES
+    from featx.embedding.plan import PRECISIONS
+    from featx.exploring.clusters import METHODS
+    from featx.finetuning import tuner
+    from featx.finetuning.optimizer import OPTIMIZERS, UNFREEZE
+    from featx.images.resizing import RULES
+
+    def offered(command, name):
+        return set(next(one for one in main.commands[command].params if one.name == name).type.choices)
+
+    assert offered("fit", "engine") == set(ENGINES)
+    assert offered("fit", "precision") == set(PRECISIONS)
+    assert offered("fit", "resize") == set(RULES)
+    assert offered("cluster", "method") == set(METHODS)
+    assert offered("finetune", "precision") == set(tuner.PRECISIONS)
+    assert offered("finetune", "optimizer") == set(OPTIMIZERS)
+    assert offered("finetune", "unfreeze") == set(UNFREEZE)
+
+
+def raised(row):
+    """Give the error of a row of a table of messages, or None for a row that is made otherwise."""
+    try:
+        row[0]()
+    except FeatxError as error:
+        return error
+    except Exception:  # noqa: BLE001 - of another kind, so of no message of featx
+        return None
+
+
+TABLES = sorted(
+    path for path in Path(__file__).parents[1].glob("*/test_messages.py") if path.parent.name != "cli"
+)
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.parent.name)
+def test_no_message_of_any_room_speaks_python_at_a_terminal(path):
+    """Every message that a room's table holds, as each command would say it."""
+    spec = spec_from_file_location(f"messages_of_{path.parent.name}", path)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    names = dict(in_python(main))
+    for row in module.MESSAGES.values():
+        error = raised(row)
+        for command in ("extract", "fit", "finetune", "predict", "classify", "depths"):
+            said = "" if error is None else on_shell(error, options_of(main.commands[command]), names)
+            assert not re.search(r"(?<![\w./'\"-])[a-z_]+=|load_folder\(|FeatureExtractor", said), said
+
+
+def test_images_that_cannot_be_read_are_left_out_by_an_option():
+    """Where Python has `on_error`, the shell has --on-error."""
+    said = on_shell(ImageError([BadImage(0, "a.png", "empty")]), {})
+
+    assert (
+        said
+        == "1 image cannot be read:\n  a.png: empty\nRemove or replace it, or leave it out by --on-error skip."
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("Pass overwrite=True.", "Pass --overwrite."),
+        ("Take engine='keras' or 'auto'.", "Take --engine keras or 'auto'."),
+        ("cv=1: give 2 or more.", "--folds 1: give 2 or more."),
+        ("It is bad. Give input_size=(96, 64).", "It is bad. Give --input-size 96,64."),
+        ("It is bad. Give weights=None.", "It is bad. Give --weights none."),
+        ("It is bad. Pass value_range=(0, 1) or wait.", "It is bad."),
+        (
+            "'label=cat/depth=3.png' and a/cv=3/b.png are bad.",
+            "'label=cat/depth=3.png' and a/cv=3/b.png are bad.",
+        ),
+        ("featx.depth_curve shows it.", "featx depths shows it."),
+    ],
+)
+def test_python_becomes_the_shell(message, said):
+    """By one rule for all messages; what a file is called is left alone."""
+    assert on_shell(message, options_of(main.commands["fit"]), dict(in_python(main))) == said

@@ -1,0 +1,89 @@
+"""What a command writes: looked at before the work, replaced only when asked, and made with the folders above it."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from featx.cli import main
+from featx.images import synthetic, write_folder
+
+QUICK = ["--depth", "2", "--input-size", "32"]
+FOLDERS = {
+    "fit": ["fit", "photos", *QUICK, "-o"],
+    "finetune": ["finetune", "photos", *QUICK, "--epochs", "1", "--augment", "none", "-o"],
+    "cluster": ["cluster", "photos", *QUICK, "-o"],
+    "demo": ["demo", "--images", "100", "--folder"],
+}
+FILES = {
+    "extract": ["extract", "photos", *QUICK, "-o"],
+    "depths": ["depths", "photos", "--folds", "2", "--input-size", "32", "--depth", "2", "--plot"],
+}
+NAMES = {
+    "fit": "out",
+    "finetune": "out",
+    "cluster": "out",
+    "demo": "out",
+    "extract": "out.npz",
+    "depths": "out.png",
+}
+WRITING = FOLDERS | FILES
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """Work in a folder that has class folders of drawn images in photos/."""
+    monkeypatch.chdir(tmp_path)
+    return write_folder(*synthetic(n=21, classes=3, size=32, seed=0), tmp_path / "photos")
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(main, list(map(str, arguments)))
+    assert result.exit_code == code, (result.output, result.exception)
+    return result
+
+
+@pytest.mark.parametrize("command", sorted(WRITING.keys() - {"demo"}))
+def test_what_exists_is_replaced_only_when_asked(photos, command, forwards):
+    """A second run stops before the network, --overwrite replaces, and missing folders are made."""
+    place = Path("new") / "folder" / NAMES[command]
+    run(*WRITING[command], place)
+    forwards.clear()
+    refused = run(*WRITING[command], place, code=1).stderr
+
+    assert f"{str(place)!r} exists. Give another name, or --overwrite to replace" in refused
+    assert sum(forwards) == 0
+    run(*WRITING[command], place, "--overwrite")
+
+
+def test_a_demonstration_is_replaced_only_when_asked(photos):
+    """As every other folder."""
+    (photos.parent / "out" / "model").mkdir(parents=True)
+
+    assert (
+        "'out' exists. Give another name, or --overwrite to replace"
+        in run(*FOLDERS["demo"], "out", code=1).stderr
+    )
+
+
+@pytest.mark.parametrize("command", FOLDERS)
+def test_a_folder_with_something_else_is_never_replaced(photos, command, forwards):
+    """Not even with --overwrite: it may be somebody's photographs."""
+    refused = run(*WRITING[command], "photos", "--overwrite", code=1).stderr
+
+    assert "'photos' is not" in refused
+    assert len(list(photos.glob("*/*.png"))) == 21
+    assert sum(forwards) == 0
+
+
+@pytest.mark.parametrize("place", ["/proc/x", "photos/disc/0000.png/out"])
+@pytest.mark.parametrize("command", WRITING)
+def test_a_place_that_cannot_be_written_is_seen_before_the_work(photos, command, place, forwards):
+    """No network runs for nothing."""
+    if place.startswith("/proc") and not Path("/proc/self").exists():
+        pytest.skip("there is no /proc here")
+    refused = run(*WRITING[command], place + Path(NAMES[command]).suffix, code=1).stderr
+
+    assert "cannot be written" in refused
+    assert sum(forwards) == 0
+    assert {path.name for path in Path().iterdir()} == {"photos"}
