@@ -130,10 +130,10 @@ MESSAGES |= {
         f"What follows the extractor (Normalizer, LogisticRegression) is not linear in the embedding, {LINEAR}",
     ),
     "a head without an extractor": (
-        lambda: class_activation(make_head("ridge").fit([[0], [1]], [0, 1]), IMAGES[:1]),
+        lambda: class_activation(LogisticRegression().fit([[0], [1]], [0, 1]), IMAGES[:1]),
         InputError,
         (
-            "This HeadPipeline does not begin with an extractor and end with a head, so its answers cannot be traced "
+            "This LogisticRegression does not begin with an extractor and end with a head, so its answers cannot be traced "
             "back to pixels. Give a fitted pipeline that does, such as featx fit saves."
         ),
     ),
