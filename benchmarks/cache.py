@@ -133,7 +133,7 @@ def search(stored: int, asked: int, rounds: int) -> None:
     random = np.random.default_rng(2)
     high = np.sort(random.integers(0, 2**64, stored, "u8"))
     low = random.integers(0, 2**64, stored, "u8")
-    segment = Segment(Path(), stored, 1, "float32", 0, "", {}, high, low)
+    segment = Segment(Path(), stored, 1, "float32", 0, "", {}, high, low, high[:0], "")
     index = Index.of([segment])
     rows = random.integers(0, stored, asked)
     ids = np.stack([high[rows], low[rows]], axis=1).astype(">u8").view("u1")

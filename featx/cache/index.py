@@ -13,7 +13,7 @@ class Index:
     """The ids of several segments in one ascending order.
 
     The rows of the segments, laid end to end, are numbered through; such a number is a row's *place*. Costs
-    24 bytes of memory per row, 48 if there are several segments.
+    16 bytes of memory per row, 40 if there are several segments.
     """
 
     segments: tuple[Segment, ...]

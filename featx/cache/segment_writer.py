@@ -11,14 +11,26 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from xxhash import xxh3_64
 
 from featx import __version__
-from featx.cache.identity import digest
-from featx.cache.segment import HEADER, SUFFIX, extents, rest_of, row_check, rows_at_once, stored_dtype
+from featx.cache.identity import SIZE, digest
+from featx.cache.segment import (
+    HEADER,
+    SUFFIX,
+    VERSION,
+    blocks_of,
+    extents,
+    rest_of,
+    rows_at_once,
+    rows_in_block,
+    stored_dtype,
+)
 from featx.files import whole_file
 
 _SYNCED = 1 << 25  # bytes that are sent to the disk while the next ones are made
@@ -65,30 +77,31 @@ def write_segment(
     created = datetime.now(UTC).isoformat(timespec="microseconds")
     words = {"recipe_id": recipe_id, "created": created, "made_with": _versions(made_with or {})}
     skeleton = _skeleton(rows, dim, dtype, words)
-    arrays = {"image_id": np.ascontiguousarray(ids), "row_check": np.empty(rows, "<u8")}
+    checker = _Checker(rows, dim * np.dtype(dtype).itemsize)
     # what it is called is known when all of it is written
-    with whole_file(folder / f"segment{SUFFIX}") as draft, ThreadPoolExecutor(1) as disk:
+    with whole_file(folder / f"segment{SUFFIX}") as draft, ThreadPoolExecutor(2) as others:
         file = draft.file
         file.truncate(skeleton.size)
         for offset, piece in skeleton.pieces:
             file.seek(offset)
             file.write(piece)
         file.seek(skeleton.offsets["embedding"])
-        done = sent = 0
+        sent = 0
         syncing: Future[None] | None = None
         for block in blocks:
             stored = np.ascontiguousarray(block, stored_dtype(dtype))
-            arrays["row_check"][done : done + len(stored)] = row_check(stored)
+            checked = others.submit(checker.add, stored.reshape(-1).view("u1").data)
             file.write(stored.data)
-            done += len(stored)
+            checked.result()  # the block may be used again for the next one
             sent += stored.nbytes
             if sent > _SYNCED:
                 if syncing:
                     syncing.result()  # raises what the disk did: it tells of an error only once
                 file.flush()
-                syncing, sent = disk.submit(os.fsync, file.fileno()), 0
+                syncing, sent = others.submit(os.fsync, file.fileno()), 0
         if syncing:
             syncing.result()
+        arrays = {"image_id": np.ascontiguousarray(ids), "block_check": checker.checks()}
         for name, array in arrays.items():
             file.seek(skeleton.offsets[name])
             file.write(array.data)
@@ -96,7 +109,7 @@ def write_segment(
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             rest = digest(*rest_of(data, extents(rows, dim, dtype, skeleton.offsets)))
         header = {
-            "featx_segment": 1,
+            "featx_segment": VERSION,
             "recipe_id": recipe_id,
             "rows": rows,
             "dim": dim,
@@ -104,7 +117,7 @@ def write_segment(
             "created": created,
             "offsets": skeleton.offsets,
             "digests": {name: digest(array.tobytes()).hex() for name, array in arrays.items()}
-            | {"rest": rest.hex()},
+            | {"embedding": checker.digest(), "rest": rest.hex()},
         }
         line = json.dumps(header).encode().ljust(HEADER - 1) + b"\n"
         file.seek(0)
@@ -133,6 +146,38 @@ def in_order(rows: np.ndarray, order: np.ndarray) -> Iterator[np.ndarray]:
             ready = coming.result()
             coming = ahead.submit(block, start + step)  # after the last one: an empty one
             yield ready
+
+
+class _Checker:
+    """The checks of the blocks and the digest of all rows, which come in pieces of any length."""
+
+    def __init__(self, rows: int, width: int) -> None:
+        self._whole = blake2b((rows * width).to_bytes(8, "little"), digest_size=SIZE)
+        self._size = self._lacks = rows_in_block(width) * width
+        self._checks: list[int] = []
+        self._block = xxh3_64(seed=0)
+
+    def add(self, piece: memoryview) -> None:
+        self._whole.update(piece)
+        while len(piece):
+            part, piece = piece[: self._lacks], piece[self._lacks :]
+            self._block.update(part)
+            self._lacks -= len(part)
+            if not self._lacks:
+                self._finish()
+
+    def checks(self) -> np.ndarray:
+        if self._lacks < self._size:
+            self._finish()
+        return np.array(self._checks, "<u8")
+
+    def digest(self) -> str:
+        return self._whole.hexdigest()
+
+    def _finish(self) -> None:
+        self._checks.append(self._block.intdigest())
+        self._block = xxh3_64(seed=len(self._checks))
+        self._lacks = self._size
 
 
 class _Skeleton(io.RawIOBase):
@@ -177,7 +222,7 @@ def _skeleton(rows: int, dim: int, dtype: str, words: Mapping[str, str]) -> _Ske
             file.attrs[name] = np.bytes_(text.encode())
         for name, shape, kind in (
             ("image_id", (rows, 16), np.dtype("u1")),
-            ("row_check", (rows,), np.dtype("<u8")),
+            ("block_check", (blocks_of(rows, dim, dtype),), np.dtype("<u8")),
             ("embedding", (rows, dim), stored_dtype(dtype)),
         ):
             space = h5s.create_simple(shape)
