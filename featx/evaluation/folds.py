@@ -17,7 +17,7 @@ from sklearn.model_selection import (
 from sklearn.utils import _safe_indexing
 
 from featx.errors import InputError
-from featx.heads.checks import check_members, groups_of
+from featx.heads.checks import check_members, groups_of, numbered
 from featx.heads.inner_folds import Fold, check_count, named, splits
 from featx.text import quoted
 
@@ -70,13 +70,13 @@ def make_folds(
     [[0, 5], [2, 3], [1, 4]]
     """
     blank = np.zeros(len(y))
-    codes = None if groups is None else groups_of(groups, len(y))
+    names = None if groups is None else groups_of(groups, len(y))
     stratified = _stratified(y, regression=regression)
     if cv is None or isinstance(cv, Integral):
         count = check_count(5 if cv is None else int(cv))
         limit = check_members(y, hint) if stratified else _check_rows(y)
-        if codes is not None:
-            return _apart(y, count, codes, groups, stratified=stratified, random_state=random_state)
+        if names is not None:
+            return _apart(y, count, names, stratified=stratified, random_state=random_state)
         kind = StratifiedKFold if stratified else KFold
         return list(kind(min(count, limit), shuffle=True, random_state=random_state).split(blank, y))
     folds = splits(cv, blank, y, groups)
@@ -93,17 +93,17 @@ def make_folds(
 def _apart(
     y: NDArray[Any],
     count: int,
-    codes: NDArray[np.intp],
-    groups: Any,
+    groups: NDArray[Any],
     *,
     stratified: bool,
     random_state: int | None,
 ) -> list[Fold]:
     """Split into folds that keep groups apart."""
-    blank, total = np.zeros(len(y)), int(codes.max()) + 1
+    blank, codes = np.zeros(len(y)), numbered(groups)
+    total = int(codes.max()) + 1
     if total < 2:
         raise InputError(
-            f"All images are of one group, {quoted(np.asarray(groups)[0])}, but models are judged by groups that they "
+            f"All images are of one group, {quoted(groups[0])}, but models are judged by groups that they "
             "were not fitted to. Give two groups or more."
         )
     if not stratified:
@@ -113,7 +113,7 @@ def _apart(
     spread = np.bincount(np.unique(kinds * total + codes) // total)
     rarest = int(spread.argmin())
     if spread[rarest] < 2:
-        group = np.asarray(groups)[np.flatnonzero(kinds == rarest)[0]]
+        group = groups[np.flatnonzero(kinds == rarest)[0]]
         raise InputError(
             f"The class {quoted(labels[rarest])} is in one group only, {quoted(group)}, but it takes one group to "
             "learn from and one to judge by. Give images of two groups or more of each class."

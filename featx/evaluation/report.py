@@ -12,7 +12,9 @@ from featx.errors import InputError
 from featx.evaluation.comparison import interval_of_mean, interval_of_share, standard_error
 from featx.evaluation.folds import make_folds
 from featx.evaluation.scoring import SHOWN, guesses, limits, scorers_of
-from featx.heads.checks import groups_of, labels_of, numbers_of
+from featx.heads.checks import groups_of, labels_of, numbers_of, weights_of
+from featx.heads.inner_folds import Fold
+from featx.heads.routing import keeping_groups, routed
 from featx.images.sources import as_sources
 
 
@@ -110,6 +112,7 @@ def evaluate(
     cv: Any = 5,
     groups: Any = None,
     scoring: Any = None,
+    sample_weight: Any = None,
     random_state: int | None = 0,
     n_jobs: int | None = None,
 ) -> Report:
@@ -128,10 +131,14 @@ def evaluate(
         splitter of scikit-learn, or pairs of rows (train, test).
     groups
         For each image what it shares with others, (n,): its patient, part or place. Images of one group are never on
-        both sides of a fold.
+        both sides of a fold, nor of the folds within: those of featx's own estimators, and of scikit-learn's searches
+        whose `cv` is a number. What else splits within, such as `CalibratedClassifierCV`, does not know them.
     scoring
         What is measured, as in `sklearn.model_selection.cross_validate`: a name, a callable (estimator, X, y), several
         names, or a dict of them; the first is the report's own. None: accuracy, or for a regressor R².
+    sample_weight
+        What each image counts for in learning, (n,): 2 is as if it were there twice, 0 as if it were not there. In the
+        scores each image counts once, as in `cross_validate`.
     random_state
         Decides which image falls into which fold.
     n_jobs
@@ -146,7 +153,8 @@ def evaluate(
     ValueError
         Before anything is fitted: if `y` contains NaN or differs in length from `X`, if a class has only one image or
         is in one group only, if there are fewer than two images or two folds, if a splitter puts an image or a group on
-        both sides of a fold, or if `scoring` does not suit `y`.
+        both sides of a fold, if `scoring` does not suit `y`, or if the
+        estimator takes no weights.
 
     Warns
     -----
@@ -162,20 +170,20 @@ def evaluate(
     >>> print(evaluate(LogisticRegression(max_iter=500), images.reshape(len(images), -1) / 255, labels))
     accuracy 0.9... ± 0.00... (5 folds, 1797 images; guessing 0.1...)
     """
-    from sklearn.base import is_regressor
     from sklearn.model_selection import cross_validate
-    from sklearn.utils import check_consistent_length
 
-    regression = is_regressor(estimator)
-    y = numbers_of(y) if regression else labels_of(y)
-    check_consistent_length(X, y)
-    scorers = scorers_of(scoring, regression=regression)
-    folds = make_folds(y, cv, regression=regression, groups=groups, random_state=random_state)
-    guessed = guesses(scorers, y, folds, regression=regression)
+    y, folds, scorers, guessed, params = prepare(
+        estimator, X, y, cv=cv, groups=groups, scoring=scoring, sample_weight=sample_weight,
+        random_state=random_state,
+    )  # fmt: skip
+    if groups is not None:
+        estimator = keeping_groups(estimator)
     _warn_of_leaks(estimator, X, folds)
     started = perf_counter()
     asked = scoring if callable(scoring) else scorers  # a callable may return several scores
-    results = cross_validate(estimator, X, y, cv=folds, scoring=asked, error_score="raise", n_jobs=n_jobs)
+    results = cross_validate(
+        estimator, X, y, cv=folds, scoring=asked, params=params, error_score="raise", n_jobs=n_jobs
+    )
     seconds = perf_counter() - started
     tests = np.concatenate([test for _, test in folds])
     tested = np.unique(tests)
@@ -194,6 +202,39 @@ def evaluate(
     (first, values), *more = found.items()
     others = [report(name, each) for name, each in more]
     return report(first, values, {one.metric: one for one in others})
+
+
+def prepare(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    cv: Any,
+    groups: Any,
+    scoring: Any,
+    sample_weight: Any,
+    random_state: int | None,
+) -> tuple[np.ndarray, list[Fold], dict[str, Any], dict[str, float | None], dict[str, Any]]:
+    """Check what `evaluate` is given, which costs nothing, before anything is computed.
+
+    Returns
+    -------
+    tuple
+        The targets as an array, the folds, the scorers by name, the score of guessing for each, and what `fit` takes
+        besides images and targets.
+    """
+    from sklearn.base import is_regressor
+    from sklearn.utils import check_consistent_length
+
+    regression = is_regressor(estimator)
+    y = numbers_of(y) if regression else labels_of(y)
+    check_consistent_length(X, y)
+    scorers = scorers_of(scoring, regression=regression)
+    folds = make_folds(y, cv, regression=regression, groups=groups, random_state=random_state)
+    guessed = guesses(scorers, y, folds, regression=regression)
+    names = None if groups is None else groups_of(groups, len(y))
+    params = routed(estimator, sample_weight=weights_of(sample_weight, len(y)), groups=names)
+    return y, folds, scorers, guessed, params
 
 
 def _warn_of_leaks(estimator: Any, X: Any, splits: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:

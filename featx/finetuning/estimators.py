@@ -13,8 +13,9 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Tags
 
+from featx.finetuning.lesson import Lesson
 from featx.finetuning.tuner import Tuner
-from featx.heads.checks import check_members, labels_of, numbers_of
+from featx.heads.checks import labels_of, numbers_of
 from featx.heads.logistic import LogisticHead
 from featx.heads.named import make_head
 from featx.heads.targets import Target, classes_in, numbers_in
@@ -175,19 +176,20 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
 
-    def _read(self, y: Any) -> tuple[np.ndarray, Target]:
-        y, target = labels_of(y), classes_in(y)
-        self.classes_ = np.asarray(target.classes)
-        if self.validation is not None and y.ndim == 1:
-            check_members(y, "pass validation=None")
-        return y, target
+    def _labels(self, y: Any) -> np.ndarray:
+        return labels_of(y)
 
-    def _probe(self, embeddings: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        head = LogisticHead(class_weight=self.class_weight).fit(embeddings, y)
+    def _read(self, lesson: Lesson) -> Target:
+        target = classes_in(lesson.y)
+        self.classes_ = np.asarray(target.classes)
+        return target
+
+    def _probe(self, embeddings: np.ndarray, y: np.ndarray, **told: Any) -> tuple[np.ndarray, np.ndarray]:
+        head = LogisticHead(class_weight=self.class_weight).fit(embeddings, y, **told)
         return head.coef_, head.intercept_
 
-    def _score(self, y: np.ndarray, predicted: np.ndarray) -> float:
-        return float(accuracy_score(y, predicted))
+    def _score(self, y: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None) -> float:
+        return float(accuracy_score(y, predicted, sample_weight=weights))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Give probabilities.
@@ -233,17 +235,19 @@ class FineTunerRegressor(RegressorMixin, Tuner):  # type: ignore[misc] # scikit-
     (3,)
     """
 
-    def _read(self, y: Any) -> tuple[np.ndarray, Target]:
-        y = numbers_of(y)
-        return y, numbers_in(y)
+    def _labels(self, y: Any) -> np.ndarray:
+        return numbers_of(y)
 
-    def _probe(self, embeddings: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        scaler, ridge = make_head("ridge").fit(embeddings.astype(np.float64), y)
+    def _read(self, lesson: Lesson) -> Target:
+        return numbers_in(lesson.y, lesson.weights)
+
+    def _probe(self, embeddings: np.ndarray, y: np.ndarray, **told: Any) -> tuple[np.ndarray, np.ndarray]:
+        scaler, ridge = make_head("ridge").fit(embeddings.astype(np.float64), y, **told)
         coef = np.atleast_2d(ridge.coef_) / scaler.scale_
         return coef, np.atleast_1d(ridge.intercept_) - coef @ scaler.mean_
 
-    def _score(self, y: np.ndarray, predicted: np.ndarray) -> float:
-        return float(r2_score(y, predicted))
+    def _score(self, y: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None) -> float:
+        return float(r2_score(y, predicted, sample_weight=weights))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

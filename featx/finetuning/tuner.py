@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from functools import partial
 from os import PathLike
 from time import monotonic
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_regressor
@@ -19,15 +19,14 @@ from featx.embedding.embed import bar_choices, file_id, image_ids
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.plan import Plan
 from featx.errors import UnknownNameError
-from featx.evaluation.folds import hold_out
 from featx.finetuning.augment import Augmenter
 from featx.finetuning.checkpoint import Checkpoint
 from featx.finetuning.feeds import IN_MEMORY, Images, KeptFeed, PixelFeed
-from featx.finetuning.loop import Training, pack, scores_of
+from featx.finetuning.lesson import Lesson
+from featx.finetuning.loop import Training, scores_of
 from featx.finetuning.optimizer import Settings, check_count, check_number, check_share
 from featx.finetuning.tunable import Head, Tunable, make_tunable
 from featx.heads.targets import Target
-from featx.images.sources import Source
 from featx.networks.flatten import flatten
 from featx.networks.network import network_of
 
@@ -89,7 +88,9 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any) -> Self:
+    __metadata_request__fit: ClassVar = {"groups": True}
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Fit a linear head to frozen features, then train network and head together.
 
         Parameters
@@ -98,6 +99,10 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
             Images, as `FeatureExtractor.transform` takes them.
         y
             One target for each image, of a kind that the class describes.
+        sample_weight : array of shape (n,)
+            What each image counts for, relative to the others; 0 is as if it were not there.
+        groups : array of shape (n,)
+            What each image shares with others, such as its patient. Images of one group are held out together.
 
         Raises
         ------
@@ -115,24 +120,21 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
         sources = self._sources(X, reset=True)
         if y is not None:
             check_consistent_length(sources, y)
-        y, target = self._read(y)
+        lesson = Lesson.of(sources, self._labels(y), sample_weight, groups)
+        sources, y, target = lesson.sources, lesson.y, self._read(lesson)
+        split = partial(lesson.split, self.validation, regression=is_regressor(self))
+        split(seed=0)  # what cannot be held out is found before the network is built
         extractor = self._base()
         plan = extractor.plan()
         checkpoint = (
-            Checkpoint(self.checkpoint, self._run_id(extractor, plan, sources, y))
-            if self.checkpoint
-            else None
+            Checkpoint(self.checkpoint, self._run_id(extractor, plan, lesson)) if self.checkpoint else None
         )
         saved = checkpoint.read() if checkpoint else None
         seed = saved[0]["seed"] if saved else int(check_random_state(self.random_state).randint(2**31 - 1))
-        train, held = np.arange(len(y)), np.arange(0)
-        if self.validation is not None:
-            train, held = hold_out(y, self.validation, regression=is_regressor(self), random_state=seed)
+        train, held = split(seed=seed)
 
         images = Images(sources, plan.input_size, extractor.resize, extractor.n_jobs)
-        start = (
-            Head(*saved[1]["head"]) if saved else self._start(extractor, plan, sources, y, target, rows=train)
-        )
+        start = Head(*saved[1]["head"]) if saved else self._start(extractor, plan, lesson, target, rows=train)
         tunable = self._tunable(extractor, plan, start)
         model, changed, plain = self._feeds(tunable, images, len(y))
         if extractor.weights is None:
@@ -141,10 +143,12 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
 
         def check() -> dict[str, float]:
             scores = scores_of(model, plain, held, self.batch_size)
-            score = self._score(y[held], target.decode(scores * target.spread + target.centre))
+            own = None if lesson.weights is None else lesson.weights[held]
+            score = self._score(y[held], target.decode(scores * target.spread + target.centre), own)
+            losses = target.losses(encoded[held], scores).mean(axis=1)
             return {
                 "validation_score": float(score),
-                "validation_loss": float(target.losses(encoded[held], scores).mean()),
+                "validation_loss": float(np.average(losses, weights=own)),
             }
 
         if settings.max_seconds is not None:
@@ -159,7 +163,7 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
         )
         if saved:
             training.resume(*saved)
-        packed = pack(target.smooth(encoded, self.label_smoothing), target.weights(y, self.class_weight))
+        packed = lesson.packed(target, self.label_smoothing, self.class_weight)
         bars = bar_choices(None if extractor.verbose is None else extractor.verbose > 0)
         with tqdm(desc=f"tuning {plan.name}", unit="batch", **bars) as bar:
             training.run(packed, train, changed, checkpoint=checkpoint, head=start, bar=bar)
@@ -167,7 +171,7 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
         if self.best_epoch_ == 0 and len(
             held
         ):  # the network is as it was: its head may as well learn from all images
-            start = self._start(extractor, plan, sources, y, target, rows=np.arange(len(y)))
+            start = self._start(extractor, plan, lesson, target, rows=np.arange(len(y)))
         self._keep(tunable, start if self.best_epoch_ == 0 else tunable.head(), plan, target)
         if checkpoint:
             checkpoint.remove()
@@ -186,20 +190,13 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
         return model, plain if self.augment is None else PixelFeed(images, Augmenter(self.augment)), plain
 
     def _start(
-        self,
-        extractor: FeatureExtractor,
-        plan: Plan,
-        sources: list[Source],
-        y: np.ndarray,
-        target: Target,
-        *,
-        rows: np.ndarray,
+        self, extractor: FeatureExtractor, plan: Plan, lesson: Lesson, target: Target, *, rows: np.ndarray
     ) -> Head:
         """Give the head that training starts from, in the units that the network learns in."""
         if self.head is None or extractor.weights is None:
             return Head.zeros(target.columns, plan.width)
-        embeddings = extractor.transform(sources)[rows]
-        coef, intercept = self._probe(embeddings, target.as_scores(y[rows]))
+        embeddings = extractor.transform(lesson.sources)[rows]
+        coef, intercept = self._probe(embeddings, target.as_scores(lesson.y[rows]), **lesson.told(rows))
         coef, intercept = (np.asarray(part.T / target.spread).T for part in (coef, intercept - target.centre))
         mean, deviation = embeddings.mean(axis=0, dtype=np.float64), embeddings.std(axis=0, dtype=np.float64)
         # a column that hardly moves now may move much in a tuned network
@@ -244,15 +241,19 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
         scores = self._scores(X)
         return self.target_.decode(scores)
 
-    def _read(self, y: Any) -> tuple[np.ndarray, Target]:
-        """Check `y`; give it, and what it is."""
+    def _labels(self, y: Any) -> np.ndarray:
+        """Check that `y` has something for each image."""
         raise NotImplementedError
 
-    def _probe(self, embeddings: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _read(self, lesson: Lesson) -> Target:
+        """Tell what the targets are."""
+        raise NotImplementedError
+
+    def _probe(self, embeddings: np.ndarray, y: np.ndarray, **told: Any) -> tuple[np.ndarray, np.ndarray]:
         """Fit a linear head: coefficients (columns, d) and intercepts (columns,)."""
         raise NotImplementedError
 
-    def _score(self, y: np.ndarray, predicted: np.ndarray) -> float:
+    def _score(self, y: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None) -> float:
         """Give what `score` gives."""
         raise NotImplementedError
 
@@ -283,7 +284,7 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
     def _settings(self) -> Settings:
         return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
 
-    def _run_id(self, extractor: FeatureExtractor, plan: Plan, sources: list[Source], y: np.ndarray) -> str:
+    def _run_id(self, extractor: FeatureExtractor, plan: Plan, lesson: Lesson) -> str:
         """Name a run by what decides its outcome: a checkpoint of another one is not taken up."""
         own = {
             name: value for name, value in self.get_params(deep=False).items() if name not in OF_NO_OUTCOME
@@ -294,8 +295,8 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
         if not isinstance(self.random_state, int | np.integer):
             own["random_state"] = None
         recipes = [tap.recipe_id for tap in plan.taps]
-        images = digest(image_ids(sources, n_jobs=extractor.n_jobs).tobytes()).hex()
-        told = [own, extractor.weights is None, recipes, images, y.tolist()]
+        images = digest(image_ids(lesson.sources, n_jobs=extractor.n_jobs).tobytes()).hex()
+        told = [own, extractor.weights is None, recipes, images, *lesson.name()]
         return digest(json.dumps(told, default=str).encode()).hex()
 
     def _check(self) -> None:

@@ -42,8 +42,8 @@ def given(y: Any) -> NDArray[Any]:
     return array
 
 
-def groups_of(groups: Any, count: int) -> NDArray[np.intp]:
-    """Check groups; return the number of each image's group, from 0, (n,).
+def groups_of(groups: Any, count: int) -> NDArray[Any]:
+    """Check groups; return them as an array (n,) that can be sorted.
 
     Parameters
     ----------
@@ -59,8 +59,8 @@ def groups_of(groups: Any, count: int) -> NDArray[np.intp]:
 
     Examples
     --------
-    >>> groups_of(["ann", "bob", "ann"], 3).tolist()
-    [0, 1, 0]
+    >>> groups_of(["ann", 7, "ann"], 3).tolist()
+    ['ann', '7', 'ann']
     """
     array = np.asarray(groups)
     if array.shape != (count,):
@@ -72,9 +72,12 @@ def groups_of(groups: Any, count: int) -> NDArray[np.intp]:
         )
     advice = "Give every image a group; one that belongs to none gets one of its own."
     _refuse_missing("groups", _missing(array, groups), advice)
-    return np.asarray(
-        np.unique(array.astype(str) if array.dtype.kind == "O" else array, return_inverse=True)[1]
-    )
+    return array.astype(str) if array.dtype.kind == "O" else array
+
+
+def numbered(groups: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the number of each image's group, from 0, (n,)."""
+    return np.asarray(np.unique(groups, return_inverse=True)[1])
 
 
 def weights_of(sample_weight: Any, count: int) -> NDArray[np.float64] | None:
@@ -169,8 +172,14 @@ def labels_of(y: Any) -> NDArray[Any]:
     """
     y = given(y)
     y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+    kind = type_of_target(y, input_name="y")
+    if kind == "multiclass-multioutput":
+        raise InputError(
+            f"y has {y.shape[1]} columns of labels. Give one label for each image, columns of 0 and 1 for several "
+            "labels, or for counts take an estimator for numbers, such as the head 'ridge'."
+        )
     check_classification_targets(y)
-    return np.asarray(y if type_of_target(y) == "multilabel-indicator" else column_or_1d(y, warn=True))
+    return np.asarray(y if kind == "multilabel-indicator" else column_or_1d(y, warn=True))
 
 
 def numbers_of(y: Any) -> NDArray[np.float64]:

@@ -52,8 +52,8 @@ def inner_folds(
     """
     kept = np.arange(len(y)) if kept is None else kept
     if cv is None or isinstance(cv, Integral):
-        codes = None if groups is None else groups_of(groups, len(y))[kept]
-        return list(deal(y[kept], check_count(5 if cv is None else int(cv)), codes, regression=regression))
+        names = None if groups is None else groups_of(groups, len(y))[kept]
+        return list(deal(y[kept], check_count(5 if cv is None else int(cv)), names, regression=regression))
     place = np.full(len(y), -1)
     place[kept] = np.arange(len(kept))
     folds = [[place[rows][place[rows] >= 0] for rows in fold] for fold in splits(cv, X, y, groups)]
@@ -132,7 +132,7 @@ def _rows(rows: Any) -> NDArray[np.intp]:
 
 def _check(folds: list[Fold], name: str, count: int, groups: Any) -> None:
     """Refuse folds that say nothing of images that were not fitted to."""
-    codes = None if groups is None else groups_of(groups, count)
+    names = None if groups is None else groups_of(groups, count)
     if not folds:
         raise InputError(
             f"{name} makes no folds. Give at least one pair of rows to fit to and rows to judge by."
@@ -150,9 +150,8 @@ def _check(folds: list[Fold], name: str, count: int, groups: Any) -> None:
             raise InputError(
                 f"Fold {number} of {name} judges by images that it learns from. Give each row one side."
             )
-        if codes is not None and len(shared := np.intersect1d(codes[train], codes[test])):
-            group = np.asarray(groups)[np.flatnonzero(codes == shared[0])[0]]
+        if names is not None and len(shared := np.intersect1d(names[train], names[test])):
             raise InputError(
-                f"Fold {number} of {name} has images of group {quoted(group)} on both sides. Give a number of folds, "
-                "or a splitter that keeps groups apart, such as StratifiedGroupKFold."
+                f"Fold {number} of {name} has images of group {quoted(shared[0])} on both sides. Give a number of "
+                "folds, or a splitter that keeps groups apart, such as StratifiedGroupKFold."
             )

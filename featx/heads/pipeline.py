@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_consistent_length
 
-from featx.heads.checks import labels_of, numbers_of, weights_of
+from featx.heads.checks import groups_of, labels_of, numbers_of, weights_of
 from featx.heads.routing import check_takes_weights, ways
 from featx.heads.targets import classes_in
 
@@ -62,10 +62,11 @@ class HeadPipeline(Pipeline):  # type: ignore[misc] # scikit-learn has no types
         if sample_weight is not None:
             check_takes_weights(self)
         weights = weights_of(sample_weight, len(y))
+        groups = None if groups is None else groups_of(groups, len(y))
         if weights is not None and not weights.all():
             kept = np.flatnonzero(weights)
             X, y, weights = _safe_indexing(X, kept), y[kept], weights[kept]
-            groups = None if groups is None else _safe_indexing(groups, kept)
+            groups = None if groups is None else groups[kept]
             if is_classifier(last):
                 classes_in(y)
         given = {"sample_weight": weights, "groups": groups}

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from featx.embedding.composition import as_extractor
 from featx.embedding.pixels import PixelExtractor
-from featx.evaluation.folds import make_folds
-from featx.evaluation.report import Report, evaluate
+from featx.evaluation.report import Report, evaluate, prepare
 from featx.exploring.imagenet import confidence as confidence_of
 from featx.images.sources import as_sources
 from featx.transfer.depth_report import DepthCurve, DepthRow
@@ -137,6 +136,9 @@ def advise(
     per_class: int = PER_CLASS,
     confident: float = 0.5,
     cv: Any = 5,
+    groups: Any = None,
+    scoring: Any = None,
+    sample_weight: Any = None,
     random_state: int | None = 0,
     **choices: Any,
 ) -> Advice:
@@ -144,7 +146,7 @@ def advise(
 
     Parameters
     ----------
-    images, y, extractor, cv, random_state, choices
+    images, y, extractor, cv, groups, scoring, sample_weight, random_state, choices
         As for `featx.depth_curve`. Depth and pooling are what is to be found out, so every stage is scored whatever the
         extractor says of them.
     large, per_class
@@ -184,12 +186,16 @@ def advise(
     extractor = as_extractor(extractor, **choices).with_choices(depth="default", pooling="default")
     sources = as_sources(images, image_shape=extractor.image_shape, value_range=extractor.value_range)
     targets, head = check_target(sources, y)
-    curve = depth_curve(images, y, extractor, cv=cv, random_state=random_state)
+    judged = {
+        "cv": cv, "groups": groups, "scoring": scoring, "sample_weight": sample_weight, "random_state": random_state,
+    }  # fmt: skip
+    judged["cv"] = prepare(head, sources, targets, **judged)[1]
+    curve = depth_curve(images, y, extractor, **judged)
     thumbnails = PixelExtractor(
         resize=extractor.resize, image_shape=extractor.image_shape, value_range=extractor.value_range
     )
     small = thumbnails.fit(images).transform(images)
-    pixels = evaluate(head, small, targets, cv=cv, random_state=random_state)
+    pixels = evaluate(head, small, targets, **judged)
 
     single = targets.ndim == 1 and not np.issubdtype(targets.dtype, np.floating)
     median = int(np.median(np.unique(targets, return_counts=True)[1])) if single else None
@@ -213,13 +219,13 @@ def advise(
         strategy = _frozen(curve, row)
         notes.append(f"frozen features leave {wrong:.0f} errors: fine-tuning could not be shown to be better")
     lead, spread = paired(row.report, pixels)
-    if lead <= spread:
+    if lead <= (spread if np.isfinite(spread) else 0):
         strategy = "pixels"
         notes.append(f"no depth is better than the pixels themselves ({pixels.mean:.3f})")
     guide = GUIDE[size, similarity]
     if strategy in ("start", "end", "all-depths") and guide in ("start", "end") and strategy != guide:
         notes.append(f"{row.name} was measured to be as good as the best or better, so {strategy} is taken")
-    learned = _learning(curve.features(row), targets, head, cv=cv, random_state=random_state)
+    learned = _learning(curve.features(row), targets, head, judged)
     return Advice(
         curve, pixels, learned, len(targets), median, size, confidence, similarity, strategy, row, tuple(notes),
     )  # fmt: skip
@@ -233,24 +239,21 @@ def _frozen(curve: DepthCurve, row: DepthRow) -> str:
 
 
 def _learning(
-    features: NDArray[Any], y: NDArray[Any], head: Any, *, cv: Any, random_state: int | None
+    features: NDArray[Any], y: NDArray[Any], head: Any, judged: dict[str, Any]
 ) -> list[tuple[int, float]]:
     """Score the head on a quarter, a half and all of the images that the folds leave to learn from."""
-    from sklearn.base import clone, is_regressor
+    from sklearn.base import is_regressor
 
     classes = not is_regressor(head) and y.ndim == 1
-    found: dict[float, list[tuple[int, float]]] = {0.25: [], 0.5: [], 1.0: []}
-    for train, test in make_folds(y, cv, regression=is_regressor(head), random_state=random_state):
-        order = np.random.default_rng(random_state).permutation(train)
-        for share, results in found.items():
+    found = []
+    for share in (0.25, 0.5, 1.0):
+        folds = []
+        for train, test in judged["cv"]:
+            order = np.random.default_rng(judged["random_state"]).permutation(train)
             rows = order[: max(2, round(share * len(order)))]
-            if classes and len(np.unique(y[rows])) < 2:
-                continue
-            results.append(
-                (len(rows), float(clone(head).fit(features[rows], y[rows]).score(features[test], y[test])))
-            )
-    return [
-        (round(np.mean([count for count, _ in results])), float(np.mean([score for _, score in results])))
-        for results in found.values()
-        if results
-    ]
+            if not classes or len(np.unique(y[rows])) > 1:
+                folds.append((rows, test))
+        if folds:
+            report = evaluate(head, features, y, **{**judged, "cv": folds})
+            found.append((round(np.mean([len(rows) for rows, _ in folds])), report.mean))
+    return found

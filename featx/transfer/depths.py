@@ -14,7 +14,7 @@ from featx.embedding.composition import as_extractor
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.plan import Tap
 from featx.evaluation.comparison import standard_error
-from featx.evaluation.report import Report, evaluate
+from featx.evaluation.report import Report, evaluate, prepare
 from featx.heads.checks import check_members, given, labels_of, numbers_of
 from featx.heads.named import make_head
 from featx.heads.targets import classes_in
@@ -30,6 +30,9 @@ def depth_curve(
     *,
     head: Any = "auto",
     cv: Any = 5,
+    groups: Any = None,
+    scoring: Any = None,
+    sample_weight: Any = None,
     random_state: int | None = 0,
     n_jobs: int | None = None,
     **choices: Any,
@@ -52,8 +55,8 @@ def depth_curve(
     head
         A name for `make_head` or a scikit-learn estimator. ``"auto"``: ``ridge-classifier``, or for numbers ``ridge``:
         as good as ``logistic`` on embeddings in a fraction of the time. Counts are numbers only with ``head="ridge"``.
-    cv, random_state, n_jobs
-        As for `featx.evaluate`; the folds are the same for every row.
+    cv, groups, scoring, sample_weight, random_state, n_jobs
+        As for `featx.evaluate`; the folds are the same for every row. Of several metrics the first decides.
     choices
         Parameters of `FeatureExtractor`, in place of what `extractor` says: ``depth_curve(X, y, "mobilenet_v2",
         input_size=96)``.
@@ -89,6 +92,10 @@ def depth_curve(
     extractor = as_extractor(extractor, **choices)
     sources = as_sources(images, image_shape=extractor.image_shape, value_range=extractor.value_range)
     y, head = check_target(sources, y, head)
+    judged = {
+        "cv": cv, "groups": groups, "scoring": scoring, "sample_weight": sample_weight, "random_state": random_state,
+    }  # fmt: skip
+    judged["cv"] = prepare(head, sources, y, **judged)[1]  # what is wrong is found before the network runs
     asked = extractor.with_choices(
         depth=list(extractor.stages()) if _is_default(extractor.depth) else extractor.depth,
         pooling="avg+std" if _is_default(extractor.pooling) else extractor.pooling,
@@ -104,8 +111,7 @@ def depth_curve(
         known = {"shares": parts, "seconds": seconds or known.get("seconds")}
         if memo:
             memo.note(key, known)
-    folds = {"cv": cv, "random_state": random_state, "n_jobs": n_jobs}
-    rows = _rows(embeddings, y, head, taps=plan.taps, cost=known, folds=folds)
+    rows = _rows(embeddings, y, head, taps=plan.taps, cost=known, judged={**judged, "n_jobs": n_jobs})
     place = max(range(len(rows)), key=lambda row: (rows[row].score, -rows[row].share, -rows[row].columns))
     rows = [_against(rows[place], row) for row in rows]
     # one fold tells no noise; then none but the best is known to be as good
@@ -172,7 +178,7 @@ def _embed(
 
 def _rows(
     embeddings: NDArray[np.float32], y: NDArray[Any], head: Any, *, taps: Sequence[Tap],
-    cost: dict[str, Any], folds: dict[str, Any],
+    cost: dict[str, Any], judged: dict[str, Any],
 ) -> list[DepthRow]:  # fmt: skip
     """Score each tap, then the last two, the last three and all of them."""
     edges = np.cumsum([0, *(len(tap.columns) for tap in taps)])
@@ -182,7 +188,7 @@ def _rows(
     for start, stop in spans:
         used = taps[start:stop]
         features = embeddings[:, edges[start] : edges[stop]]
-        report = evaluate(head, features, y, **folds)
+        report = evaluate(head, features, y, **judged)
         share = max(cost["shares"][start:stop])
         rows.append(
             DepthRow(

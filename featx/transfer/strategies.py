@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
 
 from featx.embedding.composition import as_extractor
 from featx.embedding.extractor import FeatureExtractor
@@ -16,6 +15,7 @@ from featx.embedding.pixels import PixelExtractor
 from featx.embedding.plan import Tap
 from featx.errors import InputError, UnknownNameError
 from featx.heads.named import make_head
+from featx.heads.pipeline import HeadPipeline
 from featx.heads.selector import RelevanceSelector
 
 
@@ -98,8 +98,8 @@ def make_strategy(
     Returns
     -------
     scikit-learn estimator
-        A `Pipeline` with the steps ``features``, for ``all-depths`` ``selection``, and ``head``; or a `FineTuner` or
-        `FineTunerRegressor`.
+        A `featx.heads.HeadPipeline` with the steps ``features``, for ``all-depths`` ``selection``, and ``head``; or a
+        `FineTuner` or `FineTunerRegressor`.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def make_strategy(
         )
     extractor = as_extractor(extractor)
     features = _pixels_of(extractor) if name == "pixels" else _at(extractor, _taps_of(extractor)[name])
-    return Pipeline([("features", features), *model_steps(name, regression=regression, head=head)])
+    return HeadPipeline([("features", features), *model_steps(name, regression=regression, head=head)])
 
 
 def model_steps(

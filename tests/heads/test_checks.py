@@ -48,7 +48,11 @@ from featx.heads.targets import classes_in, numbers_in
             r"could not convert string to float: 'a'\. y must hold numbers; for labels",
         ),
         (classes_in, [0.1, 0.7, 0.3], "Unknown label type: continuous"),
-        (classes_in, [[1, 2], [3, 4]], "y should be a 1d array, got an array of shape"),
+        (
+            classes_in,
+            [[1, 2], [3, 4]],
+            "y has 2 columns of labels. Give one label for each image, columns of 0",
+        ),
         (numbers_in, [1.0, np.nan], "Input y contains NaN"),
         (numbers_in, [1.0, np.inf], "Input y contains infinity"),
         (numbers_in, ["a", "b"], "could not convert string to float"),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
@@ -33,6 +33,10 @@ ROUNDING = {
     "check_methods_subset_invariance": "features are float32, whose products differ in their last digits with the "
     "number of rows; the check asks for more. test_a_subset_gets_the_same_answers asks for the digits that there are."
 }
+WEIGHTED = {
+    "check_sample_weight_equivalence_on_dense_data": "float32 has seven digits, of which the check asks for all. "
+    "test_weights_and_groups.py asks for six."
+}
 
 
 # scikit-learn's checks feed tables of numbers; with image_shape their rows are images of one row of pixels.
@@ -41,7 +45,8 @@ ROUNDING = {
         TransferClassifier(strategy="pixels", head=make_head("logistic", Cs=3, cv=2), **TABLES),
         TransferRegressor(strategy="pixels", **TABLES),
     ],
-    expected_failed_checks=lambda _: ROUNDING,
+    expected_failed_checks=lambda model: ROUNDING | (WEIGHTED if is_classifier(model) else {}),
+    xfail_strict=False,  # the last digit of a sum is another on another processor
 )
 def test_scikit_learn_contract(estimator, check):
     """Every check of scikit-learn's own battery passes, but for the digits that float32 has not."""
@@ -51,7 +56,7 @@ def test_scikit_learn_contract(estimator, check):
 @pytest.mark.slow
 @parametrize_with_checks(
     [TransferClassifier(**TABLES), TransferRegressor(**TABLES)],
-    expected_failed_checks=lambda _: ROUNDING,
+    expected_failed_checks=lambda _: ROUNDING | WEIGHTED,
     xfail_strict=False,  # whether the digits differ depends on which strategy is best
 )
 def test_scikit_learn_contract_of_the_choice(estimator, check):

@@ -1,0 +1,214 @@
+"""What both estimators of transfer learning do: compare strategies, fit the best, and fine-tune where that pays."""
+
+import sys
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import Tags, check_consistent_length
+from sklearn.utils.validation import check_is_fitted
+
+from featx.embedding.composition import OnExtractor, as_extractor
+from featx.embedding.extractor import FeatureExtractor
+from featx.errors import InputError, UnknownNameError
+from featx.evaluation.comparison import compare, least_p
+from featx.evaluation.folds import hold_out, make_folds
+from featx.heads.checks import groups_of, weights_of
+from featx.heads.pipeline import HeadPipeline
+from featx.images.sources import as_sources
+from featx.transfer.judging import Judge, Told
+from featx.transfer.strategies import STRATEGIES, frozen_features, make_strategy, model_steps
+
+DEFAULT = "featx-mini"
+"""The extractor of a `FineTuner` that was given none."""
+
+
+class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
+    """What `TransferClassifier` and `TransferRegressor` share; they document it."""
+
+    _regression: ClassVar[bool]
+
+    def __init__(
+        self,
+        extractor: Any = "featx-mini",
+        *,
+        strategy: str = "auto",
+        finetune: bool | str = "auto",
+        head: Any = "auto",
+        cv: Any = 5,
+        scoring: Any = None,
+        finetune_from: int = 1000,
+        holdout: float = 0.25,
+        alpha: float = 0.1,
+        tuner: Any = None,
+        random_state: int | None = 0,
+        n_jobs: int | None = None,
+        verbose: int | None = None,
+    ) -> None:
+        self.extractor = extractor
+        self.strategy = strategy
+        self.finetune = finetune
+        self.head = head
+        self.cv = cv
+        self.scoring = scoring
+        self.finetune_from = finetune_from
+        self.holdout = holdout
+        self.alpha = alpha
+        self.tuner = tuner
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    __metadata_request__fit: ClassVar = {"groups": True}
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
+        """Choose a strategy, unless one is named, and fit it to all images.
+
+        Parameters
+        ----------
+        X
+            Images, in any form that `FeatureExtractor.transform` takes.
+        y
+            One target for each.
+        sample_weight : array of shape (n,)
+            What each image counts for; 0 is as if it were not there.
+        groups : array of shape (n,)
+            What each image shares with others, such as its patient. Images of one group are never on both sides of a
+            comparison, nor of the folds within.
+
+        Raises
+        ------
+        ValueError
+            If there is NaN in `y`, its length is not that of `X`, or there is nothing to choose by: one class only, or
+            with ``strategy="auto"`` a class with one image.
+        ImageError
+            If images cannot be read; names all of them.
+        """
+        if self.strategy != "auto" and self.strategy not in STRATEGIES:
+            raise UnknownNameError("strategy", self.strategy, ["auto", *STRATEGIES])
+        if self.finetune not in ("auto", True, False):
+            raise InputError(f"finetune={self.finetune!r}: give 'auto', True or False.")
+        X = self._images(X, reset=True)
+        y = self._target(y)
+        how = self._base()
+        check_consistent_length(as_sources(X, image_shape=how.image_shape, value_range=how.value_range), y)
+        told = Told(weights_of(sample_weight, len(y)), None if groups is None else groups_of(groups, len(y)))
+        self.scores_: dict[str, tuple[float, float]] = {}
+        self.comparison_: dict[str, Any] | None = None
+        if self.strategy == "auto":
+            self._choose(X, y, told)
+        else:
+            self.strategy_ = self.strategy
+            model = self._make(self.strategy)
+            self.estimator_ = model.fit(X, y, **told.of(model))
+            self.report_ = f"{self.strategy}, as asked for"
+        if self.verbose:
+            print(self.report_, file=sys.stderr)  # noqa: T201 - asked for
+        return self
+
+    def _choose(self, X: Any, y: NDArray[Any], told: Told) -> None:
+        """Compare the frozen strategies, fit the best, and fine-tune where that may pay."""
+        folds = make_folds(
+            y, self.cv, regression=self._regression, groups=told.groups, random_state=self.random_state,
+            hint="name a strategy, such as strategy='end', so that nothing is compared",
+        )  # fmt: skip
+        judge = Judge(self.scoring, y, folds, told, regression=self._regression)
+        told.of(self._model("end"))  # a head that takes no weights is found before the network runs
+        features = frozen_features(self._base(), X)
+        for name, (_, columns) in features.items():
+            self.scores_[name] = judge(self._model(name, quick=True), columns, n_jobs=self.n_jobs)
+        best = max(self.scores_, key=lambda name: self.scores_[name][0])
+        extractor, columns = features[best]
+        model = self._model(best)
+        model.fit(columns, y, **told.of(model))
+        self.strategy_ = best
+        self.estimator_ = HeadPipeline([("features", extractor), *model.steps])
+        scores = ", ".join(f"{name} {mean:.3f} ± {error:.3f}" for name, (mean, error) in self.scores_.items())
+        self.report_ = f"{best} is the best frozen strategy ({judge.metric} on {len(folds)} folds: {scores})"
+        self.report_ += f"; {self._tune(X, y, columns, best, judge)}"
+
+    def _tune(self, X: Any, y: NDArray[Any], features: NDArray[Any], best: str, judge: Judge) -> str:
+        """Fine-tune if allowed, keep the result if it is better by more than noise, and say so."""
+        if not self.finetune:
+            return "fine-tuning was not allowed"
+        if self.finetune == "auto" and len(y) < self.finetune_from:
+            return f"not fine-tuned: {len(y)} images, fewer than finetune_from={self.finetune_from}"
+        told = judge.told
+        train, test, seen, unseen = hold_out(
+            y,
+            self.holdout,
+            X,
+            regression=self._regression,
+            groups=told.groups,
+            random_state=self.random_state,
+        )
+        frozen = self._model(best)
+        frozen.fit(features[train], y[train], **told.of(frozen, train))
+        old = judge.merits(frozen.predict(features[test]), test)
+        units = "images" if told.groups is None else "groups of images"
+        if self.finetune == "auto" and not self._regression and least_p(old) >= self.alpha:
+            return (
+                f"not fine-tuned: with {int((old < 1).sum())} of {len(old)} held-out {units} wrong no other model "
+                "could be shown to be better"
+            )
+        tuned = self._make("finetune")
+        tuned.fit(seen, y[train], **told.of(tuned, train))
+        found = compare(old, judge.merits(tuned.predict(unseen), test), regression=self._regression)
+        kept, extra = found["p"] < self.alpha, ""
+        if self.scoring is not None:
+            before, after = judge.score(frozen, features[test], test), judge.score(tuned, unseen, test)
+            kept &= after > before
+            found |= {"metric": judge.metric, "old_score": before, "new_score": after}
+            extra = f"; {judge.metric} {after:.3f} against {before:.3f}"
+        self.comparison_ = {**found, "kept": bool(kept)}
+        if kept:
+            self.strategy_ = "finetune"
+            model = self._make("finetune")
+            self.estimator_ = model.fit(X, y, **told.of(model))
+        return (
+            f"fine-tuning is {'kept' if kept else 'not kept'}: {found['new']:.3f} against {found['old']:.3f} on "
+            f"{found['images']} held-out {units}, {found['difference']:+.3f} ± {found['error']:.3f}, "
+            f"p = {found['p']:.2g} ({found['test']}){extra}"
+        )
+
+    def _make(self, name: str) -> Any:
+        """Return the unfitted estimator of a strategy."""
+        extractor = self._base()
+        if not STRATEGIES[name].trains:
+            return make_strategy(name, extractor, regression=self._regression, head=self.head)
+        if self.tuner is None:
+            return make_strategy(
+                name, extractor, regression=self._regression, random_state=self.random_state, max_seconds=900,
+                verbose=self.verbose,
+            )  # fmt: skip
+        tuner = clone(self.tuner)
+        if tuner.get_params(deep=False).get("extractor") == DEFAULT:
+            tuner.set_params(extractor=extractor)
+        return tuner.set_params(extractor__weights=None) if name == "scratch" else tuner
+
+    def _model(self, name: str, *, quick: bool = False) -> HeadPipeline:
+        return HeadPipeline(model_steps(name, regression=self._regression, head=self.head, quick=quick))
+
+    def _base(self) -> FeatureExtractor:
+        """Give the extractor as the strategies take it: images that cannot be read are errors."""
+        given = as_extractor(self.extractor)
+        return given.with_choices(
+            on_error="raise", verbose=given.verbose if self.verbose is None else self.verbose
+        )
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict a target for each image, (n,), or (n, k) where `y` had k columns.
+
+        Parameters
+        ----------
+        X
+            Images, as for `fit`.
+        """
+        check_is_fitted(self)
+        return np.asarray(self.estimator_.predict(self._images(X, reset=False)))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
