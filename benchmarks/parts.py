@@ -22,8 +22,8 @@ import numpy as np
 from PIL import Image
 
 from featx.cache.identity import image_id
-from featx.embedding import openvino_engine as exported
 from featx.embedding.engines import engine_for
+from featx.embedding.openvino_engine import OpenVINOEngine
 from featx.embedding.plan import Choices, resolve
 from featx.images import write_photographs
 
@@ -60,8 +60,7 @@ def requests() -> None:
             place = Path(folder) / precision
             engine_for(plan, plan.taps, 1, engine="openvino", folder=place)
             for count in (1, 2, 4, 8, 16, 32):
-                exported.CHUNK = count
-                engines[precision, count] = exported.OpenVINOEngine(next(place.iterdir()), precision)
+                engines[precision, count] = OpenVINOEngine(next(place.iterdir()), precision, count)
         works = {key: forward(*key, engines[key]) for key in engines}
         for (precision, count), seconds in best(works).items():
             print(f"{precision}, {count:>2} in a request{IMAGES / seconds:8.0f} images/s", flush=True)
@@ -110,11 +109,10 @@ def decoded(file: bytes, part: int) -> Image.Image:
     return image
 
 
-def forward(_: str, count: int, engine: exported.OpenVINOEngine) -> Callable[[], object]:
+def forward(_: str, __: int, engine: OpenVINOEngine) -> Callable[[], object]:
     pixels = np.random.default_rng(0).integers(0, 256, (32, 224, 224, 3), np.uint8)
 
     def work() -> None:
-        exported.CHUNK = count
         for _ in engine.run(pixels for _ in range(IMAGES // 32)):
             pass
 

@@ -1,8 +1,37 @@
-"""Arrays regrouped into batches of one size."""
+"""Batches: how many images each has, and arrays regrouped into them."""
 
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+
+LEAST = 32
+"""So many images are a batch of no unusual size, whatever the network."""
+
+
+def size_of_batch(wanted: int, images: int, most: int) -> int:
+    """Give the number of images in each batch of a run.
+
+    Keras makes its program anew for another number, so only a few occur: the one that was asked for, and powers of two.
+
+    Parameters
+    ----------
+    wanted
+        What was asked for.
+    images
+        How many there are in all; 0 where that is not known.
+    most
+        How many fit into memory at a time; `LEAST` do in any case.
+
+    Examples
+    --------
+    >>> [size_of_batch(32, images, most=200) for images in (1, 3, 20, 33, 1000)]
+    [1, 4, 32, 32, 32]
+    >>> [size_of_batch(10**6, images, most=200) for images in (1, 100, 1000)]
+    [1, 128, 128]
+    """
+    most = max(LEAST, most)
+    size = wanted if wanted <= most else 1 << (most.bit_length() - 1)
+    return min(size, 1 << (images - 1).bit_length()) if images else size
 
 
 def regrouped(parts: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:

@@ -49,7 +49,7 @@ def embed(
     resize_rule
         How an image is brought to the input size; part of the plan's recipes.
     batch_size, n_jobs
-        Images at a time and workers that read; neither changes a number.
+        Images at a time, at most, and workers that read. Neither changes a number by more than 1e-5 of the largest.
     engine
         A name in `featx.embedding.keras_engine.ENGINES`.
     cache, memo

@@ -19,9 +19,10 @@ from featx import __version__
 from featx.cache.exports import refusal
 from featx.cache.identity import digest
 from featx.cache.store import oddity
+from featx.embedding.batches import size_of_batch
 from featx.embedding.definition import check
 from featx.embedding.keras_engine import BLOCK_BYTES, KerasEngine, accelerated
-from featx.embedding.openvino_engine import OpenVINOEngine, computes_bfloat16, export
+from featx.embedding.openvino_engine import CHUNK, OpenVINOEngine, computes_bfloat16, export
 from featx.embedding.plan import Plan, Tap
 from featx.errors import EngineWarning, ExportError
 from featx.files import remove
@@ -31,6 +32,8 @@ from featx.networks.graph import Graph
 EXPORT_FROM = 1000
 """A network is exported for this many images or more. In the first run that pays from 400 images with ResNet-50, 500
 with MobileNetV2 and 3,400 with featx-mini (docs/performance.md); later runs have it for nothing."""
+BATCH_BYTES = 1 << 30
+"""How much the largest maps of a batch may take: 222 images with MobileNetV2, 83 with VGG-16, at 224 pixels."""
 
 
 E = TypeVar("E")
@@ -61,12 +64,13 @@ def engine_for(
     taps
         Those of its taps that are wanted.
     batch_size
-        Images in a batch on Keras; OpenVINO takes its own.
+        Images in a batch on Keras, at most: no batch is much larger than `images`, nor than what fits into
+        `BATCH_BYTES`. OpenVINO takes its own.
     engine
         ``"keras"``, ``"openvino"``, or ``"auto"``: OpenVINO where the exported graph is at hand, or where there are
         `EXPORT_FROM` images or more and no GPU, otherwise Keras. Keras, too, where the export fails, with one warning.
     images
-        How many images there are.
+        How many images there are; 0 where that is not known.
     folder
         Where exported graphs are kept; None to keep none.
 
@@ -84,11 +88,13 @@ def engine_for(
     with _lock:
         folder = None if engine == "keras" else _trusted(folder)
         kept = folder / key if folder else None
-        if engine != "keras" and (kept, key) in _exported:
-            return _exported[kept, key]
+        chunk = 1 if images == 1 else CHUNK
+        place = (kept, key, chunk)
+        if engine != "keras" and place in _exported:
+            return _exported[place]
         if engine == "openvino" or (engine == "auto" and key not in _refused and _pays(plan, kept, images)):
             try:
-                return _remember(_exported, (kept, key), _openvino(plan, taps, kept))
+                return _remember(_exported, place, _openvino(plan, taps, kept, chunk))
             except ExportError as error:
                 if engine == "openvino":
                     message = (
@@ -100,9 +106,12 @@ def engine_for(
                     f"{plan.name!r} runs on Keras, not on OpenVINO: {error}", EngineWarning, stacklevel=2
                 )
         graph = plan.graph(plan.precision)
-        engines = _engines.setdefault(graph, {})
-        question = (tuple(recipes), batch_size)
-        return engines.get(question) or _remember(engines, question, _keras(plan, graph, taps, batch_size))
+        engines, question = _engines.setdefault(graph, {}), tuple(recipes)
+        runner = engines.get(question) or _remember(engines, question, _keras(plan, graph, taps))
+        largest = max(prod(side or 1 for side in tensor.shape) for tensor in graph.tensors)
+        size = size_of_batch(batch_size, images, BATCH_BYTES // (4 * largest))
+        each = prod(graph.input.shape[1:]) + 4 * sum(len(tap.columns) for tap in taps)
+        return runner.of_size(size, max(2, BLOCK_BYTES // (size * each)) if accelerated() else 1)
 
 
 def _trusted(folder: Path | None) -> Path | None:
@@ -134,15 +143,10 @@ def _remember(engines: dict[Any, E], question: Any, engine: E) -> E:
     return engine
 
 
-def _keras(
-    plan: Plan, graph: Graph, taps: Sequence[Tap], batch_size: int, precision: str | None = None
-) -> KerasEngine:
+def _keras(plan: Plan, graph: Graph, taps: Sequence[Tap], precision: str | None = None) -> KerasEngine:
     for tap in taps:
         check(graph, graph.at(tap.layer), tap.recipe, precision=precision or plan.precision, name=plan.name)
-    each = prod(graph.input.shape[1:]) + 4 * sum(len(tap.columns) for tap in taps)
-    many = max(2, BLOCK_BYTES // (batch_size * each))
-    cuts = [(graph.at(tap.layer), tap.pooling) for tap in taps]
-    return KerasEngine(graph, cuts, batch_size, batches=many if accelerated() else 1)
+    return KerasEngine(graph, [(graph.at(tap.layer), tap.pooling) for tap in taps], batch_size=1)
 
 
 def _pays(plan: Plan, kept: Path | None, images: int) -> bool:
@@ -158,24 +162,24 @@ def _pays(plan: Plan, kept: Path | None, images: int) -> bool:
     return not accelerated()
 
 
-def _openvino(plan: Plan, taps: Sequence[Tap], kept: Path | None) -> OpenVINOEngine:
+def _openvino(plan: Plan, taps: Sequence[Tap], kept: Path | None, chunk: int) -> OpenVINOEngine:
     """Load the exported graph, or export it first; a damaged one is replaced."""
     if kept and os.path.lexists(kept):
         try:
-            return OpenVINOEngine(kept, plan.precision)
+            return OpenVINOEngine(kept, plan.precision, chunk)
         except ExportError as error:
             if isinstance(error.__cause__, OSError):  # perhaps another user's, and sound
                 raise
         remove(kept)
         kept = None if os.path.lexists(kept) else kept
-    model = _keras(plan, plan.graph("float32"), taps, batch_size=1, precision="float32").model
+    model = _keras(plan, plan.graph("float32"), taps, precision="float32").model
     with suppress(OSError):  # a cache that cannot be written is no reason to be slow
         if kept:
             export(model, kept)
-            return OpenVINOEngine(kept, plan.precision)
+            return OpenVINOEngine(kept, plan.precision, chunk)
     try:
         with tempfile.TemporaryDirectory(prefix="featx-", ignore_cleanup_errors=True) as passing:
             export(model, Path(passing) / "graph")
-            return OpenVINOEngine(Path(passing) / "graph", plan.precision)
+            return OpenVINOEngine(Path(passing) / "graph", plan.precision, chunk)
     except OSError as error:
         raise ExportError(f"its graph cannot be written ({error.strerror or error})") from error

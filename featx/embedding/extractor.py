@@ -58,7 +58,8 @@ class FeatureExtractor(ImageTransformer):
         that is kept beside the cache. ``auto``: OpenVINO where that pays and works. Changes no number by more than
         1e-5 of the largest (at bfloat16, by more than its own rounding).
     batch_size
-        Images at a time. Changes no number.
+        Images at a time, at most: no more than there are, nor than fit into memory. Changes no number by more than 1e-5
+        of the largest.
     n_jobs
         Workers that read and decode, see `joblib.parallel_config`. None: a thread for every core. Changes no number.
     cache

@@ -1,8 +1,9 @@
 """A cut graph run by Keras, over batches of one fixed shape."""
 
+import copy
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -37,8 +38,9 @@ PREDICTING = Lock()
 class KerasEngine:
     """Keras' own compiled inference, on whichever backend Keras runs.
 
-    Every batch is run at one fixed shape, the last one padded, so that an image's vectors depend neither on the other
-    images of its batch nor on their number, and the graph is compiled once.
+    Every batch of a run has one shape, the last one padded, so that an image's vectors do not depend on the other
+    images of its batch, and the graph is compiled once. Batches of another size give the same vectors to 1e-5 of the
+    largest number.
 
     Parameters
     ----------
@@ -79,6 +81,12 @@ class KerasEngine:
         self.model: Any = keras.Model(graph.input, pooler([tensor.symbol for tensor, _ in taps]))
         self.batch_size = batch_size
         self.batches = batches
+
+    def of_size(self, batch_size: int, batches: int) -> Self:
+        """Give an engine that runs the same model at another batch size."""
+        other = copy.copy(self)
+        other.batch_size, other.batches = batch_size, batches
+        return other
 
     def __call__(self, pixels: np.ndarray) -> list[np.ndarray]:
         """Embed some batches.

@@ -26,7 +26,7 @@ _calling = Lock()
 
 
 class OpenVINOEngine:
-    """An exported graph, run by OpenVINO, `CHUNK` images at a time on every stream that suits the processor.
+    """An exported graph, run by OpenVINO, a few images at a time on every stream that suits the processor.
 
     Parameters
     ----------
@@ -34,6 +34,8 @@ class OpenVINOEngine:
         What `export` wrote.
     precision
         ``"float32"`` or ``"bfloat16"``. OpenVINO's own choice depends on the processor, so it is always told.
+    chunk
+        Images in a request: 1 where only one is to be embedded.
     name
         What the graph is called; default: as its folder.
 
@@ -43,7 +45,10 @@ class OpenVINOEngine:
         If the folder's files are not those that were written, or OpenVINO cannot read them.
     """
 
-    def __init__(self, folder: Path, precision: str = "float32", *, name: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, precision: str = "float32", chunk: int = CHUNK, *, name: str | None = None
+    ) -> None:
+        self._chunk = chunk
         with _calling:
             import openvino
 
@@ -55,7 +60,7 @@ class OpenVINOEngine:
 
     def _load(self, core: Any, graph: Path, precision: str) -> None:
         model = core.read_model(graph)
-        model.reshape([CHUNK, *list(model.input().partial_shape)[1:]])
+        model.reshape([self._chunk, *list(model.input().partial_shape)[1:]])
         settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": precision}
         self._model = core.compile_model(model, "CPU", settings)
         self._streams = self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
@@ -63,21 +68,22 @@ class OpenVINOEngine:
         request = self._model.create_infer_request()
         request.start_async([np.zeros(list(model.input().shape), np.uint8)])
         request.wait()
-        self._vectors(request, CHUNK)
+        self._vectors(request, self._chunk)
 
     def run(self, parts: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
-        """Embed images, `CHUNK` at a time; as `featx.embedding.keras_engine.KerasEngine.run` does."""
+        """Embed images, a request at a time; as `featx.embedding.keras_engine.KerasEngine.run` does."""
         # Requests of its own for each run, since threads may share an engine; two for each stream, so that the next
         # one waits there when one ends.
         with _calling:
             idle = deque(self._model.create_infer_request() for _ in range(2 * self._streams))
         running: deque[tuple[Any, int]] = deque()
         try:
-            for pixels in regrouped(parts, CHUNK):
+            for pixels in regrouped(parts, self._chunk):
                 if not idle:
                     yield self._result(running, idle)
                 request = idle.popleft()
-                full = pixels if len(pixels) == CHUNK else np.resize(pixels, (CHUNK, *pixels.shape[1:]))
+                lack = len(pixels) < self._chunk
+                full = np.resize(pixels, (self._chunk, *pixels.shape[1:])) if lack else pixels
                 with _calling:
                     request.start_async([full])
                 running.append((request, len(pixels)))

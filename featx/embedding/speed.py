@@ -183,7 +183,12 @@ def _speed(choices: Choices, engine: str, files: Sequence[str], seconds: float, 
     times = []
     for size in (1, BATCH):
         runner = engine_for(
-            plan, plan.taps, size, engine=engine, images=FILES, folder=folder / engine / "engines"
+            plan,
+            plan.taps,
+            size,
+            engine=engine,
+            images=1 if size == 1 else FILES,
+            folder=folder / engine / "engines",
         )
         times += _seconds([_forward(runner, plan.input_size, size)], seconds)
     single, batch = times

@@ -108,7 +108,7 @@ class KeptFeed:
     """
 
     def __init__(self, fixed: Any, images: Images, count: int, batch_size: int) -> None:
-        rows = np.arange(count)
+        rows, batch_size = np.arange(count), min(batch_size, count)
         starts = range(0, count, batch_size)
         self._outputs: list[np.ndarray] = []
         # every batch has one shape; the last one is filled up

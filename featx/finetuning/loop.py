@@ -42,6 +42,7 @@ def pack(encoded: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def scores_of(model: Any, feed: Feed, rows: np.ndarray, batch_size: int) -> np.ndarray:
     """Run a model on some rows: (n, columns). Every batch has one shape; the last one is filled up."""
+    batch_size = min(batch_size, max(len(rows), 1))
     batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
     inputs = feed([np.resize(batch, batch_size) for batch in batches])
     parts = [np.asarray(model.predict_on_batch(given)) for given in inputs]
