@@ -164,8 +164,8 @@ def test_the_command_ends_well_without_a_cache(files, tmp_path):
     assert done.exit_code == 0, done.output
     (line,) = done.stderr.splitlines()
     assert line.endswith(
-        "Cannot make the folder /proc/x: no folder can be made there; choose another folder with --cache or FEATX_CACHE. "
-        "All vectors are computed; those that are new are not kept."
+        "Cannot make the folder /proc/x: no folder can be made there; choose another folder with --cache or "
+        "FEATX_CACHE. All vectors are computed; those that are new are not kept."
     )
     with np.load("e.npz") as table:
         assert len(table["embedding"]) == len(files)
