@@ -30,7 +30,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
-from featx.text import shown, shown_lines
+from featx.text import quoted, shown, shown_lines
 
 
 class Words(NamedTuple):
@@ -144,7 +144,7 @@ class UnknownNameError(InputError):
         near = get_close_matches(str(given), self.arguments[2], n=1)
         guess = f" Did you mean {near[0]!r}?" if near else ""
         rest = hint or f"Known: {', '.join(map(repr, self.arguments[2]))}."
-        super().__init__(f"Unknown {kind} {given!r}.{guess} {rest}")
+        super().__init__(f"Unknown {kind} {quoted(given)}.{guess} {rest}")
 
     def __reduce__(self) -> tuple[type["UnknownNameError"], tuple[str, object, tuple[str, ...], str]]:
         return type(self), self.arguments

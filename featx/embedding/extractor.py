@@ -15,6 +15,7 @@ from featx.embedding.plan import Choices, Plan, is_count, resolve
 from featx.errors import ImageError, InputError, UnknownNameError
 from featx.images.inputs import ImageTransformer
 from featx.images.resizing import RULES
+from featx.text import quoted
 
 ON_ERROR = ("raise", "nan")
 
@@ -254,7 +255,9 @@ class FeatureExtractor(ImageTransformer):
             if getattr(self, name) not in known:
                 raise UnknownNameError(name, getattr(self, name), known)
         if not is_count(self.batch_size):
-            raise InputError(f"batch_size={self.batch_size!r}: give a whole number of images, 1 or more.")
+            raise InputError(
+                f"batch_size={quoted(self.batch_size)}: give a whole number of images, 1 or more."
+            )
 
     def _stores(self) -> tuple[EmbeddingCache | None, Memo | None]:
         cache = self.open_cache()

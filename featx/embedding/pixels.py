@@ -9,6 +9,7 @@ from featx.errors import BadImage, ImageError, InputError, UnknownNameError
 from featx.images.inputs import ImageTransformer
 from featx.images.loading import bad_image, in_parts, load
 from featx.images.resizing import RULES
+from featx.text import quoted
 
 
 class PixelExtractor(ImageTransformer):
@@ -132,4 +133,4 @@ class PixelExtractor(ImageTransformer):
             if getattr(self, name) not in known:
                 raise UnknownNameError(name, getattr(self, name), known)
         if isinstance(self.size, bool) or not isinstance(self.size, int | np.integer) or self.size < 1:
-            raise InputError(f"size={self.size!r}: give a whole number of pixels, 1 or more.")
+            raise InputError(f"size={quoted(self.size)}: give a whole number of pixels, 1 or more.")

@@ -20,6 +20,7 @@ from featx.networks.graph import Graph, Tensor
 from featx.networks.network import Network, Size, network_of
 from featx.networks.pooling import columns, parts
 from featx.networks.scaling import SCALINGS
+from featx.text import quoted
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -129,7 +130,7 @@ def resolve(choices: Choices, content_of: Callable[[Path], bytes], memo: Memo | 
     network = network_of(choices.backbone, choices.weights, _size(choices.input_size), content_of)
     if network.row and choices.scaling not in ("auto", network.row.scaling):
         raise InputError(
-            f"scaling={choices.scaling!r}: {network.name!r} brings its own, {network.row.scaling!r}. "
+            f"scaling={quoted(choices.scaling)}: {network.name!r} brings its own, {network.row.scaling!r}. "
             "scaling= is for Keras models of your own."
         )
     depths = _depths(choices.depth, network)
@@ -190,7 +191,7 @@ def _size(given: Any) -> Size | None:
         return None
     pair = tuple(given) if isinstance(given, tuple | list | np.ndarray) else (given, given)
     if len(pair) != 2 or not all(is_count(number) for number in pair):
-        raise InputError(f"input_size={given!r}: give a number of pixels, or (height, width).")
+        raise InputError(f"input_size={quoted(given)}: give a number of pixels, or (height, width).")
     return int(pair[0]), int(pair[1])
 
 
@@ -205,7 +206,9 @@ def _depths(given: Any, network: Network) -> tuple[int | str, ...]:
     items = given if isinstance(given, tuple | list | np.ndarray) else [given]
     for item in items:
         if isinstance(item, bool) or not isinstance(item, int | np.integer | str):
-            raise InputError(f"depth={given!r}: give a stage number, a layer's name, or a list of these.")
+            raise InputError(
+                f"depth={quoted(given)}: give a stage number, a layer's name, or a list of these."
+            )
     if not len(items):
         raise InputError("depth is an empty list: give at least one stage number or layer name.")
     return tuple(str(item) if isinstance(item, str) else int(item) for item in items)

@@ -12,6 +12,7 @@ from featx.cache.memo import Memo
 from featx.embedding.embed import image_ids
 from featx.errors import InputError
 from featx.images.sources import as_sources
+from featx.text import quoted
 
 THRESHOLD = 0.95
 """Images with at least this cosine count as near duplicates; docs/explore.md measures what that finds and misses."""
@@ -118,7 +119,7 @@ def find_duplicates(
                 f"{name} has {len(values)} rows for {len(sources)} images. Give one for each image."
             )
     if not -1 <= threshold <= 1:
-        raise InputError(f"threshold={threshold!r}: give a cosine from -1 to 1, such as {THRESHOLD}.")
+        raise InputError(f"threshold={quoted(threshold)}: give a cosine from -1 to 1, such as {THRESHOLD}.")
     ids = image_ids(sources, _memo(cache))
     readable: np.ndarray = np.any(ids, axis=1)
     content = _content(ids)

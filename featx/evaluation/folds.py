@@ -161,7 +161,9 @@ def hold_out(
     (6, 1, 1)
     """
     if not 0 < share < 1:
-        raise InputError(f"{share!r} of the images cannot be held out: give a share above 0 and below 1.")
+        raise InputError(
+            f"{quoted(share)} of the images cannot be held out: give a share above 0 and below 1."
+        )
     n = len(y)
     if groups is not None:
         rows = _hold_out_groups(

@@ -118,7 +118,7 @@ def guesses(
             found[name] = max(_score(dummy, scorer, tested) for dummy in dummies)
         except Exception as error:
             if isinstance(scorer, str):
-                raise InputError(f"scoring={name!r} does not suit these targets: {error}") from error
+                raise InputError(f"scoring={quoted(name)} does not suit these targets: {error}") from error
             found[name] = None
         if isinstance(scorer, str) and scorer != "accuracy":
             _refuse_undefined(name, (_score(dummies[0], scorer, y[test]) for _, test in folds), folds)

@@ -12,7 +12,7 @@ from featx.errors import InputError, UnknownNameError
 from featx.exploring.contact_sheet import contact_sheet
 from featx.files import make_folder, whole_folder
 from featx.images.sources import as_sources
-from featx.text import to_cell, to_json
+from featx.text import quoted, to_cell, to_json
 
 METHODS = ("kmeans", "hdbscan")
 SAMPLE = 5000
@@ -234,7 +234,9 @@ def _check(embeddings: np.ndarray, y: Any, clusters: int | str) -> None:
         and not isinstance(clusters, bool)
         and 2 <= clusters < len(embeddings)
     ):
-        raise InputError(f"clusters={clusters!r}: give 'auto', or a number from 2 to {len(embeddings) - 1}.")
+        raise InputError(
+            f"clusters={quoted(clusters)}: give 'auto', or a number from 2 to {len(embeddings) - 1}."
+        )
 
 
 def half_whitened(embeddings: np.ndarray, components: int, seed: int = 0) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from featx.errors import InputError, UnknownNameError
+from featx.text import quoted
 
 DEFAULT = "translation+rotation+contrast"
 """What ``"default"`` stands for: changes that leave letters, signs, and left and right what they are."""
@@ -130,7 +131,7 @@ def _layers(choice: Any) -> Sequence[Any]:
     for layer in layers:
         if not isinstance(layer, keras.layers.Layer):
             raise InputError(
-                f"augment={choice!r}: give a sum of names such as 'flip+crop', a Keras model, a list of Keras "
+                f"augment={quoted(choice)}: give a sum of names such as 'flip+crop', a Keras model, a list of Keras "
                 "layers, or None."
             )
     return layers

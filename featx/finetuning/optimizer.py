@@ -12,6 +12,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from featx.errors import InputError, UnknownNameError
+from featx.text import quoted
 
 OPTIMIZERS = {"adamw": 1e-3, "sgd": 3e-3}
 """The known optimizers, each with the head's learning rate that ``"auto"`` stands for."""
@@ -70,20 +71,20 @@ class Settings:
 def check_count(name: str, value: Any) -> None:
     """Refuse anything but a whole number, 1 or more."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise InputError(f"{name}={value!r}: give a whole number, 1 or more.")
+        raise InputError(f"{name}={quoted(value)}: give a whole number, 1 or more.")
 
 
 def check_number(name: str, value: Any, least: float, below: float) -> None:
     """Refuse anything but a number of at least `least` and less than `below`."""
     if isinstance(value, bool) or not isinstance(value, Real) or not least <= float(value) < below:
         limit = "" if below == inf else f" and less than {below:g}"
-        raise InputError(f"{name}={value!r}: give a number of at least {least:g}{limit}.")
+        raise InputError(f"{name}={quoted(value)}: give a number of at least {least:g}{limit}.")
 
 
 def check_share(name: str, value: Any, most: float) -> None:
     """Refuse anything but a number of at least 0 and at most `most`."""
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= most:
-        raise InputError(f"{name}={value!r}: give a number from 0 to {most:g}.")
+        raise InputError(f"{name}={quoted(value)}: give a number from 0 to {most:g}.")
 
 
 def schedule(progress: float, warmup: float) -> float:

@@ -20,7 +20,7 @@ Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 def check_count(cv: int) -> int:
     """Check a number of folds: two or more."""
     if cv < 2:
-        raise InputError(f"cv={cv!r} leaves nothing to compare. Give 2 folds or more, or a splitter.")
+        raise InputError(f"cv={quoted(cv)} leaves nothing to compare. Give 2 folds or more, or a splitter.")
     return int(cv)
 
 

@@ -15,6 +15,7 @@ from sklearn.metrics import log_loss
 from featx.errors import InputError
 from featx.heads.blas import ignore_flags
 from featx.heads.inner_folds import Fold
+from featx.text import quoted
 
 
 def strengths(Cs: Any) -> NDArray[Any]:
@@ -25,7 +26,7 @@ def strengths(Cs: Any) -> NDArray[Any]:
         values = np.empty(0)
     if values.ndim != 1 or not len(values) or not (values > 0).all():
         raise InputError(
-            f"Cs={Cs!r}: give a list of numbers above 0, or how many to take between 1e-4 and 1e2."
+            f"Cs={quoted(Cs)}: give a list of numbers above 0, or how many to take between 1e-4 and 1e2."
         )
     return values
 

@@ -19,6 +19,7 @@ from featx.heads.checks import labels_of, numbers_of, weights_of
 from featx.heads.inner_folds import Fold, inner_folds
 from featx.heads.scaler import SteadyScaler
 from featx.heads.targets import Target, classes_in, numbers_in
+from featx.text import quoted
 
 _STEPS = 100
 _ACTIVATIONS: dict[str, tuple[Callable[[NDArray[Any]], NDArray[Any]], float]] = {
@@ -119,9 +120,11 @@ class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc] # s
         """
         fractions = sorted(map(float, np.atleast_1d(self.fraction)))
         if not fractions or fractions[0] <= 0 or fractions[-1] > 1:
-            raise InputError(f"fraction={self.fraction!r}: give shares of the columns, above 0 and up to 1.")
+            raise InputError(
+                f"fraction={quoted(self.fraction)}: give shares of the columns, above 0 and up to 1."
+            )
         if not 0 < self.strength < 1:
-            raise InputError(f"strength={self.strength!r}: give a number between 0 and 1.")
+            raise InputError(f"strength={quoted(self.strength)}: give a number between 0 and 1.")
         y = numbers_of(y) if self.regression else labels_of(y)
         X, y = validate_data(
             self, X, y, dtype=[np.float64, np.float32], multi_output=True, ensure_min_samples=2

@@ -9,6 +9,7 @@ import numpy as np
 import PIL.Image
 
 from featx.errors import InputError
+from featx.text import quoted
 
 SHAPES = ("disc", "square", "ring", "cross", "stripes", "checks", "triangle", "dots")
 """The classes of `synthetic`, in the order in which they are used."""
@@ -141,7 +142,7 @@ def write_folder(
     for name in names:
         if not name or name.startswith(".") or Path(name).name != name:
             raise InputError(
-                f"The label {name!r} cannot be the name of a folder that load_folder would read."
+                f"The label {quoted(name)} cannot be the name of a folder that load_folder would read."
             )
     top = Path(folder)
     if top.is_dir() and any(top.iterdir()):

@@ -19,6 +19,7 @@ import PIL.Image
 from featx.errors import InputError
 from featx.images.containers import items
 from featx.images.decoding import from_pil, range_fault, to_uint8
+from featx.text import quoted
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,9 @@ def as_sources(
     """
     low, high = value_range
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
-        raise InputError(f"value_range={value_range!r} is not a range. Give (black, white), such as (0, 1).")
+        raise InputError(
+            f"value_range={quoted(value_range)} is not a range. Give (black, white), such as (0, 1)."
+        )
     found = [_source(item, row, image_shape) for row, item in enumerate(items(X, image_shape))]
     if not found:
         raise InputError("X is empty: 0 sample(s) were given, and at least one image is needed.")

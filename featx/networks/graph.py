@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from featx.errors import InputError, UnknownNameError
+from featx.text import quoted
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class Graph:
             tensor = named.get(depth) or inner[0]
             if len(tensor.shape) not in (1, 3):
                 raise InputError(
-                    f"Layer {depth!r} gives values of shape {tensor.shape} for an image; featx can cut at maps "
+                    f"Layer {quoted(depth)} gives values of shape {tensor.shape} for an image; featx can cut at maps "
                     "(h, w, c) or vectors (d,). Choose a neighbouring layer."
                 )
             return tensor

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from featx.errors import InputError, UnknownNameError
+from featx.text import quoted
 
 Formula = Callable[[Any, Any], Any]
 """Takes an array namespace (NumPy or `keras.ops`) and maps of shape (n, h, w, c); gives vectors of shape (n, d)."""
@@ -93,7 +94,7 @@ def parts(pooling: str) -> tuple[str, ...]:
     ('avg', 'std')
     """
     if not isinstance(pooling, str):
-        raise InputError(f"pooling must be a name such as 'avg' or 'avg+std', not {pooling!r}.")
+        raise InputError(f"pooling must be a name such as 'avg' or 'avg+std', not {quoted(pooling)}.")
     names = tuple(name.strip() for name in pooling.split("+"))
     for name in names:
         if name not in POOLINGS:

@@ -12,6 +12,7 @@ from featx.networks.pooling import columns, grid2_cells, parts, pool
 from featx.seeing.linear import Head, head_of
 from featx.seeing.pictures import grid, headed, overlaid
 from featx.seeing.view import place_of, view
+from featx.text import quoted
 
 SIDE = 320
 """Longer side of a drawn image in pixels."""
@@ -131,7 +132,7 @@ def class_activation(
     if against is not None:
         if head.classes is None:
             raise InputError(
-                f"against={against!r} is for classes, of which one is the answer; leave it out here."
+                f"against={quoted(against)} is for classes, of which one is the answer; leave it out here."
             )
         against = head.find(against)
     coef, constants = head.linear()
@@ -146,7 +147,7 @@ def class_activation(
         scores = embedding @ coef + constants
         spoken = answer if answer is not None else _predicted(head, scores)
         if against is not None and spoken == against:
-            raise InputError(f"against={against!r} is the answer itself. Name another class.")
+            raise InputError(f"against={quoted(against)} is the answer itself. Name another class.")
         weights = head.weights(spoken, against) if spoken is not None else np.ones(1)
         shares = np.split(coef @ weights, borders)
         each = tuple(

@@ -14,6 +14,7 @@ from featx.images.loading import bad_image, in_parts, load
 from featx.images.sources import as_sources
 from featx.networks.forks import refuse_if_forked
 from featx.networks.graph import Graph, Tensor
+from featx.text import quoted
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def check_counts(**counts: tuple[Any, int]) -> None:
     for name, (given, least) in counts.items():
         whole = isinstance(given, int | np.integer) and not isinstance(given, bool)
         if not whole or given < least:
-            raise InputError(f"{name}={given!r}: give a whole number, {least} or more.")
+            raise InputError(f"{name}={quoted(given)}: give a whole number, {least} or more.")
 
 
 def check_channels(given: Any, seen: View) -> list[int]:

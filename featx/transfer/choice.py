@@ -17,6 +17,7 @@ from featx.evaluation.folds import hold_out, make_folds
 from featx.heads.checks import groups_of, weights_of
 from featx.heads.pipeline import HeadPipeline
 from featx.images.sources import as_sources
+from featx.text import quoted
 from featx.transfer.judging import Judge, Told
 from featx.transfer.strategies import STRATEGIES, frozen_features, make_strategy, model_steps
 
@@ -88,7 +89,7 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         if self.strategy != "auto" and self.strategy not in STRATEGIES:
             raise UnknownNameError("strategy", self.strategy, ["auto", *STRATEGIES])
         if self.finetune not in ("auto", True, False):
-            raise InputError(f"finetune={self.finetune!r}: give 'auto', True or False.")
+            raise InputError(f"finetune={quoted(self.finetune)}: give 'auto', True or False.")
         X = self._images(X, reset=True)
         y = self._target(y)
         how = self._base()
