@@ -27,7 +27,7 @@ PROGRAMS = {
 LOADED = "import sys; print('loaded', [n for n in ('keras', 'tensorflow', 'sklearn', 'xgboost') if n in sys.modules])"
 
 with tempfile.TemporaryDirectory() as folder:
-    write_folder(*synthetic(n=FILES, classes=4, size=64, seed=0), Path(folder) / "images")
+    write_folder(*synthetic(n=FILES, classes=4, size=64, random_state=0), Path(folder) / "images")
     time.sleep(2.5)  # files younger than the clock's resolution are read again, by the racily-clean rule
     for name, program in PROGRAMS.items():
         cache = str(Path(folder) / f"cache {name}")

@@ -24,7 +24,7 @@ LONG_PAGES = ("README.md", "finetune.md")
 def flowers(tmp_path, monkeypatch):
     """Work in a folder that has class folders of drawn images in flowers/, as the examples assume."""
     monkeypatch.chdir(tmp_path)
-    return write_folder(*synthetic(n=40, classes=4, size=48, seed=0), tmp_path / "flowers")
+    return write_folder(*synthetic(n=40, classes=4, size=48, random_state=0), tmp_path / "flowers")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Importing featx is light, and its public names are what they say."""
 
+import inspect
+import pkgutil
 import subprocess
 import sys
 from importlib import import_module
@@ -78,3 +80,25 @@ def test_version_is_that_of_the_changelog_and_the_package():
 
     assert featx.__version__ == project
     assert f"## [{project}]" in (root / "CHANGELOG.md").read_text()
+
+
+ROOMS = [room.name for room in pkgutil.iter_modules(featx.__path__, "featx.") if room.ispkg]
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room != "featx.cli"])
+def test_parameters_are_called_as_in_scikit_learn(room):
+    """No public function or class says seed, jobs or folds for random_state, n_jobs or cv."""
+    door = import_module(room)
+    for name in door.__all__:
+        public = getattr(door, name)
+        if callable(public):
+            members = [] if not inspect.isclass(public) else inspect.getmembers(public, inspect.isfunction)
+            for part in (public, *(member for own, member in members if not own.startswith("_"))):
+                known = set(inspect.signature(part).parameters) & {
+                    "seed",
+                    "jobs",
+                    "njobs",
+                    "folds",
+                    "n_folds",
+                }
+                assert not known, f"{room}.{name}: {known}"

@@ -84,7 +84,7 @@ class FeatureExtractor(ImageTransformer):
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
     >>> from featx.images import synthetic
-    >>> images, labels = synthetic(n=60, classes=3, size=32, seed=0)
+    >>> images, labels = synthetic(n=60, classes=3, size=32, random_state=0)
     >>> extractor = FeatureExtractor("featx-mini", depth=[3, 4], pooling="avg+std", input_size=32, cache=None)
     >>> extractor.fit_transform(images).shape
     (60, 768)

@@ -85,7 +85,7 @@ def cluster(
     method: str = "kmeans",
     components: int = 50,
     smallest: int = 5,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> Clusters:
     """Group images by their embeddings.
 
@@ -107,7 +107,7 @@ def cluster(
         How many principal components are kept, at most.
     smallest
         Images in the smallest cluster, for ``"hdbscan"``.
-    seed
+    random_state
         Fixes what is random.
 
     Raises
@@ -130,13 +130,13 @@ def cluster(
         raise UnknownNameError("method", method, METHODS)
     embeddings = np.asarray(embeddings, np.float32)
     _check(embeddings, y, clusters)
-    points = half_whitened(embeddings, components, seed)
+    points = half_whitened(embeddings, components, random_state)
     if method == "hdbscan":
         labels, tried = _dense(points, smallest), {}
     else:
         numbers = range(2, min(MOST, len(points) - 1) + 1) if clusters == "auto" else [int(clusters)]
-        found = {number: _kmeans(points, number, seed) for number in numbers}
-        tried = {number: _silhouette(points, labels, seed) for number, labels in found.items()}
+        found = {number: _kmeans(points, number, random_state) for number in numbers}
+        tried = {number: _silhouette(points, labels, random_state) for number, labels in found.items()}
         labels = found[max(tried, key=lambda number: tried[number])]
     labels = _largest_first(labels)
     distances = np.full(len(points), np.nan)
@@ -148,7 +148,7 @@ def cluster(
         labels,
         distances,
         method,
-        _silhouette(points[labels >= 0], labels[labels >= 0], seed),
+        _silhouette(points[labels >= 0], labels[labels >= 0], random_state),
         tried,
         None if truth is None else float(normalized_mutual_info_score(truth, labels)),
         None if truth is None else float(adjusted_rand_score(truth, labels)),
@@ -239,7 +239,7 @@ def _check(embeddings: np.ndarray, y: Any, clusters: int | str) -> None:
         )
 
 
-def half_whitened(embeddings: np.ndarray, components: int, seed: int = 0) -> np.ndarray:
+def half_whitened(embeddings: np.ndarray, components: int, random_state: int = 0) -> np.ndarray:
     """Give principal components, each divided by the root of its deviation, in rows of length 1.
 
     Whole whitening, by the deviation itself, finds more in many images and nothing but noise in few; none at all lets
@@ -249,15 +249,15 @@ def half_whitened(embeddings: np.ndarray, components: int, seed: int = 0) -> np.
     from sklearn.preprocessing import normalize
 
     kept = min(components, *embeddings.shape)
-    points = PCA(kept, random_state=seed).fit_transform(embeddings)
+    points = PCA(kept, random_state=random_state).fit_transform(embeddings)
     deviation = points.std(axis=0)
     return np.asarray(normalize(points / np.sqrt(np.maximum(deviation, 1e-6 * deviation.max() or 1.0))))
 
 
-def _kmeans(points: np.ndarray, number: int, seed: int) -> np.ndarray:
+def _kmeans(points: np.ndarray, number: int, random_state: int) -> np.ndarray:
     from sklearn.cluster import KMeans
 
-    return np.asarray(KMeans(number, n_init=4, random_state=seed).fit_predict(points))
+    return np.asarray(KMeans(number, n_init=4, random_state=random_state).fit_predict(points))
 
 
 def _dense(points: np.ndarray, smallest: int) -> np.ndarray:
@@ -266,12 +266,12 @@ def _dense(points: np.ndarray, smallest: int) -> np.ndarray:
     return np.asarray(HDBSCAN(min_cluster_size=smallest, copy=True).fit_predict(points))
 
 
-def _silhouette(points: np.ndarray, labels: np.ndarray, seed: int) -> float:
+def _silhouette(points: np.ndarray, labels: np.ndarray, random_state: int) -> float:
     from sklearn.metrics import silhouette_score
 
     if not 2 <= len(np.unique(labels)) < len(points):
         return float("nan")
-    few = np.random.default_rng(seed).permutation(len(points))[:SAMPLE]
+    few = np.random.default_rng(random_state).permutation(len(points))[:SAMPLE]
     return float(silhouette_score(points[few], labels[few]))
 
 

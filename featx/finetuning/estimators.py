@@ -114,7 +114,7 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
     --------
     >>> from featx.embedding import FeatureExtractor
     >>> from featx.images import synthetic
-    >>> images, labels = synthetic(n=60, classes=3, size=32, seed=0)
+    >>> images, labels = synthetic(n=60, classes=3, size=32, random_state=0)
     >>> extractor = FeatureExtractor("featx-mini", depth=3, input_size=32, cache=None)
     >>> tuner = FineTuner(extractor, epochs=2, random_state=0)
     >>> bool(tuner.fit(images[:40], labels[:40]).score(images[40:], labels[40:]) > 0.8)
@@ -227,7 +227,7 @@ class FineTunerRegressor(RegressorMixin, Tuner):  # type: ignore[misc] # scikit-
     --------
     >>> from featx.embedding import FeatureExtractor
     >>> from featx.images import synthetic
-    >>> images, _ = synthetic(n=40, classes=3, size=32, seed=0)
+    >>> images, _ = synthetic(n=40, classes=3, size=32, random_state=0)
     >>> brightness = [float(image.mean()) for image in images]
     >>> extractor = FeatureExtractor("featx-mini", depth=2, input_size=32, cache=None)
     >>> tuner = FineTunerRegressor(extractor, epochs=1, random_state=0)

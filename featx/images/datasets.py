@@ -62,7 +62,9 @@ def photographs() -> tuple[np.ndarray, np.ndarray]:
     return np.stack(load_sample_images().images), np.array(["china", "flower"])
 
 
-def synthetic(n: int = 120, classes: int = 3, size: int = 64, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def synthetic(
+    n: int = 120, classes: int = 3, size: int = 64, random_state: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw bright shapes on dark ground, anywhere, in any colours, with noise.
 
     Parameters
@@ -73,8 +75,8 @@ def synthetic(n: int = 120, classes: int = 3, size: int = 64, seed: int = 0) -> 
         How many of `SHAPES`, 1 to 8; they take turns.
     size
         Height and width in pixels, at least 8.
-    seed
-        Another seed draws other images.
+    random_state
+        Another number draws other images.
 
     Returns
     -------
@@ -101,7 +103,7 @@ def synthetic(n: int = 120, classes: int = 3, size: int = 64, seed: int = 0) -> 
     labels = np.array([SHAPES[row % classes] for row in range(n)], dtype=f"<U{max(map(len, SHAPES))}")
     images = np.empty((n, size, size, 3), dtype=np.uint8)
     for row, label in enumerate(labels):
-        images[row] = _draw(label, size, np.random.default_rng((seed, row)))
+        images[row] = _draw(label, size, np.random.default_rng((random_state, row)))
     return images, labels
 
 
@@ -156,7 +158,7 @@ def write_folder(
 
 
 def write_photographs(
-    folder: str | os.PathLike[str], n: int, size: tuple[int, int] = (375, 500), seed: int = 0
+    folder: str | os.PathLike[str], n: int, size: tuple[int, int] = (375, 500), random_state: int = 0
 ) -> list[str]:
     """Write JPEG files that cost as much to read as those of a camera, to measure speed with.
 
@@ -171,8 +173,8 @@ def write_photographs(
         How many.
     size
         Height and width in pixels.
-    seed
-        Another seed gives other parts, other colours and other noise.
+    random_state
+        Another number gives other parts, other colours and other noise.
 
     Returns
     -------
@@ -195,7 +197,7 @@ def write_photographs(
     for row in range(n):
         if row < _DIFFERENT:
             file = BytesIO()
-            part = _part(originals[row % 2], size, np.random.default_rng((seed, row)))
+            part = _part(originals[row % 2], size, np.random.default_rng((random_state, row)))
             PIL.Image.fromarray(part).save(file, "JPEG", quality=90)
             drawn.append(file.getvalue())
         start, rest = drawn[row % _DIFFERENT][:2], drawn[row % _DIFFERENT][2:]

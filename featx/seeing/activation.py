@@ -110,7 +110,7 @@ def class_activation(
     >>> from sklearn.pipeline import make_pipeline
     >>> from featx import FeatureExtractor, make_head
     >>> from featx.images import synthetic
-    >>> images, labels = synthetic(n=30, classes=3, size=48, seed=0)
+    >>> images, labels = synthetic(n=30, classes=3, size=48, random_state=0)
     >>> extractor = FeatureExtractor("featx-mini", depth=[3, 4], pooling="avg", cache=None)
     >>> pipe = make_pipeline(extractor, make_head("logistic")).fit(images, labels)
     >>> (found,) = class_activation(pipe, images[:1])

@@ -86,7 +86,7 @@ def strongest_maps(image: Any, extractor: Any = "featx-mini", *, count: int = 8)
     Examples
     --------
     >>> from featx.images import synthetic
-    >>> images, _ = synthetic(n=1, size=96, seed=0)
+    >>> images, _ = synthetic(n=1, size=96, random_state=0)
     >>> found = strongest_maps(images[0], "featx-mini", count=3)
     >>> [(one.depth, one.maps.shape) for one in found.depths]
     [(1, (3, 48, 48)), (2, (3, 24, 24)), (3, (3, 12, 12)), (4, (3, 6, 6))]

@@ -178,7 +178,7 @@ def advise(
     Examples
     --------
     >>> from featx.images import synthetic
-    >>> images, labels = synthetic(n=60, classes=3, size=32, seed=0)
+    >>> images, labels = synthetic(n=60, classes=3, size=32, random_state=0)
     >>> advice = advise(images, labels, input_size=32, cache=None)
     >>> advice.size, advice.strategy in ("pixels", "start", "end", "all-depths")
     ('small', True)

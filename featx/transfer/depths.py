@@ -80,7 +80,7 @@ def depth_curve(
     Examples
     --------
     >>> from featx.images import synthetic
-    >>> images, labels = synthetic(n=60, classes=3, size=32, seed=0)
+    >>> images, labels = synthetic(n=60, classes=3, size=32, random_state=0)
     >>> curve = depth_curve(images, labels, input_size=32, cache=None)
     >>> [row.name for row in curve.rows]
     ['1', '2', '3', '4', '3-4', '2-4', '1-4']

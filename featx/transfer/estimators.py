@@ -94,7 +94,7 @@ class TransferClassifier(ClassifierMixin, Transfer):  # type: ignore[misc] # sci
     --------
     >>> from featx.embedding import FeatureExtractor
     >>> from featx.images import synthetic
-    >>> images, labels = synthetic(n=60, classes=3, size=32, seed=0)
+    >>> images, labels = synthetic(n=60, classes=3, size=32, random_state=0)
     >>> extractor = FeatureExtractor("featx-mini", input_size=32, cache=None)
     >>> model = TransferClassifier(extractor, cv=2).fit(images[:40], labels[:40])
     >>> sorted(model.scores_), model.comparison_
@@ -144,7 +144,7 @@ class TransferRegressor(RegressorMixin, Transfer):  # type: ignore[misc] # sciki
     Examples
     --------
     >>> from featx.images import synthetic
-    >>> images, _ = synthetic(n=40, size=32, seed=0)
+    >>> images, _ = synthetic(n=40, size=32, random_state=0)
     >>> brightness = images.mean(axis=(1, 2, 3))
     >>> model = TransferRegressor(strategy="pixels").fit(images[:30], brightness[:30])
     >>> bool(model.score(images[30:], brightness[30:]) > 0.5)

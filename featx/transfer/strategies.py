@@ -114,7 +114,7 @@ def make_strategy(
     --------
     >>> from featx.embedding import FeatureExtractor
     >>> from featx.images import synthetic
-    >>> images, labels = synthetic(n=60, classes=3, size=32, seed=0)
+    >>> images, labels = synthetic(n=60, classes=3, size=32, random_state=0)
     >>> extractor = FeatureExtractor("featx-mini", input_size=32, cache=None)
     >>> model = make_strategy("end", extractor).fit(images[:40], labels[:40])
     >>> bool(model.score(images[40:], labels[40:]) > 0.8)

@@ -30,7 +30,7 @@ def commands(group=main, name="featx"):
 def photos(tmp_path, monkeypatch):
     """Work in a folder that has class folders of drawn images in photos/."""
     monkeypatch.chdir(tmp_path)
-    return write_folder(*synthetic(n=30, classes=3, size=48, seed=0), tmp_path / "photos")
+    return write_folder(*synthetic(n=30, classes=3, size=48, random_state=0), tmp_path / "photos")
 
 
 def featx(*arguments, code=0):

@@ -17,7 +17,7 @@ QUICK = ["--depth", "2", "--input-size", "32"]
 def photos(tmp_path, monkeypatch):
     """Work in a folder whose photos/ holds 21 drawn images in three classes, and one that is none."""
     monkeypatch.chdir(tmp_path)
-    folder = write_folder(*synthetic(n=21, classes=3, size=48, seed=0), tmp_path / "photos")
+    folder = write_folder(*synthetic(n=21, classes=3, size=48, random_state=0), tmp_path / "photos")
     (folder / "disc" / "bad.png").write_bytes(b"no image")
     return folder
 

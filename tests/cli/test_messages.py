@@ -59,7 +59,7 @@ def photos(tmp_path, monkeypatch):
     """Work in a folder with class folders in photos/, and a table."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "table.csv").write_text("who,what\na.png,cat\nb.png,dog\n")
-    return write_folder(*synthetic(n=9, classes=3, size=32, seed=0), tmp_path / "photos")
+    return write_folder(*synthetic(n=9, classes=3, size=32, random_state=0), tmp_path / "photos")
 
 
 @pytest.mark.parametrize("mistake", MESSAGES)

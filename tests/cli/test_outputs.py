@@ -34,7 +34,7 @@ WRITING = FOLDERS | FILES
 def photos(tmp_path, monkeypatch):
     """Work in a folder that has class folders of drawn images in photos/."""
     monkeypatch.chdir(tmp_path)
-    return write_folder(*synthetic(n=21, classes=3, size=32, seed=0), tmp_path / "photos")
+    return write_folder(*synthetic(n=21, classes=3, size=32, random_state=0), tmp_path / "photos")
 
 
 def run(*arguments, code=0):

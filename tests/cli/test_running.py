@@ -153,7 +153,7 @@ def test_a_real_ctrl_c_keeps_what_is_finished(tmp_path, command):
     )
     options, kept = INTERRUPTED[command]
     heavy = [] if command == "finetune" else HEAVY
-    write_folder(*synthetic(n=300, classes=3, size=32, seed=0), tmp_path / "photos")
+    write_folder(*synthetic(n=300, classes=3, size=32, random_state=0), tmp_path / "photos")
     ours, its = pty.openpty()
     termios.tcsetwinsize(its, (24, 100))
     child = subprocess.Popen(

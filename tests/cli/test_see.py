@@ -18,7 +18,7 @@ from featx.images import synthetic
 def photo(tmp_path, monkeypatch):
     """Work in a folder that has one drawn image, photo.png."""
     monkeypatch.chdir(tmp_path)
-    Image.fromarray(synthetic(n=1, size=48, seed=0)[0][0]).save("photo.png")
+    Image.fromarray(synthetic(n=1, size=48, random_state=0)[0][0]).save("photo.png")
 
 
 def see(*arguments, code=0):
@@ -46,7 +46,7 @@ def test_maps(photo):
 @pytest.fixture
 def model(photo):
     """Fit a small pipeline to drawn images and save it as model."""
-    images, classes = synthetic(n=30, classes=3, size=48, seed=0)
+    images, classes = synthetic(n=30, classes=3, size=48, random_state=0)
     pipe = make_pipeline(
         FeatureExtractor(depth=2, pooling="avg", input_size=32, cache=None), make_head("ridge-classifier")
     )

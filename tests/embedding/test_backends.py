@@ -19,7 +19,7 @@ from featx import FeatureExtractor, FineTuner
 from featx.embedding import engines as running
 from featx.images import synthetic
 
-images, labels = synthetic(n=40, classes=2, size=32, seed=0)
+images, labels = synthetic(n=40, classes=2, size=32, random_state=0)
 extractor = FeatureExtractor(depth=2, input_size=32, engine="keras", cache=None)
 embeddings = extractor.fit_transform(images)
 np.save(sys.argv[1], embeddings)
@@ -46,7 +46,7 @@ assert keras.backend.backend() == "jax"
 def test_jax_gives_the_same_embeddings_and_trains(tmp_path):
     """What is written against keras.ops runs on what it stands for."""
     pytest.importorskip("jax", reason="jax is not installed")
-    images, _ = synthetic(n=40, classes=2, size=32, seed=0)
+    images, _ = synthetic(n=40, classes=2, size=32, random_state=0)
     command = [sys.executable, "-c", PROGRAM, str(tmp_path / "embeddings.npy")]
     done = subprocess.run(
         command, env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True, check=False

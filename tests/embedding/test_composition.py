@@ -17,7 +17,7 @@ from featx.errors import ImageError, InputError
 from featx.images import synthetic
 
 QUICK = {"input_size": 32, "pooling": "avg", "cache": None}
-IMAGES, LABELS = synthetic(n=24, classes=2, size=32, seed=0)
+IMAGES, LABELS = synthetic(n=24, classes=2, size=32, random_state=0)
 BRIGHT = IMAGES.mean(axis=(1, 2, 3))
 TUNED = {"epochs": 1, "stages": 1, "augment": None, "random_state": 0, "validation": None}
 MADE = [

@@ -140,7 +140,7 @@ def test_leaked_is_what_is_tested_on_and_trained_on(numbers, seed):
 @pytest.fixture
 def images():
     """Return 40 drawn images with labels."""
-    return synthetic(n=40, classes=2, size=96, seed=0)
+    return synthetic(n=40, classes=2, size=96, random_state=0)
 
 
 def test_evaluate_warns_of_images_that_are_tested_and_trained_on(images):

@@ -39,7 +39,7 @@ def test_it_agrees_with_keras(data, imagenet):
     """The same probabilities as the network of keras.applications with its own preprocessing."""
     import keras
 
-    images, _ = synthetic(n=3, size=128, seed=0)
+    images, _ = synthetic(n=3, size=128, random_state=0)
     file = imagenet / "mobilenet_2_5_128_tf.h5"  # by path: Keras reads KERAS_HOME only once
     network = keras.applications.MobileNet(alpha=0.25, input_shape=(128, 128, 3), weights=str(file))
     expected = network.predict(

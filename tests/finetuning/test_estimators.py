@@ -56,7 +56,7 @@ def regressor(**choices):
 @pytest.fixture(scope="module")
 def shapes():
     """Draw 48 images of three kinds."""
-    images, labels = synthetic(n=48, classes=3, size=32, seed=0)
+    images, labels = synthetic(n=48, classes=3, size=32, random_state=0)
     return images, np.array(labels)
 
 
@@ -467,7 +467,7 @@ def dies(*arguments):
     written.append(write(*arguments))
 
 Checkpoint.write = dies
-images, labels = synthetic(n=48, classes=3, size=32, seed=0)
+images, labels = synthetic(n=48, classes=3, size=32, random_state=0)
 FineTuner(FeatureExtractor(**{small!r}), **{choices!r}, checkpoint=sys.argv[1]).fit(images, labels)
 """
 

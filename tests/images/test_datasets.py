@@ -45,7 +45,7 @@ def test_synthetic_images_depend_on_their_seed_and_row_only(n, more, classes, si
 
 def test_other_seeds_draw_other_images():
     """No two images are equal, within a seed and between seeds."""
-    images = np.concatenate([synthetic(20, seed=seed)[0] for seed in (0, 1)])
+    images = np.concatenate([synthetic(20, random_state=seed)[0] for seed in (0, 1)])
     assert len(np.unique(images.reshape(40, -1), axis=0)) == 40
 
 
@@ -113,7 +113,7 @@ def test_written_photographs_are_all_different_files(tmp_path):
     paths = write_photographs(tmp_path / "one", 35)
     files = [Path(path).read_bytes() for path in paths]
     again = [Path(path).read_bytes() for path in write_photographs(tmp_path / "two", 3)]
-    other = [Path(path).read_bytes() for path in write_photographs(tmp_path / "three", 3, seed=1)]
+    other = [Path(path).read_bytes() for path in write_photographs(tmp_path / "three", 3, random_state=1)]
 
     first, repeated = (np.asarray(Image.open(BytesIO(files[row]))) for row in (1, 33))
     assert first.shape == (375, 500, 3)

@@ -127,7 +127,7 @@ def test_the_real_weights_download(imagenet, mirror, monkeypatch, tmp_path):
     row = find("mobilenet_0.25")
     shutil.copy(imagenet / row.weights_file(128), mirror)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    images, _ = synthetic(n=2, classes=2, size=32, seed=0)
+    images, _ = synthetic(n=2, classes=2, size=32, random_state=0)
 
     vectors = FeatureExtractor("mobilenet_0.25", depth=-1, pooling="avg", input_size=128).transform(images)
 

@@ -126,7 +126,7 @@ def test_regressors_come_back(name, targets, tmp_path):
 @pytest.mark.parametrize("nest", ["pipeline", "search", "columns", "calibrated"])
 def test_an_extractor_comes_back_from_wherever_it_is(nest, tmp_path):
     """A pipeline from images to labels predicts after as before, also inside other estimators."""
-    images, labels = synthetic(n=24, classes=3, size=32, seed=0)
+    images, labels = synthetic(n=24, classes=3, size=32, random_state=0)
     extractor = FeatureExtractor(
         depth=2, pooling="avg", input_size=32, cache=tmp_path / "cache", batch_size=8
     )
@@ -157,7 +157,7 @@ def network():
 
 def test_a_keras_model_travels_in_the_folder(network, tmp_path):
     """A backbone that is an object is saved as a .keras file and comes back an object."""
-    images, labels = synthetic(n=12, classes=2, size=16, seed=0)
+    images, labels = synthetic(n=12, classes=2, size=16, random_state=0)
     extractor = FeatureExtractor(network, depth=-1, pooling="avg", scaling="unit", cache=None, batch_size=4)
     pipe = make_pipeline(extractor, make_head("knn", n_neighbors=1))
     search = GridSearchCV(pipe, {}, cv=2).fit(images, labels)
@@ -176,7 +176,7 @@ def test_a_keras_model_travels_in_the_folder(network, tmp_path):
 
 def test_a_keras_model_used_twice_is_saved_once(network, tmp_path):
     """Two extractors that share a network share it again after loading."""
-    images, _ = synthetic(n=4, classes=2, size=16, seed=0)
+    images, _ = synthetic(n=4, classes=2, size=16, random_state=0)
     pair = [FeatureExtractor(network, depth=depth, pooling="avg", cache=None) for depth in (1, 2)]
     save(make_union(*pair).fit(images), tmp_path / "m")
     assert names(tmp_path / "m") == ["model.json", "model.skops", "network-0.keras"]
@@ -188,7 +188,7 @@ def test_a_hostile_network_does_not_run(network, tmp_path):
     """Code in a Lambda layer is refused until it is trusted by name."""
     import keras
 
-    images, _ = synthetic(n=4, classes=2, size=16, seed=0)
+    images, _ = synthetic(n=4, classes=2, size=16, random_state=0)
     mark = str(tmp_path / "ran")
     save(FeatureExtractor(network, cache=None).fit(images), tmp_path / "m")
     run = keras.layers.Lambda(lambda x: (__import__("pathlib").Path(mark).touch(), x)[1])

@@ -46,7 +46,7 @@ def twos(shape, dtype=None):
 def gelu(x):
     return 3 * x
 """
-IMAGES, LABELS = synthetic(n=12, classes=2, size=16, seed=0)
+IMAGES, LABELS = synthetic(n=12, classes=2, size=16, random_state=0)
 
 
 @pytest.fixture(scope="module")

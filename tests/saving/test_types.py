@@ -31,7 +31,7 @@ from featx.saving import load, save
 from featx.saving.types import DATA, ROOMS, public_name, trusted
 from featx.transfer import TransferClassifier, TransferRegressor
 
-IMAGES, LABELS = synthetic(n=16, classes=2, size=32, seed=0)
+IMAGES, LABELS = synthetic(n=16, classes=2, size=32, random_state=0)
 NUMBERS = np.arange(16) % 5 + 0.5
 COLUMNS = np.random.default_rng(0).normal(size=(16, 6)).astype("f4")
 INNER = sorted(

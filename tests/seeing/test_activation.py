@@ -18,7 +18,7 @@ from featx.seeing import class_activation
 from featx.seeing.activation import spread
 from featx.transfer import TransferClassifier
 
-IMAGES, CLASSES = synthetic(n=36, classes=3, size=32, seed=0)
+IMAGES, CLASSES = synthetic(n=36, classes=3, size=32, random_state=0)
 CLASSES = np.asarray(CLASSES)
 FIRST = np.equal(CLASSES, CLASSES[0])
 TWO = np.where(FIRST, "this", "other")

@@ -7,7 +7,7 @@ from featx import FeatureExtractor
 from featx.images import synthetic
 from featx.seeing import strongest_maps
 
-IMAGE = synthetic(n=1, size=96, seed=3)[0][0]
+IMAGE = synthetic(n=1, size=96, random_state=3)[0][0]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from featx.images import synthetic
 from featx.seeing import class_activation, strongest_maps, write_picture
 
 GREY = np.full((8, 8, 3), 90, np.uint8)
-IMAGES, CLASSES = synthetic(n=30, classes=3, size=16, seed=0)
+IMAGES, CLASSES = synthetic(n=30, classes=3, size=16, random_state=0)
 LABELS = np.eye(3, dtype=int)[np.unique(CLASSES, return_inverse=True)[1]]
 NAMES = np.array(["ant", "bee", "cat"])[LABELS.argmax(axis=1)]
 

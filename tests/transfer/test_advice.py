@@ -15,7 +15,7 @@ QUICK = {"input_size": 32, "cv": 3, "cache": None}
 
 @pytest.fixture(scope="module")
 def drawn():
-    return synthetic(n=60, classes=3, size=32, seed=0)
+    return synthetic(n=60, classes=3, size=32, random_state=0)
 
 
 @pytest.fixture(scope="module")

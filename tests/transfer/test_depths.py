@@ -15,7 +15,7 @@ from featx.evaluation import Report
 from featx.images import synthetic
 from featx.transfer.depths import paired
 
-IMAGES, LABELS = synthetic(n=60, classes=3, size=32, seed=0)
+IMAGES, LABELS = synthetic(n=60, classes=3, size=32, random_state=0)
 SMALL = {"input_size": 32}
 NUMBERS = IMAGES.mean(axis=(1, 2, 3))
 

@@ -67,7 +67,7 @@ def test_scikit_learn_contract_of_the_choice(estimator, check):
 @pytest.fixture(scope="module")
 def shapes():
     """Draw 90 small shapes of three classes."""
-    return synthetic(n=90, classes=3, size=32, seed=0)
+    return synthetic(n=90, classes=3, size=32, random_state=0)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ SMALL = FeatureExtractor(input_size=32)
 @pytest.fixture(scope="module")
 def shapes():
     """Draw 90 small shapes of three classes."""
-    return synthetic(n=90, classes=3, size=32, seed=0)
+    return synthetic(n=90, classes=3, size=32, random_state=0)
 
 
 @pytest.mark.parametrize("name", FROZEN)

@@ -21,7 +21,7 @@ from featx.images import synthetic
 from featx.transfer import make_strategy
 from featx.transfer.judging import Judge, Told
 
-IMAGES, LABELS = synthetic(n=36, classes=3, size=32, seed=0)
+IMAGES, LABELS = synthetic(n=36, classes=3, size=32, random_state=0)
 LABELS = np.array(LABELS)
 PATIENTS = np.arange(36) % 12
 SMALL = FeatureExtractor(input_size=32, pooling="avg", cache=None)
