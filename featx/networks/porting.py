@@ -20,7 +20,8 @@ _PARTS = {
 }
 """What PyTorch calls each of a layer's weights."""
 
-_CLASSIFIER = re.compile(r"(fc|classifier|last_linear)(_|$)")
+_CLASSIFIER = re.compile(r"(fc|classifier)(_|$)")
+_ONLY_TRAINED = re.compile(r"aux\d_")  # GoogLeNet's side classifiers
 
 _ANOTHER = "it is not a weights file of this {}. Give one saved from exactly this network."
 
@@ -67,7 +68,11 @@ def port(network: Any, arrays: Mapping[str, np.ndarray], source: Path, *, top: b
                     f"{_ANOTHER.format(network.name)}"
                 )
             values.append((variable, value))
-    spare = [name for name, parts in found.items() if parts and (top or not _CLASSIFIER.match(name))]
+    spare = [
+        name
+        for name, parts in found.items()
+        if parts and not _ONLY_TRAINED.match(name) and (top or not _CLASSIFIER.match(name))
+    ]
     if spare:
         raise WeightsError(f"{source} has weights of {spare[0]!r}, too: {_ANOTHER.format(network.name)}")
     for variable, value in values:

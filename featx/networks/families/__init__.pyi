@@ -1,1 +1,10 @@
+from .branching import googlenet as googlenet
+from .branching import inception as inception
+from .branching import squeezenet as squeezenet
+from .classics import alexnet as alexnet
+from .classics import lenet5 as lenet5
+from .classics import zfnet as zfnet
+from .efficientnet import compound_scaling as compound_scaling
 from .efficientnet import efficientnet_lite as efficientnet_lite
+from .residual import resnet as resnet
+from .shaking import shake_shake as shake_shake

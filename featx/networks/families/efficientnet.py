@@ -1,4 +1,4 @@
-"""EfficientNet-Lite: Google's EfficientNet for telephones, without squeeze-excitation and with ReLU6."""
+"""EfficientNet: the rule by which its sizes grow, and EfficientNet-Lite, the form for telephones."""
 
 from math import ceil
 from typing import Any
@@ -40,8 +40,8 @@ def efficientnet_lite(
     Notes
     -----
     Tan and Le, *EfficientNet: Rethinking model scaling for convolutional neural networks*, ICML 2019; Lite: Liu,
-    *Higher accuracy on vision models with EfficientNet-Lite*, TensorFlow's blog, 2020. The stem, the head, and the
-    number of blocks in the first and the last row do not grow.
+    *Higher accuracy on vision models with EfficientNet-Lite*, TensorFlow's blog, 2020: without squeeze-excitation, with
+    ReLU6, and the stem, the head and the number of blocks in the first and the last row do not grow.
 
     Examples
     --------
@@ -55,16 +55,82 @@ def efficientnet_lite(
     x = keras.layers.Rescaling(1 / 128, -127 / 128, name="rescaling")(images)  # (x - 127) / 128
     x = _convolution(x, 32, 3, "conv_stem", "bn0", strides=2)
     number = 0
-    for row, (repeats, size, strides, expansion, channels) in enumerate(BLOCKS):
-        grows = 0 < row < len(BLOCKS) - 1
-        filters = round_channels(channels * width)
-        for repeat in range(ceil(repeats * depth) if grows else repeats):
-            x = _block(
-                x, filters, size, f"blocks_{number}", strides=1 if repeat else strides, expansion=expansion
-            )
+    for (repeats, filters), (_, size, strides, expansion, _) in zip(
+        scaled_rows(width, depth, ends=False), BLOCKS, strict=True
+    ):
+        for repeat in range(repeats):
+            how = {"strides": 1 if repeat else strides, "expansion": expansion}
+            x = _block(x, filters, size, f"blocks_{number}", **how)
             number += 1
     x = _convolution(x, 1280, 1, "conv_head", "bn1")
     return keras.Model(images, classifier(x, "fc", dropout=0.2) if top else x, name="efficientnet_lite")
+
+
+def compound_scaling(
+    phi: float, *, alpha: float = 1.2, beta: float = 1.1, gamma: float = 1.15
+) -> tuple[float, float, float]:
+    """Scale depth, width and resolution of a network together.
+
+    Parameters
+    ----------
+    phi
+        How much: the multiply-adds grow by about 2 ** phi.
+    alpha, beta, gamma
+        The factors of depth, width and resolution for phi = 1, with alpha * beta ** 2 * gamma ** 2 near 2.
+
+    Returns
+    -------
+    tuple of float
+        The factors alpha ** phi of the number of layers, beta ** phi of channels, gamma ** phi of height and width.
+
+    Notes
+    -----
+    Tan and Le, *EfficientNet*, ICML 2019, equation 3. B1 to B4 have the factors of phi = 0.5, 1, 2 and 3.5, rounded;
+    from B5 on the published networks have fewer layers than the equation says, so that `SCALES` lists what they have.
+
+    Examples
+    --------
+    >>> depth, width, resolution = compound_scaling(2)
+    >>> round(depth, 2), round(width, 2), round(224 * resolution)
+    (1.44, 1.21, 296)
+    """
+    return alpha**phi, beta**phi, gamma**phi
+
+
+SCALES = {
+    "b0": (1.0, 1.0, 224),
+    "b1": (1.1, 1.0, 240),
+    "b2": (1.2, 1.1, 260),
+    "b3": (1.4, 1.2, 300),
+    "b4": (1.8, 1.4, 380),
+    "b5": (2.2, 1.6, 456),
+    "b6": (2.6, 1.8, 528),
+    "b7": (3.1, 2.0, 600),
+}
+"""Factors of depth and width, and the input size in pixels, of the published EfficientNets."""
+
+
+def scaled_rows(width: float, depth: float, *, ends: bool = True) -> list[tuple[int, int]]:
+    """Give how many blocks, of how many channels, the rows of a scaled EfficientNet have.
+
+    Parameters
+    ----------
+    width, depth
+        Factors, as in `SCALES`.
+    ends
+        Whether the number of blocks grows in the first and the last row, too; in EfficientNet-Lite it does not.
+
+    Examples
+    --------
+    >>> depth, width, _ = SCALES["b7"]
+    >>> scaled_rows(width, depth)
+    [(4, 32), (7, 48), (7, 80), (10, 160), (10, 224), (13, 384), (4, 640)]
+    """
+    last = len(BLOCKS) - 1
+    return [
+        (ceil(repeats * depth) if ends or 0 < row < last else repeats, round_channels(channels * width))
+        for row, (repeats, _, _, _, channels) in enumerate(BLOCKS)
+    ]
 
 
 def round_channels(channels: float) -> int:
@@ -101,6 +167,5 @@ def _convolution(
     strides: int = 1,
     activation: str | None = "relu6",
 ) -> Any:
-    return convolution(
-        x, filters, size, name, strides=strides, norm=norm, epsilon=1e-3, activation=activation
-    )
+    how: dict[str, Any] = {"pad": "same", "norm": norm, "epsilon": 1e-3, "activation": activation}
+    return convolution(x, filters, size, name, strides=strides, **how)
