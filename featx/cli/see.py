@@ -83,6 +83,7 @@ def maps_command(
     Example: featx see maps photo.jpg -o maps.png
     """
     from featx.seeing.maps import strongest_maps
+    from featx.seeing.view import place_of
 
     _place(output, overwrite)
     found = strongest_maps(image, _extractor(**choices), count=count)
@@ -90,8 +91,79 @@ def maps_command(
         {"depth": one.depth, "layer": one.layer, "channels": one.channels.tolist(), "strengths": one.strengths.tolist()}
         for one in found.depths
     ]  # fmt: skip
-    said = "\n".join(f"{one.depth}: channels {', '.join(map(str, one.channels))}" for one in found.depths)
+    said = "\n".join(
+        f"{place_of(one.depth)}: channels {', '.join(map(str, one.channels))}" for one in found.depths
+    )
     _written(output, found.picture(), as_json, {"backbone": found.backbone, "depths": depths}, said)
+
+
+@see_group.command("channels", python="featx.seeing.maximise")
+@click.argument("channels", nargs=-1, required=True, type=int)
+@_network("-1", "Stage or layer.")
+@click.option(
+    "--steps", type=click.IntRange(1), default=64, show_default=True, help="How often an image is changed."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
+@_drawing
+def channels_command(
+    channels: tuple[int, ...], *, steps: int, seed: int, output: Path, overwrite: bool, as_json: bool, **choices: Any
+) -> None:  # fmt: skip
+    """Draw the images that some channels answer most to.
+
+    CHANNELS are numbers, from 0.
+
+    Example: featx see channels 3 5 7 -o channels.png --depth 3
+    """
+    from featx.seeing.maximisation import maximise
+
+    _place(output, overwrite)
+    depth = choices.pop("depth")
+    found = maximise(_extractor(**choices), channels, depth=depth, steps=steps, seed=seed)
+    facts = {
+        "backbone": found.backbone,
+        "depth": found.depth,
+        "channels": list(found.channels),
+        "responses": found.responses.tolist(),
+        "noise": found.noise.tolist(),
+    }
+    rows = zip(found.channels, found.responses, found.noise, strict=True)
+    said = "\n".join(f"channel {one}: {best:.3g}, on noise {noise:.3g}" for one, best, noise in rows)
+    _written(output, found.picture(), as_json, facts, said)
+
+
+@see_group.command("dream", python="featx.seeing.dream")
+@_image
+@_network("-1", "Stage or layer.")
+@click.option("--channel", type=int, help="The channel to raise; default: what answers already answers more.")
+@click.option(
+    "--octaves", type=click.IntRange(1), default=4, show_default=True, help="Sizes, from small to large."
+)
+@click.option("--steps", type=click.IntRange(1), default=12, show_default=True, help="Changes at each size.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), default=2.0, show_default=True,
+              help="How much a step changes the image, of 255.")  # fmt: skip
+@click.option(
+    "--size", type=click.IntRange(1), help="Longer side of the picture; default: the image's, at most 640."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
+@_drawing
+def dream_command(
+    image: str, *, output: Path, overwrite: bool, as_json: bool, channel: int | None, octaves: int, steps: int,
+    rate: float, size: int | None, seed: int, **choices: Any,
+) -> None:  # fmt: skip
+    """Change a photograph until what a depth sees in it comes out.
+
+    Example: featx see dream photo.jpg -o dream.png --depth 3
+    """
+    from featx.seeing.inceptionism import dream
+
+    _place(output, overwrite)
+    depth = choices.pop("depth")
+    found = dream(
+        image, _extractor(**choices), depth=depth, channel=channel, octaves=octaves, steps=steps, rate=rate, size=size,
+        seed=seed,
+    )  # fmt: skip
+    height, width = found.shape[:2]
+    _written(output, found, as_json, {"height": height, "width": width}, f"{width} x {height} pixels")
 
 
 @see_group.command("answer", python="featx.seeing.class_activation")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from featx.embedding.keras_engine import accelerated
+from featx.embedding.keras_engine import compiles
 from featx.errors import InputError
 from featx.finetuning.augment import random_states, reseed
 from featx.finetuning.checkpoint import Checkpoint
@@ -23,16 +23,13 @@ Feed = Callable[..., Iterator[Inputs]]
 
 def compile_for(model: Any, target: Target, optimizer: Any) -> None:
     """Give a model that makes scores its loss; targets and weights come to it side by side, see `pack`."""
-    import keras
     from keras import ops
 
     def loss(packed: Any, scores: Any) -> Any:
         columns = scores.shape[-1]
         return ops.mean(target.losses(packed[:, :columns], scores, ops) * packed[:, columns:], axis=-1)
 
-    # XLA runs depthwise convolutions on a CPU 14 times slower than TensorFlow does without it (MobileNetV2)
-    slow = keras.backend.backend() == "tensorflow" and not accelerated()
-    model.compile(optimizer=optimizer, loss=loss, jit_compile=False if slow else "auto")
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=compiles())
 
 
 def pack(encoded: np.ndarray, weights: np.ndarray) -> np.ndarray:

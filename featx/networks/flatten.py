@@ -78,7 +78,7 @@ def flatten(
             f"The network does not work on images of {input_size[0]}x{input_size[1]}: {error}"
         ) from error
     tensors = _numbered(walk.tensors, renumber=renumber)
-    return Graph(pixels, scaling, tensors, walk.positions[id(outputs[0])], bool(walk.copies))
+    return Graph(pixels, start, scaling, tensors, walk.positions[id(outputs[0])], bool(walk.copies))
 
 
 class _Walk:

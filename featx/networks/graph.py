@@ -57,6 +57,8 @@ class Graph:
 
     input: Any = field(repr=False)
     """The symbolic input, uint8, of shape (n, h, w, 3)."""
+    start: Any = field(repr=False)
+    """The symbolic pixels once they are scaled, float32, of shape (n, h, w, 3); of one channel for a grey network."""
     scaling: str
     """What happens to the pixels first: a name in `featx.networks.scaling.SCALINGS`."""
     tensors: Sequence[Tensor] = field(repr=False)

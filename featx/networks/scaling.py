@@ -32,7 +32,7 @@ def scaled(pixels: Any, scaling: str, channels: int = 3) -> Any:
     Parameters
     ----------
     pixels
-        A symbolic Keras tensor of shape (n, h, w, 3), uint8.
+        A symbolic Keras tensor of shape (n, h, w, 3), uint8; or float32, which has a gradient.
     scaling
         A name in `SCALINGS`.
     channels
@@ -49,7 +49,7 @@ def scaled(pixels: Any, scaling: str, channels: int = 3) -> Any:
     how = SCALINGS[scaling]
     mean, deviation = (np.array(how[name], "float32") for name in ("mean", "deviation"))
     # a model of its own: Keras counts operators per thread, so one of these could get a name of the network's
-    start = keras.Input(pixels.shape[1:], dtype="uint8")
+    start = keras.Input(pixels.shape[1:], dtype=pixels.dtype)
     # by ops.take, since OpenVINO runs ops.flip slowly
     bgr = how["order"] == "bgr" and channels == 3
     x = ops.cast(ops.take(start, [2, 1, 0], axis=-1) if bgr else start, "float32")

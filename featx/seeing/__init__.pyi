@@ -4,6 +4,9 @@ from .activation import (
 from .activation import (
     class_activation as class_activation,
 )
+from .inceptionism import (
+    dream as dream,
+)
 from .maps import (
     DepthMaps as DepthMaps,
 )
@@ -12,6 +15,12 @@ from .maps import (
 )
 from .maps import (
     strongest_maps as strongest_maps,
+)
+from .maximisation import (
+    Maximised as Maximised,
+)
+from .maximisation import (
+    maximise as maximise,
 )
 from .pictures import (
     write_picture as write_picture,

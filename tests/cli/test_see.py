@@ -29,9 +29,8 @@ def see(*arguments, code=0):
 
 def test_maps(photo):
     """Depths and channels are printed, as text and as JSON."""
-    assert see("maps", "photo.png", "-o", "maps.png", "--depth", "2", "--count", "3").stdout.startswith(
-        "2: channels "
-    )
+    said = see("maps", "photo.png", "-o", "maps.png", "--depth", "2", "--count", "3").stdout
+    assert said.startswith("stage 2: channels ")
     with Image.open("maps.png") as picture:
         assert picture.format == "PNG"
     facts = json.loads(see("maps", "photo.png", "-o", "maps.png", "--overwrite", "--json").stdout)
@@ -72,7 +71,31 @@ def test_answer(model):
     assert not Path("no.png").exists()
 
 
+def test_channels(photo):
+    """One tile for each; what they answered to it and to noise."""
+    arguments = ["channels", 3, 5, "-o", "channels.png", "--depth", "2", "--steps", "16"]
+    assert re.match(r"channel 3: [\d.e+-]+, on noise [\d.e+-]+\nchannel 5: ", see(*arguments).stdout)
+    facts = json.loads(see(*arguments, "--overwrite", "--json").stdout)
+    assert (facts["depth"], facts["channels"]) == (2, [3, 5])
+    assert all(best > noise for best, noise in zip(facts["responses"], facts["noise"], strict=True))
+    assert (
+        "Channel 64: stage 2 has 64 channels"
+        in see("channels", 64, "-o", "x.png", "--depth", "2", code=1).stderr
+    )
+
+
+def test_dream(photo):
+    """A picture of the size that was asked for."""
+    arguments = ["dream", "photo.png", "-o", "dream.png", "--depth", "2", "--octaves", "1", "--steps", "1"]
+    assert see(*arguments).stdout == "48 x 48 pixels\nwritten to dream.png\n"
+    see(*arguments, "--size", "30", "--channel", "2", "--overwrite")
+    with Image.open("dream.png") as picture:
+        assert (picture.format, picture.size) == ("PNG", (30, 30))
+
+
 COMMANDS = {
+    "channels": ["channels", "3"],
+    "dream": ["dream", "photo.png"],
     "maps": ["maps", "photo.png"],
 }
 

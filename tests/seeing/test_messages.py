@@ -13,7 +13,7 @@ from sklearn.svm import SVC
 from featx import FeatureExtractor, make_head
 from featx.errors import ImageError, InputError
 from featx.images import synthetic
-from featx.seeing import class_activation, strongest_maps, write_picture
+from featx.seeing import class_activation, dream, maximise, strongest_maps, write_picture
 
 GREY = np.full((8, 8, 3), 90, np.uint8)
 IMAGES, CLASSES = synthetic(n=30, classes=3, size=16, random_state=0)
@@ -29,6 +29,16 @@ def dense():
         keras.layers.GlobalAveragePooling2D(name="flat"),
     ]
     return FeatureExtractor(keras.Sequential(layers, name="dense"), scaling="unit", cache=None)
+
+
+def silent():
+    """Make a network whose channels answer to nothing."""
+    only = keras.layers.Conv2D(
+        2, 1, activation="relu", bias_initializer=keras.initializers.Constant(-9), name="only"
+    )
+    network = keras.Sequential([keras.Input((8, 8, 3)), only], name="silent")
+    only.set_weights([0 * weight for weight in only.get_weights()])
+    return FeatureExtractor(network, scaling="unit", cache=None)
 
 
 def fitted(head="logistic", y=NAMES, *, pooling="avg", depth="maps"):
@@ -105,12 +115,16 @@ MESSAGES |= {
         "Layer 'flat' gives a vector, which has no places. Fit the pipeline on a layer with maps.",
     ),
     "trees": (
-        lambda: class_activation(fitted("xgboost", LABELS.argmax(axis=1)), IMAGES[:1]),
+        lambda: class_activation(
+            fitted(make_head("xgboost", n_estimators=2), LABELS.argmax(axis=1)), IMAGES[:1]
+        ),
         InputError,
         f"What follows the extractor (XGBoostHead) has no decision_function, {LINEAR}",
     ),
     "trees for numbers": (
-        lambda: class_activation(fitted("xgboost-regressor", IMAGES.mean(axis=(1, 2, 3))), IMAGES[:1]),
+        lambda: class_activation(
+            fitted(make_head("xgboost-regressor", n_estimators=2), IMAGES.mean(axis=(1, 2, 3))), IMAGES[:1]
+        ),
         InputError,
         f"What follows the extractor (XGBoostRegressorHead) is not linear in the embedding, {LINEAR}",
     ),
@@ -166,6 +180,57 @@ MESSAGES |= {
         lambda: class_activation(fitted(), ["nowhere.png"]),
         ImageError,
         "1 image cannot be read:\n  nowhere.png: there is no such file\n*",
+    ),
+}
+MESSAGES |= {
+    "a channel that there is not": (
+        lambda: maximise("featx-mini", [0, 256], depth=4),
+        InputError,
+        "Channel 256: stage 4 has 256 channels; give 0..255.",
+    ),
+    "a channel of a layer": (
+        lambda: maximise(dense(), -1, depth="maps"),
+        InputError,
+        "Channel -1: layer 'maps' has 4 channels; give 0..3.",
+    ),
+    "a channel by name": (
+        lambda: dream(GREY, "featx-mini", depth=1, channel="eyes"),
+        InputError,
+        "Channel 'eyes': stage 1 has 32 channels; give 0..31.",
+    ),
+    "no channel": (
+        lambda: maximise("featx-mini", [], depth=1),
+        InputError,
+        "No channel was named: stage 1 has 32; give one or several of 0..31.",
+    ),
+    "no steps": (lambda: maximise(steps=0), InputError, "steps=0: give a whole number, 1 or more."),
+    "half a step": (lambda: dream(GREY, steps=1.5), InputError, "steps=1.5: give a whole number, 1 or more."),
+    "no size": (lambda: dream(GREY, size=0), InputError, "size=0: give a whole number, 1 or more."),
+    "a jump": (
+        lambda: maximise(jitter=2),
+        InputError,
+        "jitter=2: give a share of the side, 0 or more and below 1.",
+    ),
+    "a blur that is none": (
+        lambda: maximise(blur=-1),
+        InputError,
+        "blur=-1: give a number of pixels, 0 or more.",
+    ),
+    "a rate of nothing": (lambda: dream(GREY, rate=0), InputError, "rate=0: give a number above 0."),
+    "a photograph that is none": (
+        lambda: dream(text_file(), "featx-mini", depth=1),
+        ImageError,
+        "1 image cannot be read:\n  note.png: not an image that Pillow can read*\n*",
+    ),
+    "a channel that answers to nothing": (
+        lambda: maximise(silent(), 1, depth="only", steps=1),
+        InputError,
+        "Channel 1 of layer 'only' answers to no noise, so no way leads up from there. Choose another channel*seed.",
+    ),
+    "a photograph in which nothing is seen": (
+        lambda: dream(GREY, silent(), depth="only"),
+        InputError,
+        "Nothing in the image makes any channel of layer 'only' answer. Choose another.",
     ),
 }
 
