@@ -20,10 +20,17 @@ from featx.cli.options import (
     table,
     with_options,
 )
-from featx.cli.outputs import check_output
+from featx.cli.outputs import check_output, save_model
 from featx.cli.running import Command
 from featx.errors import InputError
 from featx.text import shown
+
+
+class _Share(click.FloatRange):
+    """A number, or none, which is 0."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return 0.0 if value == "none" else super().convert(value, param, ctx)
 
 
 class _Stages(click.ParamType[Any]):
@@ -56,11 +63,12 @@ _training = with_options(
                  help="Share of the embedding to leave out in each step."),
     click.option("--label-smoothing", type=click.FloatRange(0, 1, max_open=True), default=0.0,
                  help="Share of an even guess to mix into the targets."),
+    click.option("--numbers", is_flag=True, help="Take whole numbers as numbers to predict, not as classes."),
     click.option("--balanced", is_flag=True, help="Give all classes the same weight."),
     click.option("--unfreeze", type=click.Choice(["at-once", "gradual"]), default="at-once", show_default=True,
                  help="All stages at once, or one after another."),
-    click.option("--validation", type=click.FloatRange(0, 0.5), default=0.15, show_default=True,
-                 help="Share to hold out; 0 for none."),
+    click.option("--validation", type=_Share(0, 0.5), default=0.15, show_default=True,
+                 help="Share to hold out, or none."),
     click.option("--patience", type=click.IntRange(1), default=5, show_default=True,
                  help="Stop after this many epochs without improvement."),
     click.option("--precision", type=click.Choice(["float32", "mixed"]), default="float32", show_default=True,
@@ -83,7 +91,7 @@ _training = with_options(
 @as_json
 def finetune_command(
     source: Path, *, image: str, label: tuple[str, ...], root: Path | None, output: Path, overwrite: bool,
-    on_error: str, as_json: bool, **choices: Any,
+    on_error: str, numbers: bool, as_json: bool, **choices: Any,
 ) -> None:  # fmt: skip
     """Fine-tune a network on your images, and save it.
 
@@ -99,9 +107,9 @@ def finetune_command(
     check_place(output, overwrite=overwrite)
     check_output(output, overwrite=overwrite, folder=True)
     images = images_from(source, image=image, label=label, root=root, labelled=True)
-    tuner = _tuner(regression=type_of_target(images.labels).startswith("continuous"), **choices)
+    tuner = _tuner(regression=numbers or type_of_target(images.labels).startswith("continuous"), **choices)
     *_, bad = past_bad_if(on_error, tuner.fit, images.paths, images.labels)
-    featx.save(tuner, output, overwrite=overwrite)
+    save_model(tuner, output, overwrite=overwrite)
     history, best = tuner.history_, tuner.best_epoch_
     if as_json:
         print_json(

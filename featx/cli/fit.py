@@ -17,7 +17,7 @@ from featx.cli.options import (
     print_json,
     table,
 )
-from featx.cli.outputs import check_output
+from featx.cli.outputs import check_output, save_model
 from featx.cli.running import Command
 from featx.text import shown
 
@@ -65,7 +65,7 @@ def fit_command(
     pipeline = make_pipeline(extractor.set_params(verbose=0), estimator)
     report = featx.evaluate(pipeline, paths, labels, cv=folds)
     pipeline.fit(paths, labels)
-    featx.save(pipeline.set_params(featureextractor__verbose=None), output, overwrite=overwrite)
+    save_model(pipeline.set_params(featureextractor__verbose=None), output, overwrite=overwrite)
     if as_json:
         print_json({"model": str(output), **report.to_dict(), "bad": len(bad), "left_out": images.left_out})
     else:

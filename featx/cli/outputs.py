@@ -3,9 +3,10 @@
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from featx.errors import InputError
+import featx
+from featx.errors import InputError, SavedModelError
 from featx.files import make_folder, whole_file
 
 
@@ -45,6 +46,28 @@ def check_output(path: Path, *, overwrite: bool, folder: bool = False) -> None:
     except OSError as error:
         raise InputError(
             f"{str(path)!r} cannot be written: {error.strerror}: {str(above)!r}. Give another name."
+        ) from error
+
+
+def save_model(model: Any, place: Path, *, overwrite: bool) -> None:
+    """Save a model; where that fails after all, save it in the folder for passing files.
+
+    Raises
+    ------
+    SavedModelError
+        If it could not be saved in its place. The message says where it is.
+    """
+    try:
+        featx.save(model, place, overwrite=overwrite)
+    except SavedModelError as error:
+        spare = Path(tempfile.mkdtemp(prefix="featx-")) / "model"
+        try:
+            featx.save(model, spare)
+        except SavedModelError:  # it cannot be saved anywhere
+            spare.parent.rmdir()
+            raise error from None
+        raise SavedModelError(
+            *error.parts, f" The model is saved in {str(spare)!r} instead; move it."
         ) from error
 
 

@@ -78,8 +78,13 @@ def _in_words(context: click.Context) -> Iterator[None]:
         dict(in_python(root)) if isinstance(root, click.Group) else {},
     )
 
+    said: set[str] = set()
+
     def show(message: object, *_: object) -> None:
-        click.echo(f"Warning: {on_shell(message, options, names)}", err=True)
+        line = f"Warning: {on_shell(message, options, names)}"
+        if line not in said:  # a fold more is no news
+            click.echo(line, err=True)
+        said.add(line)
 
     try:
         with warnings.catch_warnings():

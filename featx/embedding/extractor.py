@@ -32,8 +32,8 @@ class FeatureExtractor(ImageTransformer):
         A name that ``featx backbones`` lists (case, ``-`` and ``_`` do not matter), a functional or sequential Keras
         model, or the path of a ``.keras`` file.
     depth
-        A stage number (1 is the first, negative counts from the end), a layer's name, or a list of these, whose
-        vectors are put side by side. ``"default"``: what was measured best for this backbone.
+        A stage number (1 is the first, negative counts from the end; ``"stage3"`` is 3), a layer's name, or a list of
+        these, whose vectors are put side by side. ``"default"``: what was measured best for this backbone.
     pooling
         How maps become a vector: ``avg``, ``max``, ``std``, ``gem``, ``grid2``, ``none``, a sum such as ``avg+std``,
         or a list with one of these for each depth. ``"default"``: what was measured best for this backbone.

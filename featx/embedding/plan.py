@@ -166,7 +166,7 @@ def _answer(
     if depths == LAST_THREE and len(graph.stages) < 3:  # a network of one or two stages has no more to give
         depths, poolings = LAST_THREE[-len(graph.stages) :], poolings[-len(graph.stages) :]
     taps = []
-    for depth, given in zip(depths, poolings, strict=True):
+    for depth, given in zip(map(graph.meant, depths), poolings, strict=True):
         tensor = graph.at(depth)
         pooling = given or _best_pooling(graph, network.row, tensor)
         how = {"resize": choices.resize, "precision": choices.precision, "name": network.name}

@@ -53,7 +53,7 @@ class XGBoostHead(XGBClassifier):
         X, y, fit_params = _weighted(X, y, sample_weight, fit_params)
         labels, codes = np.unique(y, return_inverse=True)
         if len(labels) < 2:
-            raise InputError(one_class(labels.tolist()))
+            raise one_class(labels.tolist())
         if eval_set is not None:
             eval_set = [(points, _encode(truth, labels)) for points, truth in eval_set]
         objective = self.objective

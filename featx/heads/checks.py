@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from featx.errors import InputError
+from featx.errors import InputError, Words
 from featx.text import quoted
 
 
@@ -173,10 +173,22 @@ def labels_of(y: Any) -> NDArray[Any]:
     y = given(y)
     y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
     kind = type_of_target(y, input_name="y")
+    if kind.startswith("continuous"):
+        raise InputError(
+            f"Unknown label type: {kind}. ",
+            Words(
+                "y holds numbers with fractions; take an estimator for numbers, such as the head 'ridge'.",
+                "The labels are numbers with fractions. To predict numbers take head='ridge'.",
+            ),
+        )
     if kind == "multiclass-multioutput":
         raise InputError(
-            f"y has {y.shape[1]} columns of labels. Give one label for each image, columns of 0 and 1 for several "
-            "labels, or for counts take an estimator for numbers, such as the head 'ridge'."
+            Words("y has", "There are"),
+            f" {y.shape[1]} columns of labels. Give one label for each image, columns of 0 and 1 for several labels",
+            Words(
+                ", or for counts take an estimator for numbers, such as the head 'ridge'.",
+                ". For counts take head='ridge'. For counts take numbers=True.",
+            ),
         )
     check_classification_targets(y)
     return np.asarray(y if kind == "multilabel-indicator" else column_or_1d(y, warn=True))
@@ -195,7 +207,13 @@ def numbers_of(y: Any) -> NDArray[np.float64]:
         try:
             y = np.asarray(y.tolist(), np.float64)
         except (TypeError, ValueError) as error:
-            raise InputError(f"{error}. y must hold numbers; for labels take a classifier.") from error
+            raise InputError(
+                f"{error}. ",
+                Words(
+                    "y must hold numbers; for labels take a classifier.",
+                    "The labels must be numbers here. For classes take another head, such as head='logistic'.",
+                ),
+            ) from error
     return np.asarray(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"))
 
 
@@ -217,25 +235,32 @@ def check_members(y: NDArray[Any], hint: str = "") -> int:
     labels, counts = np.unique(y, return_counts=True)
     names = labels.tolist()
     if len(names) < 2:
-        raise InputError(one_class(names))
+        raise one_class(names)
     alone = [repr(name) for name, count in zip(names, counts, strict=True) if count == 1]
     if alone:
-        which = (
-            f"class in y, {alone[0]}, has only 1 member"
-            if len(alone) == 1
-            else f"classes in y, {', '.join(alone[:5])}{', ...' * (len(alone) > 5)}, have only 1 member each"
-        )
-        others = [hint] if hint else []
-        if labels.dtype.kind in "iu":
-            others.append("if y holds counts, take an estimator for numbers, such as the head 'ridge'")
+        several = len(alone) > 1
+        which = f", {', '.join(alone[:5])}{', ...' * (len(alone) > 5)}, {'have' if several else 'has'} only 1 member"
+        counts_in_y = ", or if y holds counts, take an estimator for numbers, such as the head 'ridge'."
         raise InputError(
-            f"The least populated {which}, which is too few: it takes one image to learn from and one to judge by. "
-            f"Give two images or more of each class{''.join(f', or {other}' for other in others)}."
+            f"The least populated {'classes' if several else 'class'}",
+            Words(" in y", ""),
+            f"{which}{' each' * several}, which is too few: it takes one image to learn from and one to judge by. "
+            f"Give two images or more of each class{f', or {hint}' * bool(hint)}",
+            Words(
+                counts_in_y,
+                ". If the labels are counts, take head='ridge'. If they are counts, take numbers=True.",
+            )
+            if labels.dtype.kind in "iu"
+            else ".",
         )
     return int(counts.min())
 
 
-def one_class(names: Sequence[Any]) -> str:
-    """Return the message for a `y` with one class or none."""
+def one_class(names: Sequence[Any]) -> InputError:
+    """Return the error for a `y` with one class or none."""
     held = f"one class only: {names[0]!r}" if names else "none"
-    return f"Two classes or more are needed, but y holds {held}. Add images of another class."
+    return InputError(
+        "Two classes or more are needed, but ",
+        Words("y holds", "the labels hold"),
+        f" {held}. Add images of another class.",
+    )

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, softmax  # type: ignore[import-untyped] # SciPy has no types
 from sklearn.utils import compute_sample_weight
 
-from featx.errors import InputError
 from featx.heads.checks import labels_of, numbers_of, one_class
 
 _EDGE = 0.01  # shares are kept this far from 0 and 1 where their logit is needed, which is infinite there
@@ -150,7 +149,7 @@ def classes_in(y: Any) -> Target:
         return Target("multilabel", y.shape[1], np.arange(y.shape[1]), flat=False)
     classes = np.unique(y)
     if len(classes) < 2:
-        raise InputError(one_class(classes.tolist()))
+        raise one_class(classes.tolist())
     return Target("binary", 1, classes) if len(classes) == 2 else Target("multiclass", len(classes), classes)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from featx.errors import InputError
+from featx.errors import InputError, Words
 from featx.images.formats import extensions
 from featx.images.image_table import LITTER, ImageTable, counted, objects
 from featx.text import encodable
@@ -80,8 +80,11 @@ def load_folder(path: str | os.PathLike[str]) -> ImageTable:
         raise InputError(f"No images in {name} ({seen}). Images end in {', '.join(sorted(EXTENSIONS))}.")
     if splits := _splits(inside):
         raise InputError(
-            f"The folders in {name} are parts of a data set, not classes: {', '.join(splits)}. "
-            f"Load each of them, such as load_folder({str(top / splits[0])!r})."
+            f"The folders in {name} are parts of a data set, not classes: {', '.join(splits)}. ",
+            Words(
+                f"Load each of them, such as load_folder({str(top / splits[0])!r}).",
+                f"Take one of them, such as {str(top / splits[0])!r}.",
+            ),
         )
     if inside and len(found) > len(inside):
         ignored["images beside the class folders"] = len(found) - len(inside)

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from featx.errors import InputError
+from featx.errors import InputError, Words
 
 MAX_COLUMNS = 100_000
 """The most columns of a table; embeddings of featx, which may be read as one, have fewer."""
@@ -54,7 +54,8 @@ def open_table(path: str | os.PathLike[str]) -> TableFile:
     name, ending = repr(str(path)), path.suffix.lower()
     if ending not in {".parquet", *_SEPARATORS}:
         raise InputError(
-            f"{name} is not a .csv, .tsv or .parquet file. Read it with pandas, and pass the frame."
+            f"{name} is not a .csv, .tsv or .parquet file. Read it with pandas, and ",
+            Words("pass the frame.", "save it as one of these."),
         )
     if not path.is_file():
         raise InputError(f"{name} is {'not a file' if path.exists() else 'not there'}.")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from featx.errors import InputError
+from featx.errors import InputError, Words
 from featx.images.folders import EXTENSIONS
 from featx.images.image_table import ImageTable, objects
 from featx.images.sources import Unreadable, unpacked
@@ -149,7 +149,8 @@ def _check_labels(frame: Any, given: Any, name: str) -> None:
         if isinstance(cell, list | tuple | set | frozenset | dict | np.ndarray):
             raise InputError(
                 f"Column {given!r} of {name} holds several labels in a cell, {cell!r:.60} in row {row}. Make a column "
-                "of 0 and 1 per label, by sklearn.preprocessing.MultiLabelBinarizer, and pass them as label=[...]."
+                "of 0 and 1 per label, by sklearn.preprocessing.MultiLabelBinarizer, and ",
+                Words("pass them as label=[...].", "name each by --label."),
             )
         first.setdefault(isinstance(cell, str), row)
     if len(first) > 1:

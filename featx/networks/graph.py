@@ -1,5 +1,6 @@
 """A backbone as one flat graph: its tensors, its stages, and a cut at any depth."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -93,13 +94,21 @@ class Graph:
                 joins[tensor.level] = tensor
         return tuple(ends.get(level) or joins[level] for level in sorted({*ends, *joins}))
 
+    def meant(self, depth: int | str) -> int | str:
+        """Give the number of a stage that is called ``stage3``, unless a layer is; any other depth as it is."""
+        number = re.fullmatch(r"stage[ _-]?(\d+)", depth) if isinstance(depth, str) else None
+        names = (name for tensor in self.tensors for name in (tensor.name, tensor.alias) if name)
+        if number is None or any(name == depth or name.endswith(f"/{depth}") for name in names):
+            return depth
+        return int(number[1])
+
     def at(self, depth: int | str) -> Tensor:
         """Find the tensor at a depth.
 
         Parameters
         ----------
         depth
-            A stage number (1 is the first; negative counts from the end) or a layer's name.
+            A stage number (1 is the first; negative counts from the end), also as ``stage3``, or a layer's name.
 
         Raises
         ------
@@ -108,6 +117,7 @@ class Graph:
         UnknownNameError
             If there is no such layer.
         """
+        depth = self.meant(depth)
         if isinstance(depth, str):
             named = {tensor.alias: tensor for tensor in self.tensors if tensor.alias}
             named |= {tensor.name: tensor for tensor in self.tensors}

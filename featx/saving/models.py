@@ -68,11 +68,18 @@ def save(estimator: Any, folder: str | os.PathLike[str], *, overwrite: bool = Fa
     >>> str(load(folder).predict([[0.1, 0.9]])[0])
     'cat'
     """
-    import skops.io
-
     check_is_fitted(estimator)
     folder = Path(folder).absolute()
     check_place(folder, overwrite=overwrite)
+    try:
+        _write(estimator, folder, overwrite=overwrite)
+    except OSError as error:
+        raise SavedModelError(f"{str(folder)!r} cannot be written: {error.strerror or error}.") from error
+
+
+def _write(estimator: Any, folder: Path, *, overwrite: bool) -> None:
+    import skops.io
+
     make_folder(folder.parent)
     with whole_folder(folder, replace=overwrite) as draft:
         stripped, needs = networks_to_files(estimator, draft)
@@ -84,7 +91,7 @@ def save(estimator: Any, folder: str | os.PathLike[str], *, overwrite: bool = Fa
             ) from error
         strange = [name for name in skops.io.get_untrusted_types(data=data) if not types.trusted(name)]
         for sentence in _warnings([*strange, *needs.trusted], needs):
-            warnings.warn(sentence, SavedModelWarning, stacklevel=2)
+            warnings.warn(sentence, SavedModelWarning, stacklevel=3)
         if len(data) > LARGEST:
             raise SavedModelError(
                 f"{type(estimator).__name__} takes {len(data):,} bytes, and a saved model may have {LARGEST:,}. "

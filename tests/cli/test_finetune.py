@@ -71,6 +71,17 @@ def test_numbers_in_a_table_are_regressed(photos):
     assert answer["target"] == "number"
 
 
+def test_counts_are_regressed_when_asked(photos):
+    """Whole numbers are classes unless --numbers says otherwise."""
+    rows = [f"{path},{place // 3}" for place, path in enumerate(featx.load_folder("photos").paths)]
+    (photos.parent / "table.csv").write_text("path,count\n" + "\n".join(rows))
+    answer = json.loads(
+        run("table.csv", "-o", "model", "--label", "count", "--numbers", *QUICK, "--json").stdout
+    )
+
+    assert answer["target"] == "number"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

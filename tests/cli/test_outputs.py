@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import featx
 from featx.cli import main
+from featx.cli.outputs import save_model
+from featx.errors import SavedModelError
 from featx.images import synthetic, write_folder
 
 QUICK = ["--depth", "2", "--input-size", "32"]
@@ -87,3 +90,18 @@ def test_a_place_that_cannot_be_written_is_seen_before_the_work(photos, command,
     assert "cannot be written" in refused
     assert sum(forwards) == 0
     assert {path.name for path in Path().iterdir()} == {"photos"}
+
+
+def test_a_model_is_kept_where_its_place_fails_after_all(tmp_path, monkeypatch):
+    """A disk that is full by then, a folder that is a file: the work of hours is somewhere, and said to be."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    head = featx.make_head("knn", n_neighbors=1).fit([[0, 1], [1, 0]], ["cat", "dog"])
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        SavedModelError, match=r"file/model' cannot be written: File exists\. The model is saved in"
+    ) as told:
+        save_model(head, tmp_path / "file" / "model", overwrite=False)
+    (kept,) = tmp_path.glob("featx-*/model")
+
+    assert repr(str(kept)) in str(told.value)
+    assert featx.load(kept).predict([[0.1, 0.9]]).tolist() == ["cat"]

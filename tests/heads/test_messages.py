@@ -6,6 +6,7 @@ from sklearn import config_context
 
 from featx.errors import InputError, UnknownNameError
 from featx.heads import make_head
+from featx.heads.checks import labels_of
 from featx.heads.routing import routed
 
 X = np.arange(12.0).reshape(6, 2)
@@ -23,6 +24,22 @@ def requested():
 
 
 MESSAGES = {
+    "counts in two columns": (
+        lambda: labels_of([[1, 3], [2, 4]]),
+        InputError,
+        (
+            "y has 2 columns of labels. Give one label for each image, columns of 0 and 1 for several labels, or for "
+            "counts take an estimator for numbers, such as the head 'ridge'."
+        ),
+    ),
+    "fractions for classes": (
+        lambda: labels_of([0.5, 1.5]),
+        InputError,
+        (
+            "Unknown label type: continuous. y holds numbers with fractions; take an estimator for numbers, such "
+            "as the head 'ridge'."
+        ),
+    ),
     "words for numbers": (
         fit("ridge", WORDS),
         InputError,

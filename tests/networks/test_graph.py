@@ -116,3 +116,21 @@ def test_unknown_depths_are_refused(tiny):
         graph.at(0)
     with pytest.raises(UnknownNameError, match=r"Unknown layer 'tow'\. Did you mean 'two'\?"):
         graph.at("tow")
+
+
+def test_a_stage_may_be_called_by_its_number_in_words(tiny):
+    """As ``stage2``, unless a layer has that name."""
+    import keras
+    from keras import layers
+
+    from featx import FeatureExtractor
+
+    plain = FeatureExtractor(tiny, depth=[2, "stage2", "stage 2"], cache=None, scaling="unit")
+    assert [(tap.depth, tap.layer) for tap in plain.plan().taps] == [(2, "two")] * 3
+    own = keras.Sequential(
+        [keras.Input((16, 16, 3)), layers.Conv2D(4, 3, strides=2), layers.Conv2D(4, 3, name="stage2")]
+    )
+    taps = FeatureExtractor(own, depth="stage2", cache=None, scaling="unit").plan().taps
+    assert [(tap.depth, tap.layer) for tap in taps] == [("stage2", "stage2")]
+    with pytest.raises(InputError, match=r"depth=9: this backbone has 3 stages"):
+        plain.with_choices(depth="stage9").plan()
