@@ -7,6 +7,7 @@ import click
 
 import featx
 from featx.cli.bad_images import on_error, past_bad_if
+from featx.cli.hints import better_backbone, counted, setup
 from featx.cli.options import (
     as_json,
     extraction,
@@ -66,7 +67,23 @@ def fit_command(
     report = featx.evaluate(pipeline, paths, labels, cv=folds)
     pipeline.fit(paths, labels)
     save_model(pipeline.set_params(featureextractor__verbose=None), output, overwrite=overwrite)
+    plan = extractor.plan()
+    hint = better_backbone(choices["backbone"], paths, str(source))
     if as_json:
-        print_json({"model": str(output), **report.to_dict(), "bad": len(bad), "left_out": images.left_out})
-    else:
-        click.echo(f"{report}\nsaved in {shown(output)}")
+        taken = {
+            "backbone": plan.name,
+            "depth": [tap.depth for tap in plan.taps],
+            "pooling": [tap.pooling for tap in plan.taps],
+            "input_size": list(plan.input_size),
+            "columns": plan.width,
+            "bad": len(bad),
+            "hint": hint,
+        }
+        print_json({"model": str(output), **report.to_dict(), **taken, "left_out": images.left_out})
+        return
+    low, high = report.interval
+    click.echo(f"backbone {setup(plan)}")
+    click.echo(f"images {counted(labels, images.left_out, len(bad))}")
+    click.echo(f"{report}\n95 % interval {low:.3f}..{high:.3f}\nsaved in {shown(output)}")
+    if hint:
+        click.echo(hint, err=True)
