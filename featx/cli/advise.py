@@ -11,6 +11,8 @@ from featx.cli.options import (
     cache,
     extractor_from,
     folds,
+    group,
+    groups_from,
     images_from,
     input_size,
     jobs,
@@ -27,6 +29,7 @@ from featx.text import shown_lines
 @backbone
 @input_size
 @folds
+@group
 @click.option("--large", type=click.IntRange(1), default=1000, show_default=True,
               help="Images that make a data set large.")  # fmt: skip
 @click.option("--per-class", type=click.IntRange(1), default=50, show_default=True,
@@ -37,7 +40,8 @@ from featx.text import shown_lines
 @cache
 @as_json
 def advise_command(
-    source: Path, *, image: str, label: tuple[str, ...], root: Path | None, backbone: str, input_size: int | None,
+    source: Path, *, image: str, label: tuple[str, ...], root: Path | None,
+    group: str | None, backbone: str, input_size: int | None,
     folds: int, large: int, per_class: int, on_error: str, jobs: int | None, quiet: bool, cache: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure which strategy suits your images, and say what to run.
@@ -50,14 +54,18 @@ def advise_command(
     from featx.transfer.advice import advise
 
     images = images_from(source, image=image, label=label, root=root, labelled=True)
+    groups = groups_from(source, group, image=image, root=root)
     extractor = extractor_from(
         backbone=backbone, input_size=input_size, weights="auto", cache=cache, jobs=jobs, quiet=quiet
     )
     advice, _, bad = past_bad_if(
         on_error,
-        lambda paths, labels: advise(paths, labels, extractor, large=large, per_class=per_class, cv=folds),
+        lambda paths, labels, groups: advise(
+            paths, labels, extractor, large=large, per_class=per_class, cv=folds, groups=groups
+        ),
         images.paths,
         images.labels,
+        groups,
     )
     if as_json:
         said = {**advice.to_dict(), "command": advice.command(str(source)), "bad": len(bad)}

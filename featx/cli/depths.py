@@ -11,6 +11,8 @@ from featx.cli.options import (
     extraction,
     extractor_from,
     folds,
+    group,
+    groups_from,
     images_from,
     overwrite,
     print_json,
@@ -27,13 +29,15 @@ from featx.errors import InputError
     "--head", default="auto", help="auto, or a head of featx fit; 'ridge' treats counts as numbers."
 )
 @folds
+@group
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the curve into this .png, .svg or .pdf.")
 @overwrite
 @on_error
 @extraction
 @as_json
 def depths_command(
-    source: Path, *, image: str, label: tuple[str, ...], root: Path | None, head: str, folds: int, plot: Path | None,
+    source: Path, *, image: str, label: tuple[str, ...], root: Path | None,
+    group: str | None, head: str, folds: int, plot: Path | None,
     overwrite: bool, on_error: str, as_json: bool, **choices: Any,
 ) -> None:  # fmt: skip
     """Score every depth of a backbone, and say which to use.
@@ -52,12 +56,16 @@ def depths_command(
         check_output(plot, overwrite=overwrite)
         axes = new_axes()
     images = images_from(source, image=image, label=label, root=root, labelled=True)
+    groups = groups_from(source, group, image=image, root=root)
     extractor = extractor_from(**choices)
     curve, _, bad = past_bad_if(
         on_error,
-        lambda paths, labels: depth_curve(paths, labels, extractor, head=head, cv=folds),
+        lambda paths, labels, groups: depth_curve(
+            paths, labels, extractor, head=head, cv=folds, groups=groups
+        ),
         images.paths,
         images.labels,
+        groups,
     )
     if as_json:
         print_json({**curve.to_dict(), "bad": len(bad), "left_out": images.left_out})

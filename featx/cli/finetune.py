@@ -11,6 +11,8 @@ from featx.cli.options import (
     as_json,
     cache,
     extractor_from,
+    group,
+    groups_from,
     images_from,
     jobs,
     network,
@@ -82,6 +84,7 @@ _training = with_options(
 @click.command("finetune", cls=Command, python="featx.FineTuner, featx.FineTunerRegressor")
 @table
 @output("Folder for the model.")
+@group
 @network
 @_training
 @on_error
@@ -90,7 +93,8 @@ _training = with_options(
 @cache
 @as_json
 def finetune_command(
-    source: Path, *, image: str, label: tuple[str, ...], root: Path | None, output: Path, overwrite: bool,
+    source: Path, *, image: str, label: tuple[str, ...], root: Path | None,
+    group: str | None, output: Path, overwrite: bool,
     on_error: str, numbers: bool, as_json: bool, **choices: Any,
 ) -> None:  # fmt: skip
     """Fine-tune a network on your images, and save it.
@@ -107,8 +111,15 @@ def finetune_command(
     check_place(output, overwrite=overwrite)
     check_output(output, overwrite=overwrite, folder=True)
     images = images_from(source, image=image, label=label, root=root, labelled=True)
+    groups = groups_from(source, group, image=image, root=root)
     tuner = _tuner(regression=numbers or type_of_target(images.labels).startswith("continuous"), **choices)
-    *_, bad = past_bad_if(on_error, tuner.fit, images.paths, images.labels)
+    *_, bad = past_bad_if(
+        on_error,
+        lambda paths, labels, groups: tuner.fit(paths, labels, groups=groups),
+        images.paths,
+        images.labels,
+        groups,
+    )
     save_model(tuner, output, overwrite=overwrite)
     history, best = tuner.history_, tuner.best_epoch_
     if as_json:

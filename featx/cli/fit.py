@@ -13,6 +13,8 @@ from featx.cli.options import (
     extraction,
     extractor_from,
     folds,
+    group,
+    groups_from,
     images_from,
     output,
     print_json,
@@ -32,11 +34,13 @@ from featx.text import shown
     help="logistic, xgboost, svm, knn or ridge-classifier; for numbers ridge or xgboost-regressor.",
 )
 @folds
+@group
 @on_error
 @extraction
 @as_json
 def fit_command(
-    source: Path, *, image: str, label: tuple[str, ...], root: Path | None, output: Path, overwrite: bool, head: str,
+    source: Path, *, image: str, label: tuple[str, ...], root: Path | None,
+    group: str | None, output: Path, overwrite: bool, head: str,
     folds: int, on_error: str, as_json: bool, **choices: Any,
 ) -> None:  # fmt: skip
     """Cross-validate a head, then fit it and save the model.
@@ -46,26 +50,27 @@ def fit_command(
 
     Example: featx fit photos -o photos-model --head logistic
     """
-    from sklearn.pipeline import make_pipeline
     from sklearn.utils.multiclass import type_of_target
 
+    from featx.heads import HeadPipeline
     from featx.saving.models import check_place
     from featx.transfer.depths import check_target
 
     check_place(output, overwrite=overwrite)
     check_output(output, overwrite=overwrite, folder=True)
     images = images_from(source, image=image, label=label, root=root, labelled=True)
+    groups = groups_from(source, group, image=image, root=root)
     usual = "ridge" if type_of_target(images.labels).startswith("continuous") else "logistic"
     estimator = featx.make_head(usual if head == "auto" else head)
     check_target(images.paths, images.labels, estimator)
     extractor = extractor_from(**choices)
     # one pass with a progress bar; everything below reads the cache
-    _, (paths, labels), bad = past_bad_if(
-        on_error, lambda paths, _: extractor.transform(paths), images.paths, images.labels
+    _, (paths, labels, groups), bad = past_bad_if(
+        on_error, lambda paths, *_: extractor.transform(paths), images.paths, images.labels, groups
     )
-    pipeline = make_pipeline(extractor.set_params(verbose=0), estimator)
-    report = featx.evaluate(pipeline, paths, labels, cv=folds)
-    pipeline.fit(paths, labels)
+    pipeline = HeadPipeline([("featureextractor", extractor.set_params(verbose=0)), ("head", estimator)])
+    report = featx.evaluate(pipeline, paths, labels, cv=folds, groups=groups)
+    pipeline.fit(paths, labels, groups=groups)
     save_model(pipeline.set_params(featureextractor__verbose=None), output, overwrite=overwrite)
     plan = extractor.plan()
     hint = better_backbone(choices["backbone"], paths, str(source))

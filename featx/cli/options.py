@@ -89,6 +89,30 @@ def table(command: Decorated) -> Decorated:
     return click.argument("source", type=click.Path(exists=True, path_type=Path))(columns(command))
 
 
+group = click.option(
+    "--group",
+    metavar="COLUMN",
+    help="Column of a table with what images share, such as a patient; those of one are never in two folds.",
+)
+
+
+def groups_from(source: Path, group: str | None, *, image: str | None, root: Path | None) -> Any:
+    """Give the group of each image of a table, as `images_from` lists them; None without a column.
+
+    Raises
+    ------
+    InputError
+        If `source` is a folder, or a group is empty.
+    """
+    if group is None:
+        return None
+    if source.is_dir():
+        raise InputError(
+            f"--group names a column of a table, and {str(source)!r} is a folder. Give a .csv, .tsv or .parquet file."
+        )
+    return featx.load_table(source, image=image, label=group, root=root).labels
+
+
 def output(what: str) -> Callable[[Decorated], Decorated]:
     """Give a command ``--output`` and ``--overwrite``."""
     place = click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help=what)
