@@ -4,10 +4,13 @@ It is opened only if it is a regular file, and so is what SQLite keeps beside it
 memo's two tables and nothing else, and for a bounded number of steps.
 """
 
+import os
 import sqlite3
 import stat
 from contextlib import suppress
 from pathlib import Path
+
+from featx.files import open_file
 
 OTHERS_WORK = 10.0
 """Seconds to wait for another process's transaction."""
@@ -24,6 +27,7 @@ NOT_OURS = {
 _APPLICATION = 0x66656174  # "feat": SQLite's field for telling whose file it is
 _VERSION = 2
 _LARGEST = 1 << 31  # bytes of the file; four times a full memo
+_MAGIC = bytes.fromhex("d9d505f920a163d7")  # at the end of a journal: a name stands before it
 _BESIDE = ("-journal", "-wal", "-shm")
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: 1 << 24, sqlite3.SQLITE_LIMIT_ATTACHED: 0, sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 0,
@@ -64,15 +68,24 @@ def connect(path: Path, mode: str, rows: int, wait: float = OTHERS_WORK) -> sqli
             status = Path(f"{path}{suffix}").lstat()
         if status and (not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST):
             raise _foreign(f"{path.name}{suffix} is no file of a memo")
+    if _names_another(Path(f"{path}-journal")):
+        raise _foreign(f"{path.name}-journal belongs to several databases")
     database = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=wait, isolation_level=None)
     for limit, value in _LIMITS.items():
         database.setlimit(limit, value)
-    left = iter(
-        range((_STEPS + _STEPS_A_ROW * rows) // _STRIDE)
-    )  # pages that lead to one another can be read for ever
+    # pages that lead to one another can be read for ever
+    left = iter(range((_STEPS + _STEPS_A_ROW * rows) // _STRIDE))
     database.set_progress_handler(lambda: next(left, None) is None, _STRIDE)
     database.execute("PRAGMA trusted_schema = OFF")  # a stranger's file runs no code of its own
     return database
+
+
+def _names_another(journal: Path) -> bool:
+    """Tell whether a journal names another one, as those of several databases do: SQLite would delete that file."""
+    with suppress(OSError), open_file(journal) as file:
+        file.seek(-len(_MAGIC), os.SEEK_END)
+        return file.read() == _MAGIC
+    return False
 
 
 def set_aside(path: Path) -> None:

@@ -536,6 +536,21 @@ def test_what_is_no_file_of_a_memo_is_set_aside(memo, tmp_path, suffix, what):
     assert elsewhere.recall("key") == {"elsewhere": 1}
 
 
+def test_a_journal_that_names_another_file_deletes_nothing(memo, tmp_path):
+    """SQLite deletes the journal of several databases that one of them names, and a stranger may name any file."""
+    memo.note("key", {"old": 1})
+    (tmp_path / "precious").write_text("precious")
+    magic, name = bytes.fromhex("d9d505f920a163d7"), os.fsencode(tmp_path / "precious")
+    pages = memo.path.stat().st_size // 4096
+    head = (magic + struct.pack(">5I", 0, 0, pages, 512, 4096)).ljust(512, b"\0")
+    end = struct.pack(">I", 2**30 // 4096 + 1) + name + struct.pack(">2I", len(name), sum(name)) + magic
+    Path(f"{memo.path}-journal").write_bytes(head + end)
+    assert memo.recall("key") is None
+    memo.note("key", {"new": 1})
+    assert memo.recall("key") == {"new": 1}
+    assert (tmp_path / "precious").exists()
+
+
 def test_an_empty_file_is_a_new_memo(memo):
     """What a writer killed at birth leaves behind is used, not set aside."""
     memo.path.parent.mkdir()
