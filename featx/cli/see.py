@@ -118,7 +118,7 @@ def channels_command(
 
     _place(output, overwrite)
     depth = choices.pop("depth")
-    found = maximise(_extractor(**choices), channels, depth=depth, steps=steps, seed=seed)
+    found = maximise(_extractor(**choices), channels, depth=depth, steps=steps, random_state=seed)
     facts = {
         "backbone": found.backbone,
         "depth": found.depth,
@@ -160,7 +160,7 @@ def dream_command(
     depth = choices.pop("depth")
     found = dream(
         image, _extractor(**choices), depth=depth, channel=channel, octaves=octaves, steps=steps, rate=rate, size=size,
-        seed=seed,
+        random_state=seed,
     )  # fmt: skip
     height, width = found.shape[:2]
     _written(output, found, as_json, {"height": height, "width": width}, f"{width} x {height} pixels")

@@ -32,7 +32,7 @@ def dream(
     steps: int = 12,
     rate: float = 2.0,
     size: int | None = None,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> np.ndarray:
     """Change a photograph so that a depth answers more to it: what the network sees in it, however faintly, comes out.
 
@@ -60,7 +60,7 @@ def dream(
     size
         The longer side of the result in pixels; it has the photograph's proportions. None: the photograph's own, but
         at most `MOST`.
-    seed
+    random_state
         Fixes where the network looks.
 
     Returns
@@ -81,7 +81,7 @@ def dream(
     Examples
     --------
     >>> from featx.images import synthetic
-    >>> images, _ = synthetic(n=1, size=96, seed=0)
+    >>> images, _ = synthetic(n=1, size=96, random_state=0)
     >>> dreamt = dream(images[0], "featx-mini", depth=2, octaves=2, steps=2)
     >>> dreamt.shape, bool((dreamt != images[0]).any())
     ((96, 96, 3), True)
@@ -100,7 +100,7 @@ def dream(
     count = max(1, AT_ONCE // (seen.size[0] * seen.size[1]))
     wanted = np.repeat(each[None], count, axis=0)
     ascent = Ascent(seen.graph, tensor, count, power=1 if channel is not None else 2)
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(random_state)
     added = np.zeros((1, 1, 3), np.float32)
     final = _final(photograph.shape[:2], size)
     for size_now in _sizes(final, seen.size, octaves):

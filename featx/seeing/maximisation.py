@@ -57,7 +57,7 @@ def maximise(
     steps: int = 64,
     jitter: float = 0.04,
     blur: float = 1.0,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> Maximised:
     """Find an image that makes a channel answer as much as possible (activation maximisation).
 
@@ -79,7 +79,7 @@ def maximise(
         How far it is moved at most, as a share of its side.
     blur
         Standard deviation of the blur, in pixels of 224 to a side; it becomes less until the end. 0: none.
-    seed
+    random_state
         Fixes the noise and the movements.
 
     Returns
@@ -124,7 +124,7 @@ def maximise(
             change[silent] = below.gradient(images, wanted)[silent]
         return unit(change)
 
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(random_state)
     images, noise = _start(ascent, wanted, seen.size, random)
     if not (leads := climb(images).any(axis=(1, 2, 3))).all():
         raise InputError(

@@ -18,7 +18,7 @@ QUICK = ["--input-size", "32"]
 def table(tmp_path, monkeypatch):
     """Work beside a table of 24 images of 8 patients, each of whom has one class."""
     monkeypatch.chdir(tmp_path)
-    write_folder(*synthetic(n=24, classes=2, size=32, seed=0), tmp_path / "photos")
+    write_folder(*synthetic(n=24, classes=2, size=32, random_state=0), tmp_path / "photos")
     images = featx.load_folder("photos")
     patients = [f"{label}{place % 4}" for place, label in enumerate(images.labels)]
     rows = [",".join(row) for row in zip(images.paths, images.labels, patients, strict=True)]

@@ -20,7 +20,7 @@ def run(*arguments):
 def test_fit_says_what_it_took_and_how_sure_it_is(tmp_path, monkeypatch):
     """Which backbone, cut where, how many images of which classes, what is not among them, and an interval."""
     monkeypatch.chdir(tmp_path)
-    folder = write_folder(*synthetic(n=21, classes=3, size=48, seed=0), tmp_path / "photos")
+    folder = write_folder(*synthetic(n=21, classes=3, size=48, random_state=0), tmp_path / "photos")
     (folder / "disc" / "bad.png").write_bytes(b"no image")
     (folder / "disc" / "notes.txt").touch()
     choices = [

@@ -89,7 +89,7 @@ PROGRAM = """
 import sys
 import numpy as np
 from featx.seeing import maximise
-found = maximise("featx-mini", [3, 5], depth=2, steps=4, seed=1)
+found = maximise("featx-mini", [3, 5], depth=2, steps=4, random_state=1)
 np.savez(sys.argv[1], images=found.images, responses=found.responses)
 """
 
@@ -105,7 +105,7 @@ def test_jax_climbs_the_same_way(tmp_path):
         command, env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    here = maximise("featx-mini", [3, 5], depth=2, steps=4, seed=1)
+    here = maximise("featx-mini", [3, 5], depth=2, steps=4, random_state=1)
     with np.load(tmp_path / "found.npz") as there:
         np.testing.assert_allclose(there["responses"], here.responses, rtol=1e-2)
         assert np.abs(there["images"].astype(int) - here.images).mean() < 1

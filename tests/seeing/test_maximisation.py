@@ -51,7 +51,7 @@ def test_a_seed_fixes_everything_and_a_channel_has_no_mates(small):
     both = maximise(small, [2, 1], depth=3, steps=8)
     again = maximise(small, 1, depth=3, steps=8)
     assert np.abs(both.images[1].astype(int) - again.images[0]).max() <= 1
-    other = maximise(small, 1, depth=3, steps=8, seed=1)
+    other = maximise(small, 1, depth=3, steps=8, random_state=1)
     assert np.abs(other.images.astype(int) - again.images).mean() > 5
 
 
