@@ -372,7 +372,7 @@ def test_types_of_the_users_own_load_when_named(tmp_path):
 def test_the_manifest_says_what_the_folder_holds(folder):
     """People and programs can read what a model is without loading it."""
     manifest = json.loads((folder / "model.json").read_text())
-    assert manifest["estimator"] == "sklearn.pipeline.Pipeline"
+    assert manifest["estimator"] == "featx.heads.HeadPipeline"
     assert manifest["classes"] == ["ant", "bee"]
     assert {"featx", "scikit-learn", "xgboost", "keras"} <= set(manifest["versions"])
     assert set(manifest["files"]) | {"model.json"} == set(names(folder))
@@ -408,7 +408,7 @@ def test_a_save_that_fails_leaves_what_was(step, existing, folder, tmp_path, mon
     before = (folder / "model.skops").read_bytes()
     target = folder if existing else tmp_path / "new"
     monkeypatch.setattr(step, fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(SavedModelError, match="cannot be written: No space left"):
         save(LogisticRegression().fit([[0], [1]], [0, 1]), target, overwrite=True)
     monkeypatch.undo()
     assert names(tmp_path) == ["model"]

@@ -64,6 +64,8 @@ def transfer(kind):
 MAKERS = {
     "featx.embedding.FeatureExtractor": lambda: (extractor(), [*IMAGES, b"no image"], None),
     "featx.embedding.PixelExtractor": lambda: (PixelExtractor(size=8), IMAGES, None),
+    "featx.heads.HeadPipeline": lambda: (make_head("ridge-classifier"), COLUMNS, LABELS),
+    "featx.heads.UnweightedPipeline": lambda: (make_head("knn", n_neighbors=1), COLUMNS, LABELS),
     "featx.heads.LogisticHead": lambda: (LogisticHead(Cs=2, cv=2), COLUMNS, LABELS),
     "featx.heads.XGBoostHead": lambda: (XGBoostHead(**TREES), COLUMNS, LABELS),
     "featx.heads.XGBoostRegressorHead": lambda: (XGBoostRegressorHead(**TREES), COLUMNS, NUMBERS),
