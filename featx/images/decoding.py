@@ -7,6 +7,7 @@ No setting of Pillow, and no warning filter, is changed, so that many threads ma
 """
 
 import math
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,14 +16,15 @@ from io import BytesIO
 
 import numpy as np
 from PIL.ExifTags import Base
-from PIL.Image import Image, Transpose, fromarray
+from PIL.Image import Image, Transpose, fromarray, new
 from PIL.TiffImagePlugin import TiffImageFile
 
 from featx.errors import InputError
 from featx.images.formats import format_of, reader_of
 from featx.images.jpeg import MAX_SCANS, has_many_scans
 from featx.images.png import sample_layout, with_its_key
-from featx.images.tiff import black_and_white
+from featx.images.ppm import has_long_header
+from featx.images.tiff import black_and_white, check_parts
 
 MAX_PIXELS = 178_956_970
 """The most pixels (width times height) a file may claim: where Pillow refuses too, half a gigabyte of RGB."""
@@ -56,7 +58,7 @@ class Picture:
     """A decoded image whose pixels lie as they are stored: not turned upright yet."""
 
     rgb: Image
-    """A Pillow image of mode RGB."""
+    """A Pillow image of mode RGB, or L, which takes a quarter of the memory and has the same three channels."""
 
     covered: tuple[float, float]
     """Width and height of the picture in pixels of `rgb`, the last of which a reduced JPEG may cover in part only."""
@@ -66,7 +68,7 @@ class Picture:
 
     def upright(self) -> np.ndarray:
         """Give the pixels (h, w, 3), uint8, as the picture is shown."""
-        return np.asarray(self.rgb if self.turn is None else self.rgb.transpose(self.turn))
+        return to_rgb(np.asarray(self.rgb if self.turn is None else self.rgb.transpose(self.turn)))
 
 
 def decode(content: bytes | np.ndarray) -> np.ndarray:
@@ -126,6 +128,8 @@ def picture_of(content: bytes, *, at_least: tuple[int, int] | None = None) -> Pi
     reader = reader_of(name)
     if name == "JPEG" and has_many_scans(content):
         raise InputError(f"has more than {MAX_SCANS} scans, as a file that is meant to take hours would")
+    if name == "PPM" and has_long_header(content):
+        raise InputError("has a header of more than 64 KiB, as a file that is meant to take long would")
     with _damage_told(f"{name} file"):
         image = reader(_Watched(content))
     width, height = image.size
@@ -134,6 +138,9 @@ def picture_of(content: bytes, *, at_least: tuple[int, int] | None = None) -> Pi
             f"claims {width}x{height} pixels, more than the limit of {MAX_PIXELS:,}, or of {MAX_SIDE:,} for a side; "
             "if that is true and not an attack, shrink it first"
         )
+    if isinstance(image, TiffImageFile):
+        with _damage_told(f"{name} file"):
+            check_parts(image, len(content), 2 * MAX_PIXELS)
     reduced = None
     if at_least is not None:
         side = math.ceil(MARGIN * max(at_least))  # of both, because a turn by EXIF exchanges them
@@ -182,7 +189,7 @@ def from_pil(image: Image) -> np.ndarray:
 
 
 def _rgb(image: Image, kind: str, file: BytesIO | None = None) -> tuple[Image, Transpose | None]:
-    """Give an image of any mode in RGB, and what turns it upright."""
+    """Give an image of any mode in RGB or L, and what turns it upright."""
     with _damage_told(kind):
         deep = image.mode == "F" or image.mode.startswith("I")
         black, white = (0.0, 255.0) if image.mode == "F" else (0.0, 65535.0)
@@ -190,20 +197,44 @@ def _rgb(image: Image, kind: str, file: BytesIO | None = None) -> tuple[Image, T
             black, white = black_and_white(image)
         layout = sample_layout(image)
         image.load()
-        turn = _TURNS.get(image.getexif().get(Base.Orientation, 1))
+        turn = _turn(image)
         if deep:
-            return fromarray(_grey(image, black, white)).convert("RGB"), turn
+            return fromarray(_grey(image, black, white)), turn
         image = with_its_key(image, layout, file)
-        mode = "RGBA" if image.has_transparency_data else "RGB"
-        converted = image if image.mode == mode else image.convert(mode)
-        return (converted if mode == "RGB" else fromarray(to_rgb(np.asarray(converted)))), turn
+        if image.has_transparency_data:
+            return _over_white(image), turn
+        return (image if image.mode in {"RGB", "L"} else image.convert("RGB")), turn
+
+
+def _turn(image: Image) -> Transpose | None:
+    """Tell how to turn a loaded picture upright; rubbish in place of EXIF does not turn it."""
+    try:
+        return _TURNS.get(image.getexif().get(Base.Orientation, 1))
+    except (SyntaxError, struct.error, ValueError, TypeError, KeyError):
+        return None
+
+
+def _over_white(image: Image) -> Image:
+    """Lay transparent pixels over white, strip by strip."""
+    opaque = new("RGB", image.size)
+    for box in _boxes(image):
+        part = image.crop(box)
+        opaque.paste(
+            fromarray(to_rgb(np.asarray(part if part.mode == "RGBA" else part.convert("RGBA")))), box
+        )
+    return opaque
+
+
+def _boxes(image: Image) -> list[tuple[int, int, int, int]]:
+    """Cut a picture into strips of a million pixels."""
+    width, height = image.size
+    step = max(1, (1 << 20) // width)
+    return [(0, top, width, min(top + step, height)) for top in range(0, height, step)]
 
 
 def _grey(image: Image, black: float, white: float) -> np.ndarray:
     """Give grey of more than eight bits as uint8 (h, w), strip by strip; what is transparent is white."""
-    width, height = image.size
-    step = max(1, (1 << 20) // width)
-    strips = [(0, top, width, min(top + step, height)) for top in range(0, height, step)]
+    strips = _boxes(image)
     extremes = np.array([pick(np.asarray(image.crop(box))) for box in strips for pick in (np.min, np.max)])
     value_range = (min(black, white), max(black, white))
     fault = range_fault(extremes, value_range)
@@ -214,7 +245,7 @@ def _grey(image: Image, black: float, white: float) -> np.ndarray:
     if fault:
         advice = "; read it into an array and pass that with its value_range"
         raise InputError(f"{fault}{advice if 'value_range' in fault else ''}")
-    grey = np.empty((height, width), np.uint8)
+    grey = np.empty((image.height, image.width), np.uint8)
     for box in strips:
         values = np.asarray(image.crop(box))
         part = to_uint8(values, (black, white))
@@ -331,7 +362,7 @@ def _damage_told(kind: str) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:  # a damaged file may raise anything in a decoder; nothing else runs in here
-        told = str(error)
+        told = " ".join(str(error).split())
         if "truncated" in told.lower() or "requires a buffer" in told:
             raise InputError(f"the {kind} ends too early (truncated)") from error
         raise InputError(f"the {kind} is damaged or of a kind that Pillow cannot read ({told})") from error

@@ -1,10 +1,14 @@
-"""What a TIFF file says of its numbers: which stand for black and white, or why they cannot be pixels."""
+"""What a TIFF file says of its numbers and of the parts they lie in, and why they cannot be pixels."""
 
 from PIL.TiffImagePlugin import (
     BITSPERSAMPLE,
     PHOTOMETRIC_INTERPRETATION,
     PLANAR_CONFIGURATION,
     SAMPLEFORMAT,
+    STRIPBYTECOUNTS,
+    TILEBYTECOUNTS,
+    TILELENGTH,
+    TILEWIDTH,
     TiffImageFile,
 )
 
@@ -12,6 +16,30 @@ from featx.errors import InputError
 
 _WHITE_IS_ZERO, _SIGNED, _PLANES = 0, 2, 2  # TIFF 6.0, tags 262, 339 and 284
 _ADVICE = "; read it into an array and pass that with its value_range"
+
+
+def check_parts(image: TiffImageFile, file_bytes: int, most_pixels: int) -> None:
+    """Check the strips or tiles of a file before one call of Pillow decodes them all, and nothing can end it.
+
+    Raises
+    ------
+    InputError
+        If they hold more bytes than the file, so that some are decoded again and again, or more pixels than a picture
+        within the limits needs.
+    """
+    tags, (width, height) = image.tag_v2, image.size
+    for tag in (STRIPBYTECOUNTS, TILEBYTECOUNTS):
+        parts = tags.get(tag, ())
+        if len(parts) > 1 and sum(parts) > file_bytes:
+            raise InputError(
+                f"has {len(parts):,} parts of {sum(parts):,} bytes in a file of {file_bytes:,}; if it is not an "
+                "attack, save it anew with another program"
+            )
+    across, down = tags.get(TILEWIDTH), tags.get(TILELENGTH)
+    if across and down and -(-width // across) * across * -(-height // down) * down > most_pixels:
+        raise InputError(
+            f"has tiles of {across}x{down} pixels for a picture of {width}x{height}; save it anew with other tiles"
+        )
 
 
 def black_and_white(image: TiffImageFile) -> tuple[float, float]:

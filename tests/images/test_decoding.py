@@ -183,6 +183,9 @@ def test_rubbish_in_place_of_exif_does_not_matter():
     """A file whose EXIF block is no EXIF has intact pixels."""
     file = encode(BLOCKS, "JPEG", exif=b"Exif\0\0rubbish, not EXIF")
     np.testing.assert_array_equal(decode(file), decode(encode(BLOCKS, "JPEG")))
+    png = encode(BLOCKS, "PNG")
+    rubbish = struct.pack(">I", 9) + b"eXIf" + bytes(9) + struct.pack(">I", zlib.crc32(b"eXIf" + bytes(9)))
+    np.testing.assert_array_equal(decode(png[:33] + rubbish + png[33:]), decode(png))
 
 
 @pytest.mark.parametrize("how", ["GIF", "WebP", "PNG", "TIFF"])
@@ -328,6 +331,18 @@ def test_a_tiff_of_very_many_scans_is_refused():
     file = b"II*\0" + struct.pack("<I", 8 + len(inner)) + inner
     with pytest.raises(InputError, match="TIFF file is damaged or of a kind"):
         decode(file + struct.pack("<H", len(tags)) + entries + bytes(4))
+
+
+@pytest.mark.parametrize(
+    "start", [b"P6 #" + b"a" * 70_000 + b"\n1 1 255\n", b"P4" + b" " * 70_000 + b"1 1\n"]
+)
+def test_a_ppm_whose_header_has_no_end_is_refused(start):
+    """Pillow reads it byte by byte; 50 MB of a comment took a minute."""
+    with pytest.raises(
+        InputError, match=r"^has a header of more than 64 KiB, as a file that is meant to take"
+    ):
+        decode(start + b"abc")
+    assert decode(b"P6 #" + b"a" * 9000 + b"\n1 1 255\nabc" + bytes(70_000)).tolist() == [[[97, 98, 99]]]
 
 
 @pytest.mark.parametrize("how", ALL)

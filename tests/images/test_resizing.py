@@ -36,6 +36,15 @@ def test_every_rule_gives_the_size_and_no_new_colour(have, want, rule):
     assert set(np.unique(result)) <= ({0, 200} if rule == "pad" else {200})
 
 
+@given(SIZES, SIZES, st.sampled_from(sorted(RULES)), st.integers(0, 99))
+def test_grey_is_resized_as_its_three_channels_are(have, want, rule, seed):
+    """To the last bit, in files of 8 and 16 bits, though it is held in one channel."""
+    grey = np.random.default_rng(seed).integers(0, 256, have, dtype=np.uint8)
+    wanted = to_size(np.repeat(grey[..., None], 3, axis=2), want, rule)
+    for image in (grey, grey.astype(np.uint16) * 257):
+        np.testing.assert_array_equal(to_size(encode(image, "PNG"), want, rule), wanted)
+
+
 @given(SIZES, st.sampled_from(sorted(RULES)))
 def test_an_image_of_the_size_stays_as_it_is(size, rule):
     """No rule touches what needs no resizing."""

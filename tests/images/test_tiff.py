@@ -7,6 +7,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from featx.errors import InputError
 from featx.images.decoding import decode, from_pil
@@ -99,6 +100,45 @@ def test_a_picture_is_the_same_at_every_depth_or_refused(how, photometric, kind,
         return
     assert np.abs(pixels.astype(int) - GREY[..., None]).max() <= 1
     np.testing.assert_array_equal(from_pil(Image.open(BytesIO(file))), pixels)
+
+
+def zeros(count, width, tile=1, bytes_each=None, file_bytes=0):
+    """Forge a TIFF of `count` tiles that all are the same stream, which holds nothing but zeros."""
+    stream = zlib.compress(bytes(100_000))
+    stream += bytes(max(0, file_bytes - len(stream)))
+    tags = {259: [8], 273: None, 278: None, 279: None, 322: [tile], 323: [tile], 324: [8] * count,
+            325: [len(stream) if bytes_each is None else bytes_each] * count}  # fmt: skip
+    return tiff(
+        (width, width),
+        stream,
+        8,
+        **{f"t{tag}": [value] if value is None else value for tag, value in tags.items()},
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        (lambda: zeros(90_000, 300), "^has 90,000 parts of 10,800,000 bytes in a file of 720,"),
+        (lambda: zeros(2, 2, 1, 800), "^has 2 parts of 1,600 bytes in a file of"),
+        (
+            lambda: zeros(1, 10, 40_000),
+            "^has tiles of 40000x40000 pixels for a picture of 10x10; save it anew",
+        ),
+    ],
+)
+def test_parts_that_are_decoded_again_and_again_are_refused(file, reason, monkeypatch):
+    """Before one call of Pillow does it that nothing can end."""
+    monkeypatch.setattr(TiffImageFile, "load", None)
+    with pytest.raises(InputError, match=reason):
+        decode(file())
+
+
+@pytest.mark.parametrize("tile", [16, 256])
+def test_tiles_larger_than_the_picture_are_read(tile):
+    """As long as they hold no more than the file does; tiles and strips may lie close together."""
+    assert not decode(zeros(1, 10, tile)).any()
+    assert not decode(zeros(4, 2 * tile, tile, 200, file_bytes=800)).any()
 
 
 def test_a_negative_of_sixteen_bits_is_turned():
