@@ -23,6 +23,7 @@ from featx.cli.predict import classify_command, predict_command
 from featx.cli.running import Group
 from featx.cli.see import see_group
 from featx.errors import InputError
+from featx.networks.catalogue import COLUMNS, cells
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -57,35 +58,47 @@ def demo(folder: Path, *, images: int | None, overwrite: bool, as_json: bool) ->
 
 @main.command("backbones", python="featx.backbones")
 @click.argument("pattern", default="")
+@click.option("--available", is_flag=True, help="Only those whose weights are here: they need no download.")
+@click.option(
+    "--max-parameters", type=click.FloatRange(0), help="Only those with at most so many weights, such as 5e6."
+)
+@click.option(
+    "--sort", type=click.Choice([sign + name for name in COLUMNS for sign in ("", "-")]), metavar="COLUMN",
+    help=f"{', '.join(COLUMNS)}; with - before it, the largest first.",
+)  # fmt: skip
 @as_json
-def list_backbones(pattern: str, as_json: bool) -> None:
+def list_backbones(
+    pattern: str, *, available: bool, max_parameters: float | None, sort: str | None, as_json: bool
+) -> None:
     """List the backbones, or those whose name contains PATTERN.
 
-    Example: featx backbones mobilenet
+    Says of each when it was published, its weights and multiply-adds in millions, its accuracy on ImageNet, how long an
+    embedding from its last stage is (width), where its weights come from, and whether they are here, so that it works
+    without a download. --json adds the paper and the source of the accuracy.
+
+    Example: featx backbones --available --sort -top1
     """
     rows = [
         row for row in featx.backbones() if pattern.lower().replace("-", "_") in row.name.replace("-", "_")
     ]
     if not rows:
         raise InputError(f"No backbone's name contains {pattern!r}. featx backbones lists them all.")
+    rows = [row for row in rows if row.available or not available]
+    if max_parameters is not None:
+        rows = [row for row in rows if row.parameters and row.parameters <= max_parameters]
+    if not rows:
+        raise InputError("No backbone is left by --available and --max-parameters; leave one of them out.")
+    if sort:
+        column = sort.lstrip("-")
+        known = [row for row in rows if getattr(row, column)]  # what is not known comes last either way
+        unknown = [row for row in rows if not getattr(row, column)]
+        rows = sorted(known, key=lambda row: getattr(row, column), reverse=sort != column) + unknown
     if as_json:
-        print_json([{**asdict(row), "options": dict(row.options)} for row in rows])
+        extra = ("origin", "available")
+        print_json([asdict(row) | {name: getattr(row, name) for name in extra} for row in rows])
         return
     print_table(
-        (
-            [
-                row.name,
-                row.input_size,
-                f"{row.parameters:,}" if row.parameters else "",
-                row.top1,
-                row.layers,
-                row.scaling,
-                row.licence,
-                "embedded" if row.embedded else row.weights_file(),
-            ]
-            for row in rows
-        ),
-        ("name", "input", "parameters", "top-1 %", "layers", "scaling", "licence", "weights"),
+        ([*cells(row), "yes" if row.available else "no"] for row in rows), (*COLUMNS.values(), "here")
     )
 
 

@@ -33,14 +33,24 @@ class Backbone:
     """Address of that file; None if it comes with a package, or none is published."""
     input_size: int
     """Height and width in pixels it was trained for."""
+    year: int
+    """When it was published."""
+    paper: str | None
+    """Address of the paper it comes from."""
     parameters: int | None
     """How many weights it has with its classifier."""
+    multiply_adds: int | None
+    """Multiply-adds for one image of its input size, without its classifier; None where featx cannot count a layer."""
+    width: int
+    """Channels of its last stage, which is the length of an embedding by ``depth=-1, pooling="avg"``."""
     size_mb: int | None
     """Megabytes of the weights with the classifier."""
     top1: float | None
     """Share of ImageNet's validation images it names right, in %."""
     top5: float | None
     """Share of ImageNet's validation images for which the right name is among its first five, in %."""
+    source: str | None
+    """Address of the page that states `top1` and `top5`."""
     layers: int | None
     """How many layers with parameters it has."""
     digest: str | None
@@ -83,6 +93,11 @@ class Backbone:
     def in_keras(self) -> bool:
         """Whether ``keras.applications`` builds it; featx builds the others."""
         return self.builder[0].isupper()
+
+    @property
+    def origin(self) -> str:
+        """Where its weights come from: a Python package, a host on the internet, or nowhere, which is empty."""
+        return self.package or (self.url or "//").split("/")[2]
 
     @property
     def available(self) -> bool:

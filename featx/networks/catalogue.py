@@ -13,6 +13,8 @@ sources:
   ML Illustrated from Google's weights;
 * parameters: counted on the network with its classifier, as built by that Keras, which counts the statistics of
   BatchNorm, too; of networks whose weights come from PyTorch without these, as is usual there;
+* year: when the paper first appeared; AlexNet in one tower and EfficientNet-Lite go by the form;
+* multiply-adds and width: counted by featx (`featx.networks.cuts`), which the tests do again;
 * size, top-1, top-5 and layers: the table at https://keras.io/api/applications/; for the narrower and wider
   MobileNets the README of https://github.com/keras-team/keras-applications, at 224 pixels; for MobileNetV3 the
   docstring of ``keras.applications.MobileNetV3Small``; empty where these publish nothing;
@@ -37,6 +39,33 @@ FACTS = Path(__file__).with_name("backbones.csv")
 """Where the facts stand; a cell with several values has spaces between them."""
 
 
+COLUMNS = {
+    "name": "name",
+    "year": "year",
+    "input_size": "input",
+    "parameters": "M parameters",
+    "multiply_adds": "M multiply-adds",
+    "size_mb": "MB",
+    "top1": "top-1 %",
+    "top5": "top-5 %",
+    "layers": "layers",
+    "width": "width",
+    "scaling": "scaling",
+    "licence": "licence",
+    "origin": "weights",
+}
+"""What is printed of a row, and the head of its column."""
+
+
+def cells(row: Backbone) -> list[Any]:
+    """Give what is printed of a row."""
+    values = {name: getattr(row, name) or None for name in COLUMNS}
+    millions = {
+        name: f"{value / 1e6:.1f}" for name in ("parameters", "multiply_adds") if (value := values[name])
+    }
+    return list((values | millions).values())
+
+
 class Table(tuple[Backbone, ...]):
     """Rows of the catalogue; prints as a Markdown table."""
 
@@ -45,23 +74,11 @@ class Table(tuple[Backbone, ...]):
     def __repr__(self) -> str:
         from tabulate import tabulate
 
-        header = ("name", "input", "parameters", "MB", "top-1 %", "top-5 %", "layers", "scaling", "licence")
-        rows = [
-            (
-                row.name,
-                row.input_size,
-                row.parameters and f"{row.parameters / 1e6:.1f} M",
-                row.size_mb,
-                row.top1,
-                row.top5,
-                row.layers,
-                row.scaling,
-                row.licence,
-            )
-            for row in self
-        ]
-        sides = ("left", *("right",) * 6, "left", "left")
-        return tabulate(rows, header, "pipe", colalign=sides, disable_numparse=True, missingval="-")
+        sides = ("left", *("right",) * 9, *("left",) * 3)
+        rows = map(cells, self)
+        return tabulate(
+            rows, list(COLUMNS.values()), "pipe", colalign=sides, disable_numparse=True, missingval="-"
+        )
 
 
 @cache
@@ -82,18 +99,21 @@ def backbones() -> Table:
         return Table(map(_row, csv.DictReader(file)))
 
 
-def _row(cells: Mapping[str, str]) -> Backbone:
-    facts: dict[str, Any] = {name: cell or None for name, cell in cells.items()}
-    for name in ("input_size", "min_size", "parameters", "size_mb", "layers"):
-        facts[name] = int(cells[name]) if cells[name] else None
+_COUNTS = ("input_size", "min_size", "year", "parameters", "multiply_adds", "width", "size_mb", "layers")
+
+
+def _row(line: Mapping[str, str]) -> Backbone:
+    facts: dict[str, Any] = {name: cell or None for name, cell in line.items()}
+    for name in _COUNTS:
+        facts[name] = int(line[name]) if line[name] else None
     for name in ("top1", "top5"):
-        facts[name] = float(cells[name]) if cells[name] else None
-    facts["sizes"] = tuple(map(int, cells["sizes"].split()))
-    facts["gain"] = tuple(map(float, cells["gain"].split())) or None
-    options = (option.split("=") for option in cells["options"].split())
+        facts[name] = float(line[name]) if line[name] else None
+    facts["sizes"] = tuple(map(int, line["sizes"].split()))
+    facts["gain"] = tuple(map(float, line["gain"].split())) or None
+    options = (option.split("=") for option in line["options"].split())
     facts["options"] = {name: json.loads(value) for name, value in options}
-    depths = (int(depth) if depth.lstrip("-").isdigit() else depth for depth in cells["depth"].split())
-    poolings = tuple(cells["pooling"].split())  # one for each depth, or one for all
+    depths = (int(depth) if depth.lstrip("-").isdigit() else depth for depth in line["depth"].split())
+    poolings = tuple(line["pooling"].split())  # one for each depth, or one for all
     facts |= {"depth": tuple(depths), "pooling": poolings if len(poolings) > 1 else poolings[0]}
     return Backbone(**facts)
 

@@ -234,6 +234,28 @@ def test_cache_export(photos):
     assert "Unknown recipe 'x'" in featx("cache", "export", "x", "-o", "no.npz", code=1).stderr
 
 
+def test_backbones_are_listed_by_what_they_are():
+    """Filters and the order of a column; what is not known comes last; all of a row in JSON."""
+    rows = json.loads(featx("backbones", "--max-parameters", "5e6", "--sort", "-top1", "--json").stdout)
+    known = [row["top1"] for row in rows if row["top1"]]
+    assert known == sorted(known, reverse=True)
+    assert [row["top1"] for row in rows] == known + [None] * (len(rows) - len(known))
+    assert all(row["parameters"] <= 5e6 for row in rows)
+    assert "efficientnet_lite0" in [row["name"] for row in rows]
+
+    here = json.loads(featx("backbones", "--available", "--json").stdout)
+    assert next(row["name"] for row in here) == "featx-mini"
+    assert all(row["available"] for row in here)
+    assert here[0]["origin"] == "featx"
+
+    lines = featx("backbones", "alexnet", "--sort", "year").stdout.splitlines()
+    assert lines[0].split()[:2] == ["name", "year"]
+    assert [line.split()[:2] for line in lines if line.startswith("alex")] == [
+        ["alexnet_two_towers", "2012"], ["alexnet", "2014"],
+    ]  # fmt: skip
+    assert lines[-1].split()[-2:] == ["download.pytorch.org", "no"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -243,6 +265,12 @@ def test_cache_export(photos):
         (["fit", "photos/disc", "-o", "m", *QUICK], 1, "has no labels"),
         (["layers", "resnet5"], 1, "Did you mean 'resnet50'?"),
         (["backbones", "transformer"], 1, "No backbone's name contains 'transformer'"),
+        (
+            ["backbones", "--max-parameters", "1"],
+            1,
+            "No backbone is left by --available and --max-parameters",
+        ),
+        (["backbones", "--sort", "colour"], 2, "'colour' is not one of"),
         (["extract", "photos", "-o", "x.npz", "--depth", "9"], 1, "this backbone has 4 stages"),
         (["frobnicate"], 2, "No such command"),
         (["cache", "gc", "--max-size", "2 apples"], 2, "'2 apples' is not a size such as 500MB or 2GB"),
