@@ -28,7 +28,7 @@ def as_extractor(given: Any, **choices: Any) -> FeatureExtractor:
         return given.with_choices(**choices) if choices else given
     if isinstance(given, BaseEstimator):
         raise InputError(
-            f"extractor={given!r}: give a FeatureExtractor, or a backbone: its name, its .keras file or a Keras model."
+            f"extractor={given!r}: give a FeatureExtractor, or a backbone: its name, a Keras model or its file."
         )
     return FeatureExtractor(given, **choices)
 

@@ -30,7 +30,7 @@ class FeatureExtractor(ImageTransformer):
     ----------
     backbone
         A name that ``featx backbones`` lists (case, ``-`` and ``_`` do not matter), a functional or sequential Keras
-        model, or the path of a ``.keras`` file.
+        model, or the path of its ``.keras`` or ``.h5`` file, Teachable Machine's ``keras_model.h5`` included.
     depth
         A stage number (1 is the first, negative counts from the end; ``"stage3"`` is 3), a layer's name, or a list of
         these, whose vectors are put side by side. ``"default"``: what was measured best for this backbone.

@@ -23,6 +23,7 @@ from featx.embedding.plan import Choices, resolve
 from featx.errors import FeatxError, UnknownNameError
 from featx.images.datasets import write_photographs
 from featx.networks.backbone import Backbone
+from featx.networks.file_kinds import is_file
 from featx.networks.network import Size
 
 SMALL = ("featx-mini", "mobilenet_v3_small", "mobilenet_v2", "efficientnet_b0", "resnet50")
@@ -108,7 +109,7 @@ def stage_ms(
     Parameters
     ----------
     backbone
-        A name of the catalogue, whose weights are random here, a Keras model, or the path of a ``.keras`` file.
+        A name of the catalogue, whose weights are random here, a Keras model, or the path of its file.
     stages
         Their numbers.
     input_size
@@ -131,7 +132,7 @@ def stage_ms(
         If there is no such engine.
     """
     _check([engine])
-    named = isinstance(backbone, str) and not backbone.endswith(".keras")
+    named = isinstance(backbone, str) and not is_file(backbone)
     choices = Choices(
         backbone,
         depth=list(stages),

@@ -13,6 +13,7 @@ from featx.errors import InputError
 from featx.images.sources import as_sources
 from featx.networks.backbone import Backbone
 from featx.networks.catalogue import find
+from featx.networks.file_kinds import is_file
 from featx.networks.model_files import load_model
 from featx.networks.network import build
 from featx.networks.places import find_local
@@ -44,7 +45,7 @@ def classify(
     images
         Images, in any form that `FeatureExtractor.transform` takes.
     backbone
-        A name of ``featx backbones``, the path of a ``.keras`` file, or a Keras model, that ends in the probabilities
+        A name of ``featx backbones``, a Keras model or the path of its file, that ends in the probabilities
         of ImageNet's 1,000 classes; or a `FeatureExtractor` of one.
     top
         How many classes for each image, the likeliest first.
@@ -109,7 +110,7 @@ def confidence(images: Any, extractor: FeatureExtractor, *, sample: int = 200) -
     single pixels 0.64, grey 0.16, photographs of insects 0.52.
     """
     name = extractor.backbone
-    if not isinstance(name, str | PathLike) or Path(name).suffix == ".keras" or extractor.weights != "auto":
+    if not isinstance(name, str | PathLike) or is_file(name) or extractor.weights != "auto":
         return None
     row = find(os.fspath(name))
     if row.embedded:
@@ -133,7 +134,7 @@ def classifier(backbone: Any, **choices: Any) -> FeatureExtractor:
     """
     extractor = as_extractor(backbone, **choices)
     backbone, weights = extractor.backbone, extractor.weights
-    if isinstance(backbone, str | PathLike) and Path(backbone).suffix != ".keras":
+    if isinstance(backbone, str | PathLike) and not is_file(backbone):
         row = find(os.fspath(backbone)).with_classifier()
         size = extractor.input_size or row.input_size
         height, width = (size, size) if isinstance(size, int | np.integer) else size

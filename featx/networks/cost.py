@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from featx.networks.file_kinds import is_file
 from featx.networks.graph import Graph, Tensor
 from featx.networks.network import Size, network_of
 
@@ -47,7 +48,7 @@ def cuts(backbone: Any, *, input_size: Size | None = None) -> list[Cut]:
     Parameters
     ----------
     backbone
-        A name that `backbones` lists, a Keras model, or the path of a ``.keras`` file.
+        A name that `backbones` lists, a Keras model, or the path of its file.
     input_size
         Height and width of the images in pixels; None for the backbone's own.
 
@@ -73,7 +74,7 @@ def cuts(backbone: Any, *, input_size: Size | None = None) -> list[Cut]:
     5 block5_conv3 (4, 4, 512) 14714688 100%
     6 block5_pool (2, 2, 512) 14714688 100%
     """
-    named = isinstance(backbone, str | PathLike) and Path(backbone).suffix != ".keras"
+    named = isinstance(backbone, str | PathLike) and not is_file(backbone)
     network = network_of(backbone, None if named else "auto", input_size, Path.read_bytes)
     graph = network.graph("auto" if named else "none", "float32")
     stages = {tensor.name: number for number, tensor in enumerate(graph.stages, start=1)}

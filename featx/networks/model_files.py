@@ -1,15 +1,20 @@
-"""Whole Keras models as files: their configuration, and loading them without running code that they bring."""
+"""Whole Keras models as files, loaded without running code that they bring."""
 
 import json
 import re
-import zipfile
-from collections.abc import Iterable
+import shutil
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from featx.errors import WeightsError
 from featx.networks import custom
+from featx.networks.file_kinds import config_of, kind_of
 from featx.networks.forks import refuse_if_forked
+from featx.networks.keras2 import renewed
 
 
 def load_model(path: Path, trusted: Iterable[str] = ()) -> Any:
@@ -18,7 +23,7 @@ def load_model(path: Path, trusted: Iterable[str] = ()) -> Any:
     Parameters
     ----------
     path
-        A ``.keras`` file.
+        A ``.keras`` file, or an HDF5 file of Keras 2 or 3; what it is called does not matter.
     trusted
         Full names of classes and functions of one's own that the model may use; ``keras.layers.Lambda`` for code that
         lies in the file.
@@ -26,14 +31,18 @@ def load_model(path: Path, trusted: Iterable[str] = ()) -> Any:
     Raises
     ------
     WeightsError
-        If Keras cannot load it, or it needs code that is not trusted.
+        If it is no such file, Keras cannot load it, or it needs code that is not trusted. The message says what it is
+        and what to do.
     InputError
         If something is trusted that is not there.
     """
+    kind = kind_of(path)
     refuse_if_forked()
     import keras
 
-    chosen = custom.trusted_for(custom.needs(config_of(path)), trusted)
+    config = config_of(path)
+    written = renewed(config) if kind == "hdf5" else config
+    chosen = custom.trusted_for(custom.needs(written), trusted)
     if lacking := [name for name, full in chosen.items() if full is None]:
         raise WeightsError(_needs_code(path, lacking))
     objects = {
@@ -41,26 +50,37 @@ def load_model(path: Path, trusted: Iterable[str] = ()) -> Any:
     }
     safe = not any(map(custom.is_code, chosen))
     try:
-        return keras.saving.load_model(path, custom_objects=objects, compile=False, safe_mode=safe)
+        with _readable(path, kind, None if written == config else written) as file, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Do not pass an `input_shape`")  # Keras 2 wrote it
+            return keras.saving.load_model(file, custom_objects=objects, compile=False, safe_mode=safe)
     except Exception as error:  # zipfile, json, h5py and Keras each raise their own
         raise WeightsError(f"{path} cannot be loaded as a Keras model: {reason(error)}.") from error
 
 
-def config_of(path: Path) -> Any:
-    """Read the configuration of a model from its file; None where there is none."""
-    try:
-        with zipfile.ZipFile(path) as file:
-            return json.loads(file.read("config.json"))
-    except (OSError, ValueError, KeyError, RecursionError, zipfile.BadZipFile):
-        return None
-
-
 def reason(error: Exception) -> str:
     """Give what an error of Keras is about: it may go on for pages, with the cause at the end or in the middle."""
-    text = str(error).rpartition("Exception encountered: ")[2]
+    text = str(error).rpartition("Exception encountered: ")[2].partition(" Full object config")[0]
     lines = [re.sub(r"\x1b\[\d+m", "", line).strip() for line in text.splitlines()]
     said = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
     return said[0].rstrip(".") if said else type(error).__name__
+
+
+@contextmanager
+def _readable(path: Path, kind: str, written: Any) -> Iterator[Path]:
+    """Give a file under a name that ends as Keras wants it, which goes by that; with another configuration, if any."""
+    suffix = ".keras" if kind == "zip" else ".h5"
+    if path.suffix == suffix and written is None:
+        yield path
+        return
+    with TemporaryDirectory(prefix="featx-") as folder:
+        copied = Path(folder) / f"model{suffix}"
+        shutil.copyfile(path, copied)
+        if written is not None:
+            import h5py
+
+            with h5py.File(copied, "a") as opened:
+                opened.attrs["model_config"] = json.dumps(written)
+        yield copied
 
 
 def _needs_code(path: Path, lacking: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Which network: a name of the catalogue, a ``.keras`` file, or a Keras model; with its weights and its scaling."""
+"""Which network: a name of the catalogue, a Keras model, or a file of one; with its weights and its scaling."""
 
 import json
 import os
@@ -17,6 +17,7 @@ from featx.errors import InputError, WeightsError
 from featx.networks import families
 from featx.networks.backbone import Backbone
 from featx.networks.catalogue import backbones, find
+from featx.networks.file_kinds import is_file, kind_of
 from featx.networks.flatten import flatten
 from featx.networks.forks import Lock, refuse_if_forked
 from featx.networks.graph import Graph
@@ -99,7 +100,7 @@ def network_of(
     Parameters
     ----------
     backbone
-        A name of the catalogue, the path of a ``.keras`` file, or a functional or sequential Keras model.
+        A name of the catalogue, the path of a ``.keras`` or ``.h5`` file, or a functional or sequential Keras model.
     weights
         For a name: see `featx.networks.weights.locate`. The others bring their own.
     size
@@ -112,7 +113,7 @@ def network_of(
     UnknownNameError, InputError, WeightsError
         If there is no such network; the message says what to do.
     """
-    if isinstance(backbone, str | PathLike) and Path(backbone).suffix != ".keras":
+    if isinstance(backbone, str | PathLike) and not is_file(backbone):
         row = find(fspath(backbone))
         size = size or (row.input_size, row.input_size)
         if min(size) < row.min_size:
@@ -129,19 +130,19 @@ def network_of(
         load = partial(_unchanged, load, path, content, content_of)
         return Network(row.name, load, size, row, f"{row.name} {origin} {content.hex()}")
     if weights != "auto":
-        raise InputError(
-            "weights= goes with a named backbone; a Keras model or a .keras file brings its own."
-        )
+        raise InputError("weights= goes with a named backbone; a Keras model or its file brings its own.")
     if isinstance(backbone, str | PathLike):
         path = Path(backbone).expanduser()
-        if not path.is_file():
+        if not path.exists():
             raise WeightsError(f"backbone={fspath(backbone)!r}: there is no such file.")
+        kind_of(path)
         content = content_of(path)
         load = partial(_unchanged, partial(load_model, path), path, content, content_of)
         return Network(path.stem, load, size, key=f"file {content.hex()}")
     if not hasattr(backbone, "get_config") or not hasattr(backbone, "layers"):
         raise InputError(
-            f"backbone={backbone!r}: give a name that featx backbones lists, a Keras model, or a path ending in .keras."
+            f"backbone={backbone!r}: give a name that featx backbones lists, a Keras model, or the path of a .keras or "
+            ".h5 file."
         )
     return Network(str(backbone.name), lambda: backbone, size)
 

@@ -14,7 +14,8 @@ from sklearn.base import BaseEstimator
 from featx.errors import InputError, SavedModelError, WeightsError
 from featx.networks import custom
 from featx.networks.code import code_digest
-from featx.networks.model_files import config_of, load_model, reason
+from featx.networks.file_kinds import config_of
+from featx.networks.model_files import load_model, reason
 
 _PLACE = "featx-network:"  # stands before a file's name where a Keras model was
 

@@ -1,6 +1,7 @@
 """What a person reads when a network or its weights cannot be used: the whole message, for each mistake."""
 
 import sys
+import zipfile
 from pathlib import Path
 
 import keras
@@ -111,6 +112,11 @@ MESSAGES = {
             "pass the model: FeatureExtractor(keras.saving.load_model('net.keras', custom_objects={'Scale': Scale}))."
         ),
     ),
+    "a file that is not there": (
+        lambda: used("nowhere/net.h5"),
+        WeightsError,
+        "backbone='nowhere/net.h5': there is no such file.",
+    ),
     "both": (
         lambda: used(saved(Scale(), layers.Lambda(double), layers.Lambda(lambda x: x * 2))),
         WeightsError,
@@ -122,6 +128,79 @@ MESSAGES = {
         ),
     ),
 }
+
+AS_KERAS = 'Save the model it was made from with Keras, model.save("net.keras"), and give that file.'
+OTHERS = {
+    "net.keras": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n",
+        "is a pointer of Git LFS, not the file itself. Run git lfs pull in its folder.",
+    ),
+    "page.h5": (b"\n<!DOCTYPE html><html>", "is a web page, not a model. Download or copy it again."),
+    "none.keras": (b"", "is empty. Download or copy it again."),
+    "net.tflite": (b"\x1c\0\0\0TFL3" + bytes(64), f"is a TensorFlow Lite model. {AS_KERAS}"),
+    "net.onnx": (b"\x08\x08\x12\x07pytorch", f"is an ONNX model. {AS_KERAS}"),
+    "frozen.pb": (
+        b"\x0a\x10",
+        f"is a TensorFlow SavedModel, whose layers cannot be seen from outside. {AS_KERAS}",
+    ),
+    "model.json": (
+        b'{"format": "layers-model", "modelTopology": {}}',
+        f"is a model for TensorFlow.js. {AS_KERAS}",
+    ),
+    "net.pth": (
+        b"\x80\x02}q\x00.",
+        "is a file of PyTorch. featx takes Keras models: a name that featx backbones lists, or a .keras file.",
+    ),
+    "net.safetensors": (
+        b"\x40" + bytes(7) + b'{"w":{"dtype":"F32"}}',
+        "holds weights and no network. featx takes Keras models: give a .keras file.",
+    ),
+    "notes.h5": (b"no model", "is no Keras model. Give a .keras or .h5 file that model.save has written."),
+}
+FOLDERS = {
+    "saved": (
+        "saved_model.pb",
+        f"is a TensorFlow SavedModel, whose layers cannot be seen from outside. {AS_KERAS}",
+    ),
+    "web": ("model.json", f"is a model for TensorFlow.js. {AS_KERAS}"),
+    "net.keras": ("model.weights.h5", "is an unpacked .keras file. Give the .keras file itself."),
+    "photos": ("a.jpg", "is a folder. Give a .keras or .h5 file."),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_says_what_a_file_is(name, says):
+    content, message = OTHERS[name]
+    Path(name).write_bytes(content)
+    says(lambda: used(name), WeightsError, f"{name} {message}")
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_says_what_a_folder_is(name, says):
+    inside, message = FOLDERS[name]
+    Path(name).mkdir()
+    (Path(name) / inside).write_bytes(b"")
+    says(lambda: used(name), WeightsError, f"{name} {message}")
+
+
+def test_says_what_is_in_a_zip_file(says):
+    with zipfile.ZipFile("converted_keras.zip", "w") as file:
+        file.writestr("keras_model.h5", b"")
+        file.writestr("labels.txt", "0 cats")
+    message = "converted_keras.zip is a zip file with 'keras_model.h5' in it. Unpack it and give that file."
+    says(lambda: used("converted_keras.zip"), WeightsError, message)
+    with zipfile.ZipFile("net.pt", "w") as file:
+        file.writestr("archive/data.pkl", b"")
+    says(lambda: used("net.pt"), WeightsError, f"net.pt {OTHERS['net.pth'][1]}")
+
+
+def test_says_that_a_file_holds_only_weights(says):
+    keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(2, 3)]).save_weights("my.weights.h5")
+    message = (
+        "my.weights.h5 holds weights and no network. Name the network and give the file as its weights: "
+        "weights='my.weights.h5' in Python, --weights my.weights.h5 in the shell."
+    )
+    says(lambda: used("my.weights.h5"), WeightsError, message)
 
 
 @pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")

@@ -72,7 +72,9 @@ def test_octaves_grow_from_the_window_to_the_picture():
 def test_a_seed_fixes_the_picture(small):
     """Another one looks elsewhere."""
     photo = PHOTO[100:148, 200:264]
-    first, again, other = (dream(photo, small, depth=2, octaves=2, steps=2, random_state=seed) for seed in (0, 0, 1))
+    first, again, other = (
+        dream(photo, small, depth=2, octaves=2, steps=2, random_state=seed) for seed in (0, 0, 1)
+    )
     assert np.array_equal(first, again)
     assert (first != other).any()
 
