@@ -13,11 +13,13 @@ from featx.cache.memo import Memo
 from featx.embedding.composition import as_extractor
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.plan import Tap
+from featx.errors import ImageError
 from featx.evaluation.comparison import standard_error
 from featx.evaluation.report import Report, evaluate, prepare
 from featx.heads.checks import check_members, given, labels_of, numbers_of
 from featx.heads.named import make_head
 from featx.heads.targets import classes_in
+from featx.images.loading import bad_image
 from featx.images.sources import Source, as_sources
 from featx.networks.cost import shares
 from featx.transfer.depth_report import DepthCurve, DepthRow
@@ -162,15 +164,25 @@ def _embed(
 ) -> tuple[NDArray[np.float32], float | None]:
     """Embed in two halves, so that the second is timed without what the first had to build.
 
-    Returns the embeddings, and the seconds for an image, None if not nearly all of the second half was computed.
+    Bad images of both halves are one error. Returns the embeddings, and the seconds for an image, None if not nearly
+    all of the second half was computed.
     """
     half = (len(sources) + 1) // 2
-    first = extractor.transform(sources[:half])
-    if half == len(sources):
-        return first, None
+    told = extractor.with_choices(on_error="nan")
+    first = told.transform(sources[:half])
+    bad = list(told.bad_images_)
     started = perf_counter()
-    second = extractor.transform(sources[half:])
-    seconds = (perf_counter() - started) / len(second)
+    second = told.transform(sources[half:]) if half < len(sources) else first[:0]
+    seconds = (perf_counter() - started) / max(1, len(second))
+    if len(second):
+        rows = [half + one.row for one in told.bad_images_]
+        bad += [
+            bad_image(row, sources[row], one.reason) for row, one in zip(rows, told.bad_images_, strict=True)
+        ]
+    if bad:
+        raise ImageError(bad)
+    if not len(second):
+        return first, None
     uses = [memo.last_use(tap.recipe_id) for tap in taps] if memo else []
     cached = any(use is None or use.found > 0.1 * use.asked for use in uses)
     return np.concatenate([first, second]), None if cached else seconds

@@ -10,7 +10,7 @@ import pytest
 from sklearn.linear_model import RidgeClassifier
 
 from featx import FeatureExtractor, depth_curve, evaluate
-from featx.errors import InputError
+from featx.errors import ImageError, InputError
 from featx.evaluation import Report
 from featx.images import synthetic
 from featx.transfer.depths import paired
@@ -215,6 +215,16 @@ def test_bad_targets_are_refused_before_any_image_is_read(forwards, y, message):
     with pytest.raises(ValueError, match=message):
         depth_curve(IMAGES, y, cache=None, **SMALL)
     assert forwards == []
+
+
+def test_bad_images_of_both_halves_are_named_at_once():
+    """By their place among all images."""
+    images = [*IMAGES[:20]]
+    images[3] = images[15] = b"no image"
+    with pytest.raises(ImageError, match=r"2 images cannot be read") as told:
+        depth_curve(images, LABELS[:20], depth=2, cache=None, **SMALL)
+
+    assert [(one.row, one.name) for one in told.value.bad] == [(3, "image 3"), (15, "image 15")]
 
 
 def test_ants_and_bees(data, imagenet):
