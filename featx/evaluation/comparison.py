@@ -53,6 +53,17 @@ def standard_error(values: NDArray[Any], rounds: float = 1.0) -> float:
     return float(np.std(values, ddof=1) / np.sqrt(count / rounds)) if count > 1 else float("inf")
 
 
+def plus_minus(value: float, error: float, form: str = ".3f") -> str:
+    """Write a number with its standard error; without it where a single fold tells none.
+
+    Examples
+    --------
+    >>> plus_minus(0.9, 0.012), plus_minus(0.9, float("inf"))
+    ('0.900 ± 0.012', '0.900')
+    """
+    return f"{value:{form}} ± {error:.3f}" if np.isfinite(error) else f"{value:{form}}"
+
+
 def interval_of_share(share: float, units: int) -> tuple[float, float]:
     """Return the 95 % interval of an accuracy that folds found.
 

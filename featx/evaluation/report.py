@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from featx.errors import InputError
-from featx.evaluation.comparison import interval_of_mean, interval_of_share, standard_error
+from featx.evaluation.comparison import interval_of_mean, interval_of_share, plus_minus, standard_error
 from featx.evaluation.folds import make_folds
 from featx.evaluation.scoring import SHOWN, guesses, limits, scorers_of
 from featx.heads.checks import groups_of, labels_of, numbers_of, weights_of
@@ -81,8 +81,8 @@ class Report:
     def __str__(self) -> str:
         count = len(self.scores)
         guess = "" if self.guess is None else f"; guessing {self.guess:.3f}"
-        error = f" ± {self.error:.3f}" if np.isfinite(self.error) else ""
-        first = f"{self.metric} {self.mean:.3f}{error} ({count} fold{'s' * (count != 1)}, {self.images} images{guess})"
+        score = plus_minus(self.mean, self.error)
+        first = f"{self.metric} {score} ({count} fold{'s' * (count != 1)}, {self.images} images{guess})"
         return "\n".join([first, *map(str, self.others.values())])
 
     def to_dict(self) -> dict[str, Any]:

@@ -115,7 +115,10 @@ def guesses(
     found: dict[str, float | None] = {}
     for name, scorer in scorers.items():
         try:
-            found[name] = max(_score(dummy, scorer, tested) for dummy in dummies)
+            best = max(_score(dummy, scorer, tested) for dummy in dummies)
+            found[name] = (
+                best if abs(best) > 1e-12 else 0.0
+            )  # the mean explains -1e-16 of the variance at times
         except Exception as error:
             if isinstance(scorer, str):
                 raise InputError(f"scoring={quoted(name)} does not suit these targets: {error}") from error

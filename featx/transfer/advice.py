@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from featx.embedding.composition import as_extractor
 from featx.embedding.pixels import PixelExtractor
+from featx.evaluation.comparison import plus_minus
 from featx.evaluation.report import Report, evaluate, prepare
 from featx.exploring.imagenet import confidence as confidence_of
 from featx.images.sources import as_sources
@@ -96,9 +97,9 @@ class Advice:
         lines = [
             f"size        {self.size}: {self.images} images{per}; {metric} {learned}",
             f"similarity  {self.similarity}: {self.curve.verdict}",
-            f"            last stage {last.score:.3f}, behind the best by {last.behind:.3f} ± {last.noise:.3f}",
+            f"            last stage {last.score:.3f}, behind the best by {plus_minus(last.behind, last.noise)}",
             f"            the backbone's own first guess: {sure}",
-            f"pixels      {metric} {self.pixels.mean:.3f} ± {self.pixels.error:.3f} without any network",
+            f"pixels      {metric} {plus_minus(self.pixels.mean, self.pixels.error)} without any network",
             f"case        {self.size}, {self.similarity}: the guide says {GUIDE[self.size, self.similarity]}",
             *(f"but         {note}" for note in self.notes),
             f"do          {self.strategy}: {self.command(source)}",

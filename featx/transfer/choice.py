@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from featx.embedding.composition import OnExtractor, as_extractor
 from featx.embedding.extractor import FeatureExtractor
 from featx.errors import InputError, UnknownNameError
-from featx.evaluation.comparison import compare, least_p
+from featx.evaluation.comparison import compare, least_p, plus_minus
 from featx.evaluation.folds import hold_out, make_folds
 from featx.heads.checks import groups_of, weights_of
 from featx.heads.pipeline import HeadPipeline
@@ -125,7 +125,9 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         model.fit(columns, y, **told.of(model))
         self.strategy_ = best
         self.estimator_ = HeadPipeline([("features", extractor), *model.steps])
-        scores = ", ".join(f"{name} {mean:.3f} ± {error:.3f}" for name, (mean, error) in self.scores_.items())
+        scores = ", ".join(
+            f"{name} {plus_minus(mean, error)}" for name, (mean, error) in self.scores_.items()
+        )
         self.report_ = f"{best} is the best frozen strategy ({judge.metric} on {len(folds)} folds: {scores})"
         self.report_ += f"; {self._tune(X, y, columns, best, judge)}"
 
@@ -169,7 +171,7 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
             self.estimator_ = model.fit(X, y, **told.of(model))
         return (
             f"fine-tuning is {'kept' if kept else 'not kept'}: {found['new']:.3f} against {found['old']:.3f} on "
-            f"{found['images']} held-out {units}, {found['difference']:+.3f} ± {found['error']:.3f}, "
+            f"{found['images']} held-out {units}, {plus_minus(found['difference'], found['error'], '+.3f')}, "
             f"p = {found['p']:.2g} ({found['test']}){extra}"
         )
 

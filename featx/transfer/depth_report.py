@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from featx.errors import InputError
+from featx.evaluation.comparison import plus_minus
 from featx.evaluation.report import Report
 
 
@@ -117,7 +118,7 @@ class DepthCurve:
         guess = best.report.guess
         if guess is not None and best.score <= guess:
             return f"No depth is better than guessing ({guess:.3f})."
-        first = f"Best: {best.name}, {best.report.metric} {_sure(best.score, best.report.error)}."
+        first = f"Best: {best.name}, {best.report.metric} {plus_minus(best.score, best.report.error)}."
         if cheap is best:
             return f"{first} No cheaper depth comes within one standard error of it."
         saved = (
@@ -127,7 +128,7 @@ class DepthCurve:
         )
         return (
             f"{first} As good within one standard error: {cheap.name}, {cheap.score:.3f} "
-            f"(behind by {cheap.behind:.3f} ± {cheap.noise:.3f}); it saves {saved}."
+            f"(behind by {plus_minus(cheap.behind, cheap.noise)}); it saves {saved}."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -201,16 +202,11 @@ def _cells(row: DepthRow) -> list[str]:
     low, high = row.interval
     known = np.isfinite([low, high]).all()
     return [
-        row.name, str(row.columns), _sure(row.score, row.report.error),
+        row.name, str(row.columns), plus_minus(row.score, row.report.error),
         f"{low:.3f}..{high:.3f}" if known else "-",
         f"{row.share:.0%}",
         "-" if row.seconds is None else f"{1000 * row.seconds:.1f}",
     ]  # fmt: skip
-
-
-def _sure(score: float, error: float) -> str:
-    """Write a score, with its standard error where more than one fold tells it."""
-    return f"{score:.3f} ± {error:.3f}" if np.isfinite(error) else f"{score:.3f}"
 
 
 def _marks(row: DepthRow, curve: DepthCurve) -> str:

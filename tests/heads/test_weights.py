@@ -53,6 +53,18 @@ def test_a_weight_is_a_number_of_times(name, dtype):
     np.testing.assert_allclose(answers(weighted, points), answers(repeated, points), rtol=2e-3, atol=2e-3)
 
 
+@pytest.mark.parametrize("name", ["logistic", "xgboost", "ridge-classifier"])
+def test_weights_count_for_each_of_several_labels(name):
+    """A label that all images have, or none, too."""
+    y = np.column_stack([KIND > 0, KIND > 1, np.ones(90)]).astype(int)
+    weighted = make_head(name, **HEADS[name]).fit(X, y, sample_weight=WEIGHTS)
+    repeated = make_head(name, **HEADS[name]).fit(
+        np.repeat(X, WEIGHTS, axis=0), np.repeat(y, WEIGHTS, axis=0)
+    )
+
+    np.testing.assert_allclose(answers(weighted), answers(repeated), rtol=2e-3, atol=2e-3)
+
+
 @pytest.mark.parametrize("name", ["logistic", "xgboost", "svm", "ridge-classifier"])
 def test_a_class_without_weight_is_no_class(name):
     """Three classes, one of which has weight 0 throughout: two are left; with one left it is refused."""

@@ -1,5 +1,7 @@
 """Groups, weights and metrics reach every choice between depths and strategies; what is wrong is told at once."""
 
+import json
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -246,3 +248,17 @@ def test_images_without_weight_are_as_if_they_were_not_there():
     without = model.fit(IMAGES[:28], LABELS[:28]).predict_proba(IMAGES)
 
     np.testing.assert_allclose(with_them, without, rtol=1e-6, atol=1e-6)
+
+
+def test_one_fold_tells_no_error_and_makes_nothing_as_good_as_the_best():
+    """No infinity in print or JSON; the cheapest is the best, not the first stage; of numbers there is no interval."""
+    fold = [(np.arange(24), np.arange(24, 36))]
+    bright = IMAGES.mean(axis=(1, 2, 3))
+    for y in (LABELS, bright):
+        advice = advise(IMAGES, y, SMALL, cv=fold)
+        curve = advice.curve
+        json.dumps(advice.to_dict(), allow_nan=False)
+        assert "inf" not in f"{advice}{curve}"
+        assert curve.cheapest.score == curve.best.score
+        assert curve.to_dict()["rows"][0]["report"]["error"] is None
+    assert "guessing 0.000" in str(curve)
