@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
 
-from featx import FeatureExtractor, load_folder, make_head
+import featx
+from featx import FeatureExtractor, FineTuner, load_folder, make_head
 from featx.errors import WeightsError
 from featx.networks import cuts
 from featx.networks.catalogue import find
@@ -136,6 +137,34 @@ def test_ants_and_bees_are_told_apart(name, least, data):
     train, val = (load_folder(data / "images" / "hymenoptera" / part) for part in ("train", "val"))
     pipe = make_pipeline(FeatureExtractor(name), make_head("logistic"))
     assert pipe.fit(train.paths, train.labels).score(val.paths, val.labels) >= least
+
+
+@pytest.mark.slow
+def test_it_can_be_trained_on(data, tmp_path):
+    """Fine-tuning starts from the frozen pipeline, changes the network's weights, and what it saved predicts alike."""
+    weights_of("efficientnet_lite0")
+    train = load_folder(data / "images" / "hymenoptera" / "train")
+    paths, labels = train.paths[::8], train.labels[::8]
+    tuner = FineTuner(FeatureExtractor("efficientnet_lite0", input_size=64), epochs=2, random_state=0)
+    tuner.fit(paths, labels)
+    assert np.mean(tuner.predict(paths) == labels) > 0.8
+    featx.save(tuner, tmp_path / "model")
+    np.testing.assert_array_equal(featx.load(tmp_path / "model").predict(paths), tuner.predict(paths))
+
+
+@pytest.mark.parametrize("pooling", ["avg", "max", "std", "gem", "grid2", "none", "avg+std"])
+def test_every_depth_and_pooling(pooling):
+    """Each stage gives vectors of the promised width, whatever the pooling."""
+    weights_of("efficientnet_lite0")
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    how = {"depth": [1, 2, 3, 4, 5], "pooling": pooling, "input_size": 64, "cache": None}
+    vectors = FeatureExtractor("efficientnet_lite0", **how).fit_transform(images)
+    assert vectors.shape == (
+        2,
+        len(FeatureExtractor("efficientnet_lite0", **how).fit(images).get_feature_names_out()),
+    )
+    assert np.isfinite(vectors).all()
+    assert vectors.std() > 0
 
 
 def test_a_changed_file_is_refused(tmp_path, monkeypatch):
