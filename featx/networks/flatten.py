@@ -89,6 +89,7 @@ class _Walk:
         self.tensors: list[Tensor] = []
         self.positions: dict[int, int] = {}  # id of a symbol → its position; the symbols live in self.tensors
         self.sizes: dict[int, tuple[int | None, bool]] = {id(start): (0, False)}  # (level, convolved)
+        self.tokens: dict[int, tuple[int, int]] = {}  # (level, side) of the maps that tokens were made of
         self.copies: dict[int, Any] = {}
 
     def run(self, network: Any, start: Any, prefix: str) -> list[Any]:
@@ -170,18 +171,27 @@ class _Walk:
 
         known = [self.sizes[id(value)] for value in inputs]
         levels = [level for level, _ in known if level is not None]
+        inner = keras.tree.flatten([*vars(layer).values()]) if isinstance(layer, keras.layers.Layer) else []
+        composite = any(isinstance(part, keras.layers.Layer) for part in inner)
         convolved = any(seen for _, seen in known) or hasattr(layer, "kernel_size")
+        convolved = convolved or (composite and any(len(weight.shape) == 4 for weight in layer.weights))
         pooled = isinstance(layer, keras.layers.GlobalAveragePooling2D | keras.layers.GlobalMaxPooling2D)
+        sides = [value.shape[1] for value in inputs if len(value.shape) == 4]
+        if len(output.shape) == 3:  # tokens, of which a transformer makes maps again
+            before = [self.tokens[id(value)] for value in inputs if id(value) in self.tokens]
+            if levels or before:
+                self.tokens[id(output)] = max([*before, *zip(levels, sides, strict=False)])
+            return None, convolved
+        if not levels and any(id(value) in self.tokens for value in inputs):
+            level, side = max(self.tokens[id(value)] for value in inputs if id(value) in self.tokens)
+            levels, sides = [level], [side]
         if len(output.shape) != 4 or pooled or not levels:
             return None, convolved
-        # the stride, where there is one, counts the same at any input size; 1 x 1 maps cannot become smaller
-        strides = getattr(layer, "strides", None)
-        if strides is not None:
-            smaller = max(keras.tree.flatten(strides)) > 1
-        else:
-            smaller = output.shape[1] <= 0.75 * max(
-                value.shape[1] for value in inputs if len(value.shape) == 4
-            )
+        # the stride, where there is one, counts the same at any input size; 1 x 1 maps cannot become smaller. What a
+        # layer made of layers calls strides may be anything
+        strides = None if composite else getattr(layer, "strides", None)
+        shrunk = output.shape[1] <= 0.75 * max(sides)
+        smaller = shrunk if strides is None else max(keras.tree.flatten(strides)) > 1
         return max(levels) + smaller, convolved
 
 

@@ -132,6 +132,11 @@ class Graph:
                 )
             return tensor
         count = len(self.stages)
+        if not count:
+            raise InputError(
+                f"depth={depth}: this network has no stages, since no maps (h, w, c) lead to its output. Give a "
+                "layer's name; featx layers lists them."
+            )
         if depth == 0 or abs(depth) > count:
             raise InputError(
                 f"depth={depth}: this backbone has {count} stages; give 1..{count}, -{count}..-1 or a layer's name."
@@ -157,7 +162,7 @@ def _adds_nothing(layer: Any) -> bool:
     """Tell whether a layer only pads, crops, or does nothing once the network is trained."""
     from keras import layers
 
-    return isinstance(
+    return type(layer).__name__ == "Pad" or isinstance(  # keras.ops.pad
         layer,
         layers.ZeroPadding2D | layers.Cropping2D | layers.Dropout | layers.SpatialDropout2D | layers.Identity,
     )

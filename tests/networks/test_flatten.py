@@ -134,3 +134,23 @@ def test_layers_of_one_name_are_refused():
 
     with pytest.raises(InputError, match='The name "same" is used 2 times'):
         graph_of(outer, 8)
+
+
+def test_layers_made_of_layers_and_maps_made_of_tokens_have_stages():
+    """By the shapes of their outputs: what such a layer calls its strides may be anything."""
+
+    class Block(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.strides = "none that anybody knows"
+            self.conv = layers.Conv2D(4, 3, strides=2, padding="same")
+
+        def call(self, inputs):
+            return self.conv(inputs)
+
+    pixels = keras.Input((64, 64, 3))
+    maps = layers.Activation("relu", name="one")(Block()(pixels))
+    tokens = layers.Reshape((256, 4))(layers.Conv2D(4, 3, strides=2, padding="same")(maps))
+    again = layers.Reshape((16, 16, 4), name="two")(layers.LayerNormalization()(tokens))
+    stages = graph_of(keras.Model(pixels, layers.GlobalAveragePooling2D()(again))).stages
+    assert [(stage.name, stage.shape) for stage in stages] == [("one", (32, 32, 4)), ("two", (16, 16, 4))]
