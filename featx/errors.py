@@ -111,7 +111,7 @@ class ImageError(InputError):
             f"{subject} cannot be read:\n{lines}\nRemove or replace {them}",
             Words(
                 f'; a FeatureExtractor with on_error="nan" gives {row} of NaN in {place} place.',
-                f", or leave {them} out by --on-error skip.",
+                f". Or leave {them} out by on_error='skip'.",
             ),
         )
 

@@ -7,7 +7,17 @@ from typing import Any
 import click
 
 import featx
-from featx.cli.options import Depth, as_json, print_json
+from featx.cli.options import (
+    Decorated,
+    Depth,
+    as_json,
+    backbone,
+    input_size,
+    output,
+    print_json,
+    with_options,
+)
+from featx.cli.outputs import check_output
 from featx.cli.running import Group
 from featx.text import shown
 
@@ -19,34 +29,23 @@ def see_group() -> None:
     """Draw what a depth of a network sees."""
 
 
-def _drawing(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that say where its picture goes; the place is checked before the work."""
-    options = [
-        click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Picture to write: .png."),
-        click.option("--overwrite", is_flag=True, help="Replace an existing picture."),
-        as_json,
-    ]  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+_drawing = with_options(output("Picture to write: .png."), as_json)
 
 
-def _network(depth: str, says: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def _network(depth: str, says: str) -> Callable[[Decorated], Decorated]:
     """Give a command the options that name a network and a place in it."""
-    options = [
-        click.option("--backbone", default="featx-mini", help="A name that featx backbones lists, or a .keras file."),
+    return with_options(
+        backbone,
         click.option("--depth", type=Depth(), default=depth, show_default=True, help=says),
         click.option("--weights", default="auto", help="A file, 'auto', or 'none' for random weights."),
-        click.option("--scaling", default="auto", help="Pixel scaling that a .keras file of your own expects."),
-        click.option("--input-size", type=int, help="Image size in pixels; default: the backbone's own."),
-    ]  # fmt: skip
+        click.option(
+            "--scaling", default="auto", help="Pixel scaling that a .keras file of your own expects."
+        ),
+        input_size,
+    )
 
-    def give(command: Callable[..., None]) -> Callable[..., None]:
-        for option in reversed(options):
-            command = option(command)
-        return command
 
-    return give
+_seed = click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 
 
 def _extractor(*, weights: str, **choices: Any) -> Any:
@@ -56,7 +55,8 @@ def _extractor(*, weights: str, **choices: Any) -> Any:
 def _place(output: Path, overwrite: bool) -> None:
     from featx.seeing.pictures import check_place
 
-    check_place(output, overwrite=overwrite, option="--overwrite")
+    check_place(output, overwrite=overwrite)
+    check_output(output, overwrite=overwrite)
 
 
 def _written(output: Path, picture: Any, as_json: bool, facts: dict[str, Any], said: str) -> None:
@@ -103,7 +103,7 @@ def maps_command(
 @click.option(
     "--steps", type=click.IntRange(1), default=64, show_default=True, help="How often an image is changed."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
+@_seed
 @_drawing
 def channels_command(
     channels: tuple[int, ...], *, steps: int, seed: int, output: Path, overwrite: bool, as_json: bool, **choices: Any
@@ -144,7 +144,7 @@ def channels_command(
 @click.option(
     "--size", type=click.IntRange(1), help="Longer side of the picture; default: the image's, at most 640."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
+@_seed
 @_drawing
 def dream_command(
     image: str, *, output: Path, overwrite: bool, as_json: bool, channel: int | None, octaves: int, steps: int,

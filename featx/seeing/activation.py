@@ -12,7 +12,7 @@ from featx.networks.pooling import columns, grid2_cells, parts, pool
 from featx.seeing.linear import Head, head_of
 from featx.seeing.pictures import grid, headed, overlaid
 from featx.seeing.view import place_of, view
-from featx.text import quoted
+from featx.text import quoted, shown
 
 SIDE = 320
 """Longer side of a drawn image in pixels."""
@@ -40,9 +40,9 @@ class ClassActivation:
     @property
     def sentence(self) -> str:
         """What the score is made of, such as ``score of bees: 1.591 = -1.772 constant +3.363 of the pixels``."""
-        what = "score" if self.answer is None else f"score of {self.answer}"
+        what = "score" if self.answer is None else f"score of {shown(str(self.answer))}"
         if self.against is not None:
-            what += f" less that of {self.against}"
+            what += f" less that of {shown(str(self.against))}"
         given = self.heat.sum()
         return f"{what}: {self.score:.3f} = {self.constant:.3f} constant {given:+.3f} of the pixels"
 
@@ -127,7 +127,7 @@ def class_activation(
         answer = head.find(answer)
     elif head.classes is None and head.width > 1:
         raise InputError(
-            f"The pipeline answers {head.width} columns at once. Name one: give answer a number, 0..{head.width - 1}."
+            f"The pipeline answers {head.width} columns at once. Name one with answer=, 0..{head.width - 1}."
         )
     if against is not None:
         if head.classes is None:

@@ -109,17 +109,8 @@ def stacked(pictures: Sequence[Image.Image]) -> Image.Image:
     return sheet
 
 
-def check_place(
-    path: str | os.PathLike[str], *, overwrite: bool = False, option: str = "overwrite=True"
-) -> Path:
+def check_place(path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """Refuse a place for a picture before it is worked for; give it as a path.
-
-    Parameters
-    ----------
-    path, overwrite
-        As for `write_picture`.
-    option
-        How a user asks for it to be replaced.
 
     Raises
     ------
@@ -132,7 +123,7 @@ def check_place(
     if place.is_dir():
         raise InputError(f"{str(place)!r} is a folder. Give the name of a file.")
     if os.path.lexists(place) and not overwrite:
-        raise InputError(f"{str(place)!r} exists. Give another name, or {option} to replace it.")
+        raise InputError(f"{str(place)!r} exists. Give another name, or overwrite=True to replace it.")
     return place
 
 

@@ -45,7 +45,7 @@ def test_work_on_all_images_stops_or_leaves_the_bad_one_out(photos, command):
     stopped = run(command, "photos", *WORK[command], "--json", code=1)
 
     assert BAD in stopped.stderr
-    assert stopped.stderr.endswith("\nRemove or replace it, or leave it out by --on-error skip.\n")
+    assert stopped.stderr.endswith("\nRemove or replace it. Or leave it out by --on-error skip.\n")
     assert stopped.stdout == ""
     assert not {path.name for path in Path().iterdir()} - {"photos"}
 

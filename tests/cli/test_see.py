@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -116,3 +117,31 @@ def test_wrong_usage_and_failed_work(command, photo):
     assert "does not end in .png" in see(*COMMANDS[command], "-o", "out.gif", code=1).stderr
     assert "Traceback" not in see(*COMMANDS[command], "-o", "out.png", "--depth", "9", code=1).stderr
     assert list(Path().glob("out*")) == []
+
+
+@pytest.mark.parametrize("command", ["maps", "dream"])
+def test_an_image_that_is_none_is_said_without_advice_for_many(command, photo):
+    """There is nothing to skip among one image, and no option for it."""
+    Path("note.png").write_text("no image")
+    said = see(command, "note.png", "-o", "out.png", code=1).stderr
+    assert said.startswith("Error: 1 image cannot be read:\n  note.png: not an image that Pillow can read")
+    assert said.endswith("\nRemove or replace it.\n")
+    assert not Path("out.png").exists()
+
+
+def test_a_place_that_cannot_be_written_to_is_found_before_the_work(photo):
+    """The backbone, which is nowhere, is not looked for."""
+    Path("file").write_text("in the way")
+    said = see("maps", "photo.png", "-o", "file/out.png", "--backbone", "nowhere", code=1).stderr
+    assert said.startswith("Error: 'file/out.png' cannot be written")
+
+
+def test_several_labels_are_asked_about_in_the_words_of_the_shell(photo):
+    """A model that answers columns says which option names one."""
+    images, classes = synthetic(n=30, classes=3, size=48, random_state=0)
+    labels = (classes[:, None] == np.unique(classes)).astype(int)
+    extractor = FeatureExtractor(depth=2, pooling="avg", input_size=32, cache=None)
+    save(make_pipeline(extractor, make_head("ridge-classifier")).fit(images, labels), "labels")
+    said = see("answer", "labels", "photo.png", "-o", "why.png", code=1).stderr
+    assert said == "Error: The pipeline answers 3 columns at once. Name one with --answer, 0..2.\n"
+    see("answer", "labels", "photo.png", "-o", "why.png", "--answer", "2")

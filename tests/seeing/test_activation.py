@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 import featx
-from featx import FeatureExtractor, make_head
+from featx import FeatureExtractor, load_folder, make_head
 from featx.finetuning import FineTuner, FineTunerRegressor
 from featx.heads import RelevanceSelector, SteadyScaler
 from featx.images import synthetic
@@ -161,6 +161,20 @@ def test_a_fine_tuned_network_is_opened(extractor):
     close(class_activation(tuner, IMAGES[:2]), tuner._scores(IMAGES[:2]).max(axis=1))
     number = FineTunerRegressor(given, epochs=1, validation=None, random_state=0).fit(IMAGES, NUMBERS)
     close(class_activation(number, IMAGES[:2]), number.predict(IMAGES[:2]))
+
+
+@pytest.mark.slow
+def test_the_sum_is_exact_with_real_weights(data, imagenet):
+    """Ants and bees by three stages of a photographic network; the middle speaks for bees."""
+    images = load_folder(data / "images" / "hymenoptera" / "train")
+    some = np.concatenate([np.flatnonzero(images.labels == one)[:30] for one in images.classes])
+    extractor = FeatureExtractor("mobilenet_v2", depth=[3, 4, 5], pooling="avg", engine="keras", cache=None)
+    pipe = make_pipeline(extractor, make_head("logistic")).fit(images.paths[some], images.labels[some])
+    bees = load_folder(data / "images" / "hymenoptera" / "val" / "bees").paths[:8]
+    found = class_activation(pipe, bees, "bees")
+    close(found, pipe.decision_function(bees))
+    inside = [one.heat[28:-28, 28:-28].mean() > one.heat.mean() for one in found]
+    assert sum(inside) >= 6
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4, [2, 3, 4]])

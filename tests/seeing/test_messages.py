@@ -159,7 +159,7 @@ MESSAGES |= {
     "several labels and none named": (
         lambda: class_activation(fitted(y=LABELS), IMAGES[:1]),
         InputError,
-        "The pipeline answers 3 columns at once. Name one: give answer a number, 0..2.",
+        "The pipeline answers 3 columns at once. Name one with answer=, 0..2.",
     ),
     "a column that there is not": (
         lambda: class_activation(fitted(y=LABELS), IMAGES[:1], 3),
