@@ -15,6 +15,7 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,7 @@ class Segment:
         start = self.offsets["embedding"]
         end = start + self.rows * self.dim * np.dtype(self.dtype).itemsize
         with memoryview(data) as view, view[start:end] as rows:
-            if digest(rows).hex() != self.digest:
+            if sha256(rows).hexdigest() != self.digest:
                 raise DamagedSegmentError(self.path, "does not match its digest of embedding")
 
     def _open(self) -> mmap.mmap:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
-from hashlib import blake2b
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 from xxhash import xxh3_64
 
 from featx import __version__
-from featx.cache.identity import SIZE, digest
+from featx.cache.identity import digest
 from featx.cache.segment import (
     HEADER,
     SUFFIX,
@@ -77,7 +77,7 @@ def write_segment(
     created = datetime.now(UTC).isoformat(timespec="microseconds")
     words = {"recipe_id": recipe_id, "created": created, "made_with": _versions(made_with or {})}
     skeleton = _skeleton(rows, dim, dtype, words)
-    checker = _Checker(rows, dim * np.dtype(dtype).itemsize)
+    checker = _Checker(dim * np.dtype(dtype).itemsize)
     # what it is called is known when all of it is written
     with whole_file(folder / f"segment{SUFFIX}") as draft, ThreadPoolExecutor(2) as others:
         file = draft.file
@@ -151,8 +151,8 @@ def in_order(rows: np.ndarray, order: np.ndarray) -> Iterator[np.ndarray]:
 class _Checker:
     """The checks of the blocks and the digest of all rows, which come in pieces of any length."""
 
-    def __init__(self, rows: int, width: int) -> None:
-        self._whole = blake2b((rows * width).to_bytes(8, "little"), digest_size=SIZE)
+    def __init__(self, width: int) -> None:
+        self._whole = sha256()  # of which processors have instructions of their own
         self._size = self._lacks = rows_in_block(width) * width
         self._checks: list[int] = []
         self._block = xxh3_64(seed=0)
