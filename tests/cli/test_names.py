@@ -19,8 +19,8 @@ CALLS = [
     export_recipe, find_duplicates,
 ]  # fmt: skip
 SHELL = {
-    "all", "balanced", "cache_dtype", "debug", "exact", "group", "images", "json", "measure", "numbers", "output",
-    "plot", "quiet", "source", "top",
+    "all", "available", "balanced", "cache_dtype", "debug", "exact", "group", "images", "json",
+    "max_parameters", "measure", "numbers", "output", "plot", "quiet", "sort", "source", "top",
 }  # fmt: skip
 """Options that stand for no parameter: what to print and where, what is a flag here and a class or a method there."""
 
