@@ -192,7 +192,7 @@ def _guess(root: Path, cell: str) -> str | None:
     """Say what is wrong with a path, if the file is near."""
     slashed = cell.replace("\\", "/")
     bare = str(Path(slashed).with_suffix("")) if Path(slashed).suffix.lower() in EXTENSIONS else slashed
-    names = {cell: "", slashed: "With / in the place of \\ they are there: change the column."}
+    names = {slashed: "With / in the place of \\ they are there: change the column.", cell: ""}
     inside = dict(names)
     for ending in sorted(EXTENSIONS | {ending.upper() for ending in EXTENSIONS}):
         inside.setdefault(f"{bare}{ending}", f"With the ending {ending!r} they are there: change the column.")

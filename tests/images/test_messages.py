@@ -180,6 +180,12 @@ MESSAGES = {
         "change the column. Did you mean root='photos'? Or pass missing=\"keep\" to list them nevertheless.",
         image="id",
     ),
+    "names in another folder": listed(
+        "t.csv",
+        b"file\ndog.JPG\n",
+        "1 of 1 files in column 'file' of 't.csv' are not there: dog.JPG. Did you mean root='photos'? Or pass "
+        'missing="keep" to list them nevertheless.',
+    ),
     "labels of two kinds": framed(
         {"path": ["a", "b", "c"], "y": ["cat", 3, "dog"]},
         "Column 'y' of the frame mixes text and numbers, 'cat' in row 0 and 3 in row 1 (the first row is 0). "
