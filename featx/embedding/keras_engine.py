@@ -36,7 +36,7 @@ def compiles() -> bool | str:
 
     XLA runs depthwise convolutions on a CPU 14 times slower than TensorFlow does without it (MobileNetV2).
     """
-    import keras
+    from featx.networks.quiet_keras import keras
 
     return False if keras.backend.backend() == "tensorflow" and not accelerated() else "auto"
 
@@ -78,8 +78,7 @@ class KerasEngine:
     def __init__(
         self, graph: Graph, taps: Sequence[tuple[Tensor, str]], batch_size: int, batches: int = 1
     ) -> None:
-        import keras
-        from keras import ops
+        from featx.networks.quiet_keras import keras, ops
 
         # a model of its own, so that no operator here gets a name that one in the graph has
         maps = [keras.Input(tensor.shape, dtype=tensor.symbol.dtype) for tensor, _ in taps]

@@ -165,7 +165,7 @@ def _only_outputs(graph: Any, count: int) -> Any:
 
 def _compare(model: Any, engine: OpenVINOEngine) -> None:
     """Run both on noise."""
-    from keras import ops
+    from featx.networks.quiet_keras import ops
 
     pixels = np.random.default_rng(0).integers(0, 256, (2, *model.inputs[0].shape[1:]), np.uint8)
     outputs = model(pixels, training=False)

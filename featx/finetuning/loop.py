@@ -23,7 +23,7 @@ Feed = Callable[..., Iterator[Inputs]]
 
 def compile_for(model: Any, target: Target, optimizer: Any) -> None:
     """Give a model that makes scores its loss; targets and weights come to it side by side, see `pack`."""
-    from keras import ops
+    from featx.networks.quiet_keras import ops
 
     def loss(packed: Any, scores: Any) -> Any:
         columns = scores.shape[-1]
@@ -210,7 +210,7 @@ class Training:
         return done - self.best_epoch >= settings.patience
 
     def _write(self, checkpoint: Checkpoint, head: Head) -> None:
-        from keras import ops
+        from featx.networks.quiet_keras import ops
 
         checkpoint.write(
             {"history": self.history, "seconds": self._seconds, "seed": self._seed},

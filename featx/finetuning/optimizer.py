@@ -128,8 +128,7 @@ def make_optimizer(
     keras.optimizers.Optimizer
         Set its variable `progress`, from 0 to 1, before each step.
     """
-    import keras
-    from keras import ops
+    from featx.networks.quiet_keras import keras, ops
 
     starts = starts_of(settings, turns)
     known: dict[str, tuple[Any, dict[str, float]]] = {

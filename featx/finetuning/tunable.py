@@ -86,7 +86,7 @@ class Tunable:
 
     def backbone(self) -> Any:
         """Give the backbone as it now is, in float32: from pixels of 0..255 to the maps that the head reads, pooled."""
-        import keras
+        from featx.networks.quiet_keras import keras
 
         for trained, kept in self._copies:
             kept.set_weights(trained.get_weights())
@@ -199,7 +199,7 @@ def make_tunable(
 
 def _copy(network: Network) -> Any:
     """Give a model that nobody else has. A model that is its own backbone is cloned; others are built anew."""
-    import keras
+    from featx.networks.quiet_keras import keras
 
     model = network.load()
     if network.key is not None:
@@ -222,7 +222,7 @@ def _stages(graph: Graph) -> list[int]:
 
 
 def _normalises(layer: Any) -> bool:
-    import keras
+    from featx.networks.quiet_keras import keras
 
     return isinstance(layer, keras.layers.BatchNormalization)
 
@@ -231,12 +231,12 @@ class _Sloped(ModuleType):
     """`keras.ops`, with a square root whose slope is finite at 0: a dead channel has deviation 0."""
 
     def __getattr__(self, name: str) -> Any:
-        from keras import ops
+        from featx.networks.quiet_keras import ops
 
         return getattr(ops, name)
 
     def sqrt(self, x: Any) -> Any:
-        from keras import ops
+        from featx.networks.quiet_keras import ops
 
         return ops.sqrt(ops.maximum(x, 1e-12))
 
@@ -245,8 +245,7 @@ def _split(
     graph: Graph, taps: Sequence[tuple[Tensor, str]], head: Head, dropout: float
 ) -> tuple[Any, Any, Any]:
     """Make the models before and after the first tensors that tuning can change, and give the head's layer."""
-    import keras
-    from keras import layers, ops
+    from featx.networks.quiet_keras import keras, layers, ops
 
     moves: list[bool] = []
     for tensor in graph.tensors:

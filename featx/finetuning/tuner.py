@@ -179,7 +179,7 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
 
     def _feeds(self, tunable: Tunable, images: Images, count: int) -> tuple[Any, Any, Any]:
         """Give the model to train, and what feeds it with images, changed at random and as they are."""
-        import keras
+        from featx.networks.quiet_keras import keras
 
         if self.augment is None and tunable.saves_work and KeptFeed.size(tunable.fixed, count) <= IN_MEMORY:
             kept = KeptFeed(tunable.fixed, images, count, self.batch_size)

@@ -95,7 +95,7 @@ class _Reader:
     """Says in JSON what values are. What is said twice is only numbered the second time, so that circles end."""
 
     def __init__(self) -> None:
-        import keras
+        from featx.networks.quiet_keras import keras
 
         self.everyone_has = vars(keras.layers.Layer())
         self.seen: dict[
@@ -104,7 +104,7 @@ class _Reader:
 
     def operation(self, operation: Any) -> list[Any]:
         """Say what of a layer is not Keras' own: its class, functions it was given, and the layers inside it."""
-        import keras
+        from featx.networks.quiet_keras import keras
 
         if id(operation) in self.seen:
             return []
@@ -155,7 +155,7 @@ class _Reader:
         return self._object(value)
 
     def _object(self, value: Any) -> Any:
-        import keras
+        from featx.networks.quiet_keras import keras
 
         if isinstance(value, keras.Operation):
             values = [np.asarray(weight) for weight in getattr(value, "weights", [])]
@@ -273,7 +273,7 @@ def _of_library(kind: type) -> bool:
 
 def _named_in_config(function: Any) -> bool:
     """Tell whether Keras finds a function again by the name that it writes into a configuration."""
-    import keras
+    from featx.networks.quiet_keras import keras
 
     try:
         return keras.activations.get(function.__name__) is function

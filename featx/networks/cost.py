@@ -187,7 +187,7 @@ def multiply_adds(graph: Graph) -> list[int | None]:
 
 
 def _count(tensor: Tensor, graph: Graph) -> int | None:
-    from keras import layers
+    from featx.networks.quiet_keras import layers
 
     layer: Any = tensor.layer
     size = prod(tensor.shape)

@@ -20,7 +20,7 @@ _ROOMS = ("layers", "models", "dtype_policies", *_ROOMS_OF_FUNCTIONS)
 
 def needs(config: Any) -> list[str]:
     """Name what a model's configuration asks for and Keras does not know here, as `asked_for` does."""
-    import keras
+    from featx.networks.quiet_keras import keras
 
     return [name for name in asked_for(config) if keras.saving.get_registered_object(name) is None]
 
@@ -83,7 +83,7 @@ def _name(config: Mapping[str, Any]) -> str | None:
 
 
 def _is_in(rooms: Iterable[str], name: str) -> bool:
-    import keras
+    from featx.networks.quiet_keras import keras
 
     return any(hasattr(getattr(keras, room), name) for room in rooms)
 
@@ -144,7 +144,7 @@ def imported(full: str) -> Any:
 
 def objects_in(model: Any, needed: Iterable[str]) -> dict[str, list[Any]]:
     """Find in a model what its file asks for: under each name the different objects that bear it."""
-    import keras
+    from featx.networks.quiet_keras import keras
 
     wanted: dict[str, list[Any]] = {name: [] for name in needed}
     seen: dict[int, Any] = {}
@@ -205,7 +205,7 @@ def made_anew(layer: Any, **changes: Any) -> Any:
     changes
         What of its configuration is to be another.
     """
-    import keras
+    from featx.networks.quiet_keras import keras
 
     config = {**layer.get_config(), **changes}
     if not isinstance(layer, keras.layers.Lambda):

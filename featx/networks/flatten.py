@@ -48,7 +48,7 @@ def flatten(
         If the network is not functional, takes something else than images, does not work at this size, or has layers
         that cannot be brought to the precision.
     """
-    import keras
+    from featx.networks.quiet_keras import keras
 
     if not isinstance(network, keras.Sequential | keras.Function):
         raise InputError(
@@ -94,7 +94,7 @@ class _Walk:
 
     def run(self, network: Any, start: Any, prefix: str) -> list[Any]:
         """Run a network on a symbolic tensor; give its outputs on the new graph."""
-        import keras
+        from featx.networks.quiet_keras import keras
 
         marks = [
             keras.layers.Identity(name=f"featx_mark_{number}") for number, _ in enumerate(network.outputs)
@@ -123,7 +123,7 @@ class _Walk:
 
     def call(self, layer: Any, args: Any, kwargs: Any, prefix: str) -> Any:
         """Call one layer and note its outputs."""
-        import keras
+        from featx.networks.quiet_keras import keras
 
         inputs = [
             value for value in keras.tree.flatten((args, kwargs)) if isinstance(value, keras.KerasTensor)
@@ -149,7 +149,7 @@ class _Walk:
         return outputs
 
     def _at_precision(self, layer: Any) -> Any:
-        import keras
+        from featx.networks.quiet_keras import keras
 
         if not isinstance(layer, keras.layers.Layer):
             return layer
@@ -167,7 +167,7 @@ class _Walk:
         return self.copies[id(layer)]
 
     def _size(self, layer: Any, inputs: list[Any], output: Any) -> tuple[int | None, bool]:
-        import keras
+        from featx.networks.quiet_keras import keras
 
         known = [self.sizes[id(value)] for value in inputs]
         levels = [level for level, _ in known if level is not None]

@@ -153,14 +153,14 @@ class Graph:
 
     def cut(self, tensors: Iterable[Tensor]) -> Any:
         """Make the Keras model from uint8 pixels to these tensors; it holds only the layers they need."""
-        import keras
+        from featx.networks.quiet_keras import keras
 
         return keras.Model(self.input, [tensor.symbol for tensor in tensors])
 
 
 def _adds_nothing(layer: Any) -> bool:
     """Tell whether a layer only pads, crops, or does nothing once the network is trained."""
-    from keras import layers
+    from featx.networks.quiet_keras import layers
 
     return type(layer).__name__ == "Pad" or isinstance(  # keras.ops.pad
         layer,

@@ -25,7 +25,7 @@ def renewed(config: Any, *, outermost: bool = True) -> Any:
     >>> renewed({"class_name": "DepthwiseConv2D", "config": {"kernel_size": [3, 3], "groups": 1}})
     {'class_name': 'DepthwiseConv2D', 'config': {'kernel_size': [3, 3]}}
     """
-    import keras
+    from featx.networks.quiet_keras import keras
 
     if isinstance(config, list):
         return [renewed(value, outermost=False) for value in config]

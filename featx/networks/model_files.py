@@ -38,7 +38,7 @@ def load_model(path: Path, trusted: Iterable[str] = ()) -> Any:
     """
     kind = kind_of(path)
     refuse_if_forked()
-    import keras
+    from featx.networks.quiet_keras import keras
 
     config = config_of(path)
     written = renewed(config) if kind == "hdf5" else config

@@ -191,7 +191,7 @@ def build(row: Backbone, path: Path | None, size: Size, *, published: bool, top:
         If the file holds other weights, or is to be the published one and is not.
     """
     refuse_if_forked()
-    import keras
+    from featx.networks.quiet_keras import keras
 
     if row.embedded:
         from featx.networks.families import featx_mini as module

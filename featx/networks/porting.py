@@ -81,7 +81,7 @@ def port(network: Any, arrays: Mapping[str, np.ndarray], source: Path, *, top: b
 
 def _laid_out(layer: Any, variable: Any, array: np.ndarray) -> np.ndarray:
     """Turn an array's axes from PyTorch's order to Keras'."""
-    from keras import layers
+    from featx.networks.quiet_keras import layers
 
     if variable.name != "kernel":
         return array

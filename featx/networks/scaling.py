@@ -43,8 +43,7 @@ def scaled(pixels: Any, scaling: str, channels: int = 3) -> Any:
     keras.KerasTensor
         Of shape (n, h, w, channels), float32.
     """
-    import keras
-    from keras import ops
+    from featx.networks.quiet_keras import keras, ops
 
     how = SCALINGS[scaling]
     mean, deviation = (np.array(how[name], "float32") for name in ("mean", "deviation"))
@@ -90,7 +89,7 @@ def own_scaling(graph: Graph) -> bool | str:
     bool or str
         Whether it does; where that cannot be told, why, as the end of a sentence that begins with its name.
     """
-    import keras
+    from featx.networks.quiet_keras import keras
 
     way, _ = before_convolution(graph)
     scales = None

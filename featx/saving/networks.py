@@ -56,7 +56,7 @@ def networks_to_files(estimator: Any, draft: Path) -> tuple[Any, Needs]:
     needs = Needs()
     if "keras" not in sys.modules:
         return estimator, needs  # there can be no model without the module
-    import keras
+    from featx.networks.quiet_keras import keras
 
     memo: dict[int, Any] = {}
     for part in _estimators(estimator, set()):
@@ -106,7 +106,7 @@ def _has_code(model: Any) -> bool:
 
 def _trial(model: Any, path: Path, objects: dict[str, Any]) -> str | None:
     """Load a model again, and compare; say why it does not come back, if it does not."""
-    import keras
+    from featx.networks.quiet_keras import keras
 
     noise, expected = _answer(model)
     try:
@@ -135,7 +135,7 @@ def _answer(model: Any) -> tuple[np.ndarray, list[np.ndarray]]:
 
 
 def _run(model: Any, noise: np.ndarray) -> list[np.ndarray]:
-    import keras
+    from featx.networks.quiet_keras import keras
 
     return [keras.ops.convert_to_numpy(one) for one in keras.tree.flatten(model(noise, training=False))]
 

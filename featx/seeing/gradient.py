@@ -36,8 +36,7 @@ class Ascent:
         self, graph: Graph, tensor: Tensor, count: int, *, power: int = 1, peak: bool = False
     ) -> None:
         refuse_if_forked()
-        import keras
-        from keras import ops
+        from featx.networks.quiet_keras import keras, ops
 
         class Changed(keras.layers.Layer):  # type: ignore[misc] # Keras has no types
             """A network that sees images with a weight added to them."""
@@ -98,7 +97,7 @@ class Ascent:
 
     def gradient(self, images: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         """Give the gradient of each response by the image's pixels: (n, h, w, 3), float32. Parameters: `responses`."""
-        from keras import ops
+        from featx.networks.quiet_keras import ops
 
         with PREDICTING:
             self._added.assign(np.zeros(self._added.shape, np.float32))

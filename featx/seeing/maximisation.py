@@ -171,7 +171,7 @@ def _start(
 
 def _before(graph: Graph, tensor: Tensor, count: int) -> Ascent | None:
     """Give the way up before an activation, which is flat where nothing answers; None where it is no activation."""
-    from keras import layers
+    from featx.networks.quiet_keras import layers
 
     if not isinstance(tensor.layer, layers.ReLU | layers.Activation):
         return None

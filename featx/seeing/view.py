@@ -60,7 +60,7 @@ class View:
         with PREDICTING:
             answers = self.graph.cut(self.tensors)(pixels[None])
         listed = answers if isinstance(answers, list | tuple) else [answers]
-        from keras import ops
+        from featx.networks.quiet_keras import ops
 
         return [np.asarray(ops.convert_to_numpy(ops.cast(one, "float32")))[0] for one in listed]
 

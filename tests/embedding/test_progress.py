@@ -51,6 +51,7 @@ def bars(shown):
     return [name for name, part in parts.items() if "featx-mini: 100%" in part]
 
 
+@pytest.mark.slow
 def test_a_bar_by_default_in_a_terminal_only():
     """`verbose` is None by default: a bar in a terminal, silence in a pipe."""
     piped = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)

@@ -111,6 +111,7 @@ def test_save_says_what_load_needs_and_load_takes_it(what, shop, tmp_path):
     np.testing.assert_array_equal(loaded[0].transform(IMAGES), pipe[0].transform(IMAGES))
 
 
+@pytest.mark.slow
 def test_a_registered_layer_is_imported_where_it_is_trusted(shop, tmp_path):
     """In another process Keras does not know it until its module is imported."""
     pipe = fitted(network(shop.Known(2.0)))

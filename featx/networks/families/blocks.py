@@ -54,7 +54,7 @@ def convolution(
     keras.KerasTensor
         Of shape (n, h', w', filters).
     """
-    from keras import layers
+    from featx.networks.quiet_keras import layers
 
     pad = size // 2 if pad is None else pad
     same = pad == "same" or (strides == 1 and 2 * pad + 1 == size)  # then both ways pad alike
@@ -73,7 +73,7 @@ def convolution(
 
 def normalise(x: Any, name: str, *, epsilon: float = 1e-5) -> Any:
     """Normalise and rectify maps, as what comes before a convolution of a pre-activation block."""
-    from keras import layers
+    from featx.networks.quiet_keras import layers
 
     x = layers.BatchNormalization(epsilon=epsilon, name=name)(x)
     return layers.ReLU(name=f"{name}_relu")(x)
@@ -95,7 +95,7 @@ def max_pool(x: Any, size: int, name: str, *, strides: int = 2, pad: int = 0, ce
     ceil
         Whether a last window that is not full counts, as in PyTorch's ``ceil_mode`` and in Caffe.
     """
-    from keras import layers
+    from featx.networks.quiet_keras import layers
 
     pads = []
     for side in x.shape[1:3]:
@@ -110,7 +110,7 @@ def max_pool(x: Any, size: int, name: str, *, strides: int = 2, pad: int = 0, ce
 
 def squeeze_excite(x: Any, reduction: int, name: str) -> Any:
     """Weigh each channel by what all of them are on average (Hu, Shen and Sun, *Squeeze-and-excitation*, CVPR 2018)."""
-    from keras import layers
+    from featx.networks.quiet_keras import layers
 
     channels = x.shape[-1]
     y = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
@@ -127,7 +127,7 @@ def response_normalise(
     The constants are those of Krizhevsky, Sutskever and Hinton, *ImageNet classification with deep convolutional
     neural networks*, NIPS 2012, section 3.3.
     """
-    from keras import ops
+    from featx.networks.quiet_keras import ops
 
     channels, half = x.shape[-1], around // 2
     squares = ops.pad(ops.square(x), [(0, 0), (0, 0), (0, 0), (half, half)])
@@ -139,7 +139,7 @@ def response_normalise(
 
 def classifier(x: Any, name: str, *, dropout: float = 0.0, classes: int = 1000) -> Any:
     """Average maps over their places and give the probabilities (n, classes)."""
-    from keras import layers
+    from featx.networks.quiet_keras import layers
 
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     if dropout:
@@ -149,7 +149,7 @@ def classifier(x: Any, name: str, *, dropout: float = 0.0, classes: int = 1000) 
 
 def dense_classifier(x: Any, *names: str, width: int = 4096) -> Any:
     """Give the probabilities (n, 1000) by two hidden layers over all places, as networks had it before 2014."""
-    from keras import layers
+    from featx.networks.quiet_keras import layers
 
     x = layers.Permute((3, 1, 2), name="channels_first")(
         x

@@ -45,7 +45,7 @@ def googlenet(input_size: tuple[int, int], *, top: bool = False) -> Any:
     >>> googlenet((224, 224)).output_shape
     (None, 7, 7, 1024)
     """
-    import keras
+    from featx.networks.quiet_keras import keras
 
     images = keras.Input((*input_size, 3), name="images")
     x = _convolution(images, 64, 7, "conv1", strides=2)
@@ -79,7 +79,7 @@ def inception(x: Any, one: int, *widths: int, name: str) -> Any:
     keras.KerasTensor
         Of shape (n, h, w, sum of the channels that are not reduced).
     """
-    from keras import layers
+    from featx.networks.quiet_keras import layers
 
     few3, three, few5, five, behind = widths
     branches = [
@@ -122,8 +122,7 @@ def squeezenet(input_size: tuple[int, int], *, top: bool = False) -> Any:
     >>> squeezenet((224, 224), top=True).count_params()
     1235496
     """
-    import keras
-    from keras import layers
+    from featx.networks.quiet_keras import keras, layers
 
     images = keras.Input((*input_size, 3), name="images")
     x = convolution(images, 64, 3, "features_0", strides=2, pad=0)
@@ -145,7 +144,7 @@ def squeezenet(input_size: tuple[int, int], *, top: bool = False) -> Any:
 
 def _fire(x: Any, few: int, many: int, name: str) -> Any:
     """Reduce the channels, then widen them by 1x1 and by 3x3 kernels side by side."""
-    from keras import layers
+    from featx.networks.quiet_keras import layers
 
     x = convolution(x, few, 1, f"{name}_squeeze")
     wide = [convolution(x, many, size, f"{name}_expand{size}x{size}") for size in (1, 3)]

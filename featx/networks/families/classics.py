@@ -34,8 +34,7 @@ def lenet5(input_size: tuple[int, int], *, top: bool = False) -> Any:
     >>> lenet5((32, 32), top=True).count_params()
     61706
     """
-    import keras
-    from keras import layers
+    from featx.networks.quiet_keras import keras, layers
 
     images = keras.Input((*input_size, 1), name="images")
     x = convolution(images, 6, 5, "c1", pad=0, activation="tanh")
@@ -80,7 +79,7 @@ def alexnet(input_size: tuple[int, int], *, towers: int = 1, top: bool = False) 
     >>> alexnet((224, 224)).count_params(), alexnet((224, 224), towers=2).count_params()
     (2469696, 2334080)
     """
-    import keras
+    from featx.networks.quiet_keras import keras
 
     two = towers == 2
     widths = (96, 256, 384, 384, 256) if two else (64, 192, 384, 256, 256)
@@ -126,7 +125,7 @@ def zfnet(input_size: tuple[int, int], *, top: bool = False) -> Any:
     >>> zfnet((224, 224)).output_shape
     (None, 6, 6, 256)
     """
-    import keras
+    from featx.networks.quiet_keras import keras
 
     images = keras.Input((*input_size, 3), name="images")
     x = convolution(images, 96, 7, "conv1", strides=2, pad=1)

@@ -49,7 +49,7 @@ def efficientnet_lite(
     >>> efficientnet_lite((224, 224), top=True).count_params()
     4694024
     """
-    import keras
+    from featx.networks.quiet_keras import keras
 
     images = keras.Input((*input_size, 3), name="images")
     x = keras.layers.Rescaling(1 / 128, -127 / 128, name="rescaling")(images)  # (x - 127) / 128
@@ -147,7 +147,7 @@ def round_channels(channels: float) -> int:
 
 def _block(x: Any, filters: int, size: int, name: str, *, strides: int, expansion: int) -> Any:
     """Widen, convolve each channel, narrow; add what came in where the shapes allow (MobileNetV2's block)."""
-    from keras import layers
+    from featx.networks.quiet_keras import layers
 
     before = x
     if expansion > 1:

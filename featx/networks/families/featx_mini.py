@@ -55,7 +55,7 @@ def featx_mini(input_size: tuple[int, int] = (96, 96)) -> Any:
     >>> [tuple(output.shape) for output in network.outputs]
     [(None, 4, 4, 256), (None, 27, 27, 400)]
     """
-    import keras
+    from featx.networks.quiet_keras import keras
 
     if min(input_size) < MIN_SIZE:
         raise InputError(f"input_size={input_size}: featx-mini needs {MIN_SIZE} pixels or more on each side.")
@@ -64,7 +64,7 @@ def featx_mini(input_size: tuple[int, int] = (96, 96)) -> Any:
 
 
 def _stages(images: Any) -> Any:
-    from keras import layers
+    from featx.networks.quiet_keras import layers
 
     x = layers.Rescaling(1 / 0.26, -0.45 / 0.26, name="normalise")(images)
     x = layers.ReLU(name="stage1_out")(_convolution(x, 32, 3, "stage1", strides=2))
@@ -81,7 +81,7 @@ def _stages(images: Any) -> Any:
 
 def _convolution(x: Any, filters: int, size: int, name: str, strides: int = 1) -> Any:
     """Convolve, then normalise; padded on all sides alike, as torch does and Keras' "same" does not."""
-    from keras import layers
+    from featx.networks.quiet_keras import layers
 
     if size > 1:
         x = layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(x)
@@ -96,7 +96,7 @@ def _patches(images: Any) -> Any:
     the filters in W sum to zero, W (p - m) = W p, a convolution. The distance to the word c is the root of
     |u|² - 2 c·u + |c|², and the word's answer is how much nearer it is than the average word.
     """
-    from keras import layers, ops
+    from featx.networks.quiet_keras import layers, ops
 
     height, width = images.shape[1:3]
     reduce = (height // 32, width // 32)

@@ -67,7 +67,7 @@ def resnet(
     >>> resnet((64, 64), blocks=(3, 4, 6, 3), bottleneck=True, groups=32, group_width=4).output_shape
     (None, 2, 2, 2048)
     """
-    import keras
+    from featx.networks.quiet_keras import keras
 
     images = keras.Input((*input_size, 3), name="images")
     x = _stem(images, deep=senet, plain=preactivation)
@@ -147,7 +147,7 @@ def _shortcut(x: Any, width: int, strides: int, name: str, *, plain: bool, wide:
 
 def _survive(x: Any, probability: float, name: str) -> Any:
     """Leave a block out of a training step, for each image by itself, and weigh it by its probability otherwise."""
-    from keras import layers
+    from featx.networks.quiet_keras import layers
 
     if probability == 1:
         return x

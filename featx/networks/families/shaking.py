@@ -38,8 +38,7 @@ def shake_shake(input_size: tuple[int, int], *, width: int = 32, repeats: int = 
     >>> shake_shake((32, 32)).output_shape
     (None, 8, 8, 128)
     """
-    import keras
-    from keras import layers
+    from featx.networks.quiet_keras import keras, layers
 
     images = keras.Input((*input_size, 3), name="images")
     x = convolution(images, 16, 3, "conv1", norm="bn1", activation=None)
@@ -56,7 +55,7 @@ def shake_shake(input_size: tuple[int, int], *, width: int = 32, repeats: int = 
 
 
 def _branch(x: Any, filters: int, strides: int, name: str) -> Any:
-    from keras import layers
+    from featx.networks.quiet_keras import layers
 
     x = layers.ReLU(name=f"{name}_relu")(x)
     x = convolution(x, filters, 3, f"{name}_conv1", strides=strides, norm=f"{name}_bn1")
@@ -64,7 +63,7 @@ def _branch(x: Any, filters: int, strides: int, name: str) -> Any:
 
 
 def _shortcut(x: Any, filters: int, strides: int, name: str) -> Any:
-    from keras import layers
+    from featx.networks.quiet_keras import layers
 
     x = layers.ReLU(name=f"{name}_relu")(x)
     if strides == 1:
@@ -82,8 +81,7 @@ def _shortcut(x: Any, filters: int, strides: int, name: str) -> Any:
 @cache
 def _shake_layer() -> Any:
     """Make the layer's class, once Keras is loaded."""
-    import keras
-    from keras import ops
+    from featx.networks.quiet_keras import keras, ops
 
     @keras.saving.register_keras_serializable("featx")
     class Shake(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
