@@ -254,9 +254,9 @@ def _compute(
         with tqdm(total=len(groups), unit="image", desc=plan.name, **bar_choices(progress)) as bar:
             for vectors in runner.run(decoded()):
                 done = [under_way.popleft() for _ in vectors[0]]
-                bar.update(len(done))
                 lost = _place(lacks, done, ids, vectors)
                 bad.update((row, "the network gives infinity or NaN for it") for row in lost)
+                bar.update(len(done))  # what the bar counts is kept
                 held += sum(array.nbytes for array in vectors)
                 if held > SEGMENT_BYTES or monotonic() - started > SEGMENT_SECONDS:
                     started, held = monotonic(), 0
