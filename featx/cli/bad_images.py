@@ -1,6 +1,7 @@
 """Images that cannot be read: the others are worked on all the same, and these are named on stderr."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import click
@@ -10,19 +11,14 @@ from featx.text import shown
 
 Result = TypeVar("Result")
 
-on_error = click.option(
-    "--on-error",
-    type=click.Choice(["raise", "skip"]),
-    default="raise",
-    show_default=True,
-    help="Bad images: stop with exit code 1 once the others have been read, or leave them out.",
+_OPTION = partial(
+    click.option, "--on-error", type=click.Choice(["raise", "skip"]), default="raise", show_default=True
 )
-on_error_of_answers = click.option(
-    "--on-error",
-    type=click.Choice(["raise", "skip"]),
-    default="raise",
-    show_default=True,
-    help="Bad images are named after the answers for the others; raise: with exit code 1, skip: with 0.",
+on_error = _OPTION(
+    help="Bad images: stop with exit code 1 once the others have been read, or leave them out."
+)
+on_error_of_answers = _OPTION(
+    help="Bad images are named after the answers for the others; raise: with exit code 1, skip: with 0."
 )
 
 

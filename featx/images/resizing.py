@@ -7,7 +7,8 @@ import numpy as np
 from PIL.Image import Resampling, Transpose, fromarray
 
 from featx.errors import UnknownNameError
-from featx.images.decoding import Picture, picture_of, to_rgb
+from featx.images.decoding import Picture, picture_of
+from featx.images.values import to_rgb
 
 RULES: Mapping[str, str] = MappingProxyType(
     {

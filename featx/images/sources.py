@@ -18,7 +18,8 @@ import PIL.Image
 
 from featx.errors import InputError
 from featx.images.containers import items
-from featx.images.decoding import from_pil, range_fault, to_uint8
+from featx.images.decoding import from_pil
+from featx.images.values import range_fault, to_uint8
 from featx.text import quoted
 
 

@@ -8,8 +8,9 @@ from PIL import Image, ImageOps
 from PIL.ExifTags import Base
 
 from featx.errors import InputError
-from featx.images.decoding import decode, picture_of, to_rgb
+from featx.images.decoding import decode, picture_of
 from featx.images.resizing import to_size
+from featx.images.values import to_rgb
 
 pillow_heif = pytest.importorskip("pillow_heif")
 

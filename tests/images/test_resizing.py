@@ -11,8 +11,9 @@ from PIL.ExifTags import Base
 from sklearn.datasets import load_sample_image
 
 from featx.errors import UnknownNameError
-from featx.images.decoding import decode, picture_of, to_rgb
+from featx.images.decoding import decode, picture_of
 from featx.images.resizing import RULES, to_size
+from featx.images.values import to_rgb
 
 PHOTOGRAPH = load_sample_image("china.jpg")  # 427 x 640
 MEAN, MOST = 1.5, 24  # of 255
