@@ -21,11 +21,9 @@ from featx.images.decoding import (
     MAX_SIDE,
     decode,
     from_pil,
-    range_fault,
-    to_rgb,
-    to_uint8,
 )
 from featx.images.formats import FORMATS
+from featx.images.values import to_rgb, to_uint8
 
 SIDES = st.integers(1, 9)
 RGB = hnp.arrays("uint8", st.tuples(SIDES, SIDES, st.just(3)))
@@ -408,27 +406,3 @@ def test_every_format_is_recognised_by_its_own_first_bytes_only():
         file = encode(BLOCKS, how)
         names = [name for name, one in FORMATS.items() if re.match(one.start, file, re.DOTALL)]
         assert names == [how.split()[0]]
-
-
-@given(hnp.arrays("float64", 5, elements=st.floats(-3, 7)))
-def test_to_uint8_is_linear_and_rounds(values):
-    """The lowest number is 0, the highest 255, and the error of rounding is at most a half."""
-    scaled = to_uint8(values, (-3, 7))
-    assert np.abs(scaled - (values + 3) * 25.5).max() <= 0.5 + 1e-9
-    assert to_uint8(np.array([-3.0, 7.0]), (-3, 7)).tolist() == [0, 255]
-
-
-def test_bool_is_black_and_white():
-    """True is white whatever the range."""
-    assert to_uint8(np.array([False, True]), (0, 65535)).tolist() == [0, 255]
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "bool"])
-def test_bytes_and_bool_have_no_range(dtype):
-    """uint8 and bool are pixels as they are."""
-    assert range_fault(np.array([0, 1], dtype=dtype), (5, 6)) is None
-
-
-def test_rgb_is_returned_as_it_is():
-    """No copy is made of what is RGB already."""
-    assert to_rgb(BLOCKS) is BLOCKS
