@@ -1,5 +1,6 @@
 """The command ``featx``: parse, call one function, print. Results go to stdout, everything else to stderr."""
 
+import io
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -31,7 +32,8 @@ from featx.networks.catalogue import COLUMNS, cells
 def main() -> None:
     """Cut a pretrained CNN at any depth, embed images once, fit any scikit-learn head on the embeddings."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a name may not fit a terminal's code
+        if isinstance(stream, io.TextIOWrapper):  # a notebook's is none
+            stream.reconfigure(errors="backslashreplace")  # a name may not fit a terminal's code
 
 
 @main.command(python="featx.cli.demo")
