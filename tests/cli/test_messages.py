@@ -100,7 +100,7 @@ MESSAGES = {
 def photos(tmp_path, monkeypatch):
     """Work in a folder with class folders in photos/, and a table."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "table.csv").write_text("who,what\na.png,cat\nb.png,dog\n")
+    (tmp_path / "table.csv").write_text("who,what\nnobody.png,cat\nno-one.png,dog\n")
     (tmp_path / "notes.txt").write_text("x")
     write_folder(*synthetic(n=4, classes=2, size=32, random_state=0), tmp_path / "split" / "train")
     paths = sorted((tmp_path / "split").rglob("*.png"))

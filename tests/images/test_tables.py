@@ -136,7 +136,7 @@ def test_known_names_are_written_plainly():
         ({"path": ["a", "b"], "y": [["u", "w"], ["u", "v"]]}, {"label": ["y"], "missing": "keep"},
          "'y' of the frame holds several"),
         ({"path": ["a", "b"], "y": ["u", np.array(["u", "v"])]}, {"label": "y", "missing": "keep"}, "in row 1. Make"),
-        ({"path": ["a", "b"]}, {}, "2 of 2 files in column 'path' .* are not there: a, b. Pass root="),
+        ({"path": ["none", "no"]}, {}, "2 of 2 files in column 'path' .* are not there: none, no. Pass root="),
         ({"path": list(map(str, range(99)))}, {}, "99 of 99 .*: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 89 more"),
     ],
     ids=str,
