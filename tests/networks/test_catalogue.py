@@ -14,7 +14,7 @@ from featx.networks import Backbone, backbones, cuts
 from featx.networks.catalogue import FACTS, find
 
 ROWS = [row for row in backbones() if row.in_keras]
-CHECKED = "57810708ee0ee8a81c5e45d010559f8b832a057c34a33007c3cb37ff9747de28"
+CHECKED = "3081bd10afa4759a418bf8b173c961420728113bca410a9c447dc59727af3bf5"
 PAGE = Path(__file__).parents[2] / "docs" / "backbones.md"
 
 

@@ -18,6 +18,7 @@ PUBLISHED = {
     "squeezenet": 1_235_496,  # torchvision
     "resnet18": 11_689_512,  # torchvision
     "resnet34": 21_797_672,  # torchvision
+    "resnet50_torchvision": 25_557_032,  # torchvision
     "resnet34_stochastic_depth": 21_797_672,
     "resnext50": 25_028_904,  # torchvision
     "se_resnet50": 28_088_024,  # timm
@@ -30,6 +31,7 @@ MULTIPLY_ADDS = {  # in 1e9 with the classifier, from torchvision's table of its
     "squeezenet": 0.349,
     "resnet18": 1.814,
     "resnet34": 3.664,
+    "resnet50_torchvision": 4.089,
     "resnext50": 4.23,
 }
 SHAPES = {
@@ -41,6 +43,7 @@ SHAPES = {
     "squeezenet": [(111, 64), (55, 128), (27, 256), (13, 512)],
     "resnet18": [(112, 64), (56, 64), (28, 128), (14, 256), (7, 512)],
     "resnet34": [(112, 64), (56, 64), (28, 128), (14, 256), (7, 512)],
+    "resnet50_torchvision": [(112, 64), (56, 256), (28, 512), (14, 1024), (7, 2048)],
     "resnet34_stochastic_depth": [(112, 64), (56, 64), (28, 128), (14, 256), (7, 512)],
     "resnext50": [(112, 64), (56, 256), (28, 512), (14, 1024), (7, 2048)],
     "se_resnet50": [(112, 64), (56, 256), (28, 512), (14, 1024), (7, 2048)],
