@@ -26,23 +26,21 @@ _OTHERS = (
 )
 _AS_KERAS = 'Save the model it was made from with Keras, model.save("net.keras"), and give that file.'
 _AGAIN = "Download or copy it again."
+_AS_WEIGHTS = (
+    "Name the network and give the file as its weights: weights='{path}' in Python, "
+    "--weights {path} in the shell."
+)
 _KINDS = {
     "pointer": ("is a pointer of Git LFS, not the file itself", "Run git lfs pull in its folder."),
     "page": ("is a web page, not a model", _AGAIN),
     "empty": ("is empty", _AGAIN),
-    "weights": (
-        "holds weights and no network",
-        "Name the network and give the file as its weights: weights='{path}' in Python, --weights {path} in the shell.",
-    ),
+    "weights": ("holds weights and no network", _AS_WEIGHTS),
     "savedmodel": ("is a TensorFlow SavedModel, whose layers cannot be seen from outside", _AS_KERAS),
     "tfjs": ("is a model for TensorFlow.js", _AS_KERAS),
     "tflite": ("is a TensorFlow Lite model", _AS_KERAS),
     "onnx": ("is an ONNX model", _AS_KERAS),
-    "torch": (
-        "is a file of PyTorch",
-        "featx takes Keras models: a name that featx backbones lists, or a .keras file.",
-    ),
-    "safetensors": ("holds weights and no network", "featx takes Keras models: give a .keras file."),
+    "torch": ("is a file of PyTorch, not a Keras model", _AS_WEIGHTS),
+    "safetensors": ("holds weights and no network", _AS_WEIGHTS),
     "packed": ("is a zip file with '{inner}' in it", "Unpack it and give that file."),
     "unpacked": ("is an unpacked .keras file", "Give the .keras file itself."),
     "folder": ("is a folder", "Give a .keras or .h5 file."),

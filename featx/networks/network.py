@@ -23,8 +23,7 @@ from featx.networks.forks import Lock, refuse_if_forked
 from featx.networks.graph import Graph
 from featx.networks.model_files import load_model
 from featx.networks.places import keras_home
-from featx.networks.porting import port
-from featx.networks.pth import read_pth
+from featx.networks.porting import READERS, port
 from featx.networks.scaling import before_convolution, own_scaling
 from featx.networks.weights import check, is_published, locate
 
@@ -215,8 +214,13 @@ def build(row: Backbone, path: Path | None, size: Size, *, published: bool, top:
     elif path is not None:
         if published:
             check(path, row.digest)
-        if path.suffix == ".pth":
-            port(network, read_pth(path), path, top=top)
+        if path.suffix in READERS:
+            if row.in_keras:
+                raise WeightsError(
+                    f"{path} holds weights of PyTorch, which fit networks that featx builds itself, such as "
+                    f"'resnet50_torchvision', and not {row.name!r}, which is Keras' own."
+                )
+            port(network, READERS[path.suffix](path), path, top=top)
         else:
             _load_weights(network, path, row, top=top)
         if row.gain and (published or is_published(row, path)):

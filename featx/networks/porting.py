@@ -9,6 +9,11 @@ from typing import Any
 import numpy as np
 
 from featx.errors import WeightsError
+from featx.networks.pth import read_pth
+from featx.networks.safetensors import read_safetensors
+
+READERS = {".pth": read_pth, ".pt": read_pth, ".bin": read_pth, ".safetensors": read_safetensors}
+"""What reads the files of PyTorch's weights, by how their names end."""
 
 _PARTS = {
     "kernel": "weight",
@@ -36,7 +41,7 @@ def port(network: Any, arrays: Mapping[str, np.ndarray], source: Path, *, top: b
     network
         A Keras network that featx has built.
     arrays
-        Name → array, as `featx.networks.pth.read_pth` gives them.
+        Name → array, as `READERS` give them.
     source
         The file they come from, for messages.
     top

@@ -45,8 +45,8 @@ def locate(row: Backbone, weights: str | os.PathLike[str] | None, input_size: in
         path = Path(weights).expanduser()
         if not path.is_file():
             raise WeightsError(
-                f"weights={str(weights)!r}: there is no such file. Give the path of a .weights.h5, .h5, .keras or .pth "
-                'file, "auto" for the published weights, or None for random ones.'
+                f"weights={str(weights)!r}: there is no such file. Give the path of a .weights.h5, .h5, .keras, .pth "
+                'or .safetensors file, "auto" for the published weights, or None for random ones.'
             )
         return path
     if row.embedded:

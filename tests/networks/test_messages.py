@@ -11,7 +11,9 @@ from keras import layers
 from featx.embedding import FeatureExtractor
 from featx.errors import WeightsError
 from featx.networks.catalogue import find
+from featx.networks.network import build
 from featx.networks.pth import read_pth
+from featx.networks.safetensors import read_safetensors
 from featx.networks.weights import locate
 
 
@@ -42,6 +44,17 @@ def _without(package, name):
         patch.setitem(sys.modules, package, None)
         patch.setattr(sys, "path", [])
         locate(find(name), "auto", 224)
+
+
+def _unread(name):
+    """Read a file where the package that reads it is not installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "safetensors.numpy", None)
+        read_safetensors(Path(name))
+
+
+def _framed(header):
+    return len(header).to_bytes(8, "little") + header
 
 
 def _written(name, content):
@@ -83,8 +96,8 @@ MESSAGES = {
         lambda: locate(find("resnet50"), "none.h5", 224),
         WeightsError,
         (
-            "weights='none.h5': there is no such file. Give the path of a .weights.h5, .h5, .keras or .pth "
-            'file, "auto" for the published weights, or None for random ones.'
+            "weights='none.h5': there is no such file. Give the path of a .weights.h5, .h5, .keras, .pth "
+            'or .safetensors file, "auto" for the published weights, or None for random ones.'
         ),
     ),
     "a file of PyTorch that is none": (
@@ -93,6 +106,37 @@ MESSAGES = {
         (
             "page.pth cannot be read as weights saved by PyTorch: at position 0, opcode b'<' unknown. It "
             "must hold a dict of tensors, as torch.save(network.state_dict(), path) writes it."
+        ),
+    ),
+    "a file of safetensors that is none": (
+        lambda: read_safetensors(_written("page.safetensors", b"<html>")),
+        WeightsError,
+        "page.safetensors cannot be read as .safetensors: *. Download or copy it again.",
+    ),
+    "numbers that NumPy does not have": (
+        lambda: read_safetensors(
+            _written(
+                "half.safetensors",
+                _framed(b'{"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}') + b"__",
+            )
+        ),
+        WeightsError,
+        "half.safetensors holds numbers of the kind BF16, which NumPy does not have. Save them as float32.",
+    ),
+    "no package that reads safetensors": (
+        lambda: _unread("net.safetensors"),
+        WeightsError,
+        (
+            "net.safetensors is read by the package safetensors, which is not installed: pip install "
+            "'featx[safetensors]'."
+        ),
+    ),
+    "weights of PyTorch for a network of Keras": (
+        lambda: build(find("resnet50"), _written("r.pth", b""), (32, 32), published=False),
+        WeightsError,
+        (
+            "r.pth holds weights of PyTorch, which fit networks that featx builds itself, such as "
+            "'resnet50_torchvision', and not 'resnet50', which is Keras' own."
         ),
     ),
     "code in a file": (
@@ -149,11 +193,17 @@ OTHERS = {
     ),
     "net.pth": (
         b"\x80\x02}q\x00.",
-        "is a file of PyTorch. featx takes Keras models: a name that featx backbones lists, or a .keras file.",
+        (
+            "is a file of PyTorch, not a Keras model. Name the network and give the file as its weights: "
+            "weights='net.pth' in Python, --weights net.pth in the shell."
+        ),
     ),
     "net.safetensors": (
         b"\x40" + bytes(7) + b'{"w":{"dtype":"F32"}}',
-        "holds weights and no network. featx takes Keras models: give a .keras file.",
+        (
+            "holds weights and no network. Name the network and give the file as its weights: "
+            "weights='net.safetensors' in Python, --weights net.safetensors in the shell."
+        ),
     ),
     "notes.h5": (b"no model", "is no Keras model. Give a .keras or .h5 file that model.save has written."),
 }
@@ -191,7 +241,7 @@ def test_says_what_is_in_a_zip_file(says):
     says(lambda: used("converted_keras.zip"), WeightsError, message)
     with zipfile.ZipFile("net.pt", "w") as file:
         file.writestr("archive/data.pkl", b"")
-    says(lambda: used("net.pt"), WeightsError, f"net.pt {OTHERS['net.pth'][1]}")
+    says(lambda: used("net.pt"), WeightsError, f"net.pt {OTHERS['net.pth'][1].replace('net.pth', 'net.pt')}")
 
 
 def test_says_that_a_file_holds_only_weights(says):
