@@ -135,7 +135,7 @@ def export(model: Any, folder: Path) -> None:
     make_home(folder.parent)
     with suppress(FileExistsError), whole_folder(folder) as draft:  # another process was first
         try:
-            model.export(str(draft / "keras.xml"), format="openvino", verbose=False)
+            _for_inference(model).export(str(draft / "keras.xml"), format="openvino", verbose=False)
             with _calling:
                 graph = _only_outputs(openvino.Core().read_model(draft / "keras.xml"), len(model.outputs))
                 openvino.save_model(graph, draft / GRAPH, compress_to_fp16=False)
@@ -149,15 +149,22 @@ def export(model: Any, folder: Path) -> None:
     make_room(folder)
 
 
+def _for_inference(model: Any) -> Any:
+    """Fix a model at inference: Keras' export calls it without saying whether it trains.
+
+    Layers such as `Resizing` and `RandomFlip` train unless told otherwise, and Keras hands that on to every layer after
+    them, whose BatchNorm would then take the statistics of the batch.
+    """
+    from featx.networks.quiet_keras import keras
+
+    (pixels,) = model.inputs
+    return keras.Model(pixels, model(pixels, training=False))
+
+
 def _only_outputs(graph: Any, count: int) -> Any:
-    """Drop what Keras' export adds to the outputs, one result for every swish, and bring the others into order."""
-    wanted = ["Identity:0", *(f"Identity_{place}:0" for place in range(1, count))]
-    results = graph.get_results()
-    if len(results) > count:
-        named = {
-            name: result for result in results for name in result.output(0).get_names() if name in wanted
-        }
-        results = [named[name] for name in wanted]
+    """Drop what Keras' export adds to the outputs, one result for every swish, and undo its order, 1, 10, 11, 2."""
+    named = {name: result for result in graph.get_results() for name in result.output(0).get_names()}
+    results = [named["Identity:0"], *(named[f"Identity_{place}:0"] for place in range(1, count))]
     import openvino
 
     return openvino.Model([result.input_value(0) for result in results], graph.get_parameters(), "featx")

@@ -6,6 +6,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -180,11 +182,57 @@ def test_the_graph_used_longest_ago_makes_room(keras_engine, exported, monkeypat
     assert {path.name for path in folder.iterdir()} == {ONE, three, ".DS_Store", "photographs"}
 
 
+def test_layers_that_would_train_do_not(tmp_path):
+    """Keras' export does not say that it does not train, so pictures turned, and BatchNorm took their statistics."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    layers = [
+        keras.Input((9, 7, 3), dtype="uint8"),
+        keras.layers.RandomFlip(),
+        keras.layers.Resizing(11, 11),
+        keras.layers.Conv2D(4, 3),
+        keras.layers.BatchNormalization(),
+        keras.layers.Dropout(0.5),
+        keras.layers.GlobalMaxPooling2D(),
+    ]
+    export(keras.Sequential(layers), tmp_path / "graph")  # compares
+
+
+def test_more_than_ten_taps_come_in_order(tmp_path):
+    """TensorFlow gives them in the order of their names: 1, 10, 11, 2."""
+    import keras
+
+    pixels = keras.Input((4, 4, 3), dtype="uint8")
+    mean = keras.layers.GlobalAveragePooling2D()(pixels)
+    export(keras.Model(pixels, [mean + float(tap) for tap in range(12)]), tmp_path / "graph")  # compares
+
+
+PAIRS = list(combinations(["patches", 1, 2, 3, 4], 2))
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("size", range(32, 129, 8))
+def test_every_pair_of_taps_of_featx_mini_agrees_with_keras(size, tmp_path):
+    """At each size, those where the picture is resized for the patches and those with odd maps among them."""
+    import keras
+
+    plan = resolve(Choices("featx-mini", input_size=size), Path.read_bytes)
+    graph = plan.graph("float32")
+    pixels = keras.Input((size, size, 3), dtype="uint8")
+    engines = [KerasEngine(graph, [(graph.at(tap), "avg+std") for tap in pair], 2) for pair in PAIRS]
+    export(
+        keras.Model(pixels, [vectors for engine in engines for vectors in engine.model(pixels)]),
+        tmp_path / "graph",
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("odd", [0, 1])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_agrees_with_keras(name, tmp_path):
-    """Float32 engines agree to 1e-5 of the largest number, at every stage of the default embedding."""
-    size = max(64, next(row.min_size for row in backbones() if row.name == name))
+def test_every_family_agrees_with_keras(name, odd, tmp_path):
+    """Float32 engines agree to 1e-5 of the largest number, at every stage of the default embedding, odd sizes too."""
+    size = max(64, next(row.min_size for row in backbones() if row.name == name)) + odd
     plan = resolve(Choices(name, weights=None, input_size=size), lambda path: path.read_bytes())
     graph = plan.graph("float32")
     keras_engine = KerasEngine(graph, [(graph.at(tap.layer), tap.pooling) for tap in plan.taps], 7)
