@@ -86,7 +86,7 @@ def _merged(index: Index) -> tuple[np.ndarray, Iterator[np.ndarray]]:
     kept = index.distinct()
     places = kept if index.place is None else index.place[kept]
     first = index.segments[0]
-    step = 16 * rows_at_once(first.dim, first.dtype)
+    step = 64 * rows_at_once(first.dim, first.dtype)
 
     def blocks() -> Iterator[np.ndarray]:
         for start in range(0, len(places), step):

@@ -634,7 +634,7 @@ KILLED = """
 import h5py
 import featx.cache.segment, featx.cache.segment_writer
 from featx.cache import EmbeddingCache
-featx.cache.segment._PIECE = 1 << 17  # each put is of 8 blocks: one is copied while another is written,
+featx.cache.segment._PIECE = 1 << 15  # each put is of 8 blocks: one is copied while another is written,
 featx.cache.segment_writer._SYNCED = 1 << 20  # and sent to the disk in parts
 recipe_id = "0123456789abcdef" * 2
 

@@ -16,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import featx.cache.segment
 import featx.cache.segment_writer
 from featx.cache.identity import digest
 from featx.cache.segment import HEADER, block_check, open_segment
@@ -478,6 +479,40 @@ def test_damage_that_a_sum_does_not_see_is_found(wide, tmp_path, damage):
             segment.take(np.array([row]), np.empty((1, 1000), "f4"))
     with pytest.raises(DamagedSegmentError, match="do not match their checks"):
         segment.verify()
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """Write a segment whose rows are a block each, enough of them for several threads."""
+    ids, rows = make(4000, 1200)
+    path = write_segment(tmp_path_factory.mktemp("large"), RECIPE, ids, [rows], dim=1200)
+    segment = open_segment(path, RECIPE)
+    assert len(segment.checks) == len(rows)
+    return path, segment, rows
+
+
+@pytest.mark.parametrize("to", ["rows", "columns", "places"])
+def test_threads_read_what_is_there_and_name_damage(large, tmp_path, to, monkeypatch):
+    """In any order, wherever rows go: one flipped bit among millions is found, and other rows are right."""
+    monkeypatch.setattr(featx.cache.segment, "_THREADS", 3)
+    path, sound, rows = large
+    order = np.random.default_rng(0).permutation(len(rows))
+    where = None if to != "places" else order[::-1].copy()
+    data = bytearray(path.read_bytes())
+    data[sound.offsets["embedding"] + 2345 * 4800 + 7] ^= 16
+    (tmp_path / path.name).write_bytes(data)
+    damaged = open_segment(tmp_path / path.name, RECIPE)
+
+    def taken(segment, order, where):
+        out = np.empty((len(rows), 2400), "f4")[:, :1200] if to == "columns" else np.empty_like(rows)
+        segment.take(order, out, where)
+        return out[: len(order)] if where is None else out[where]
+
+    np.testing.assert_array_equal(taken(sound, order, where), rows[order])
+    with pytest.raises(DamagedSegmentError, match="do not match their checks"):
+        taken(damaged, order, where)
+    others, kept = order[order != 2345], None if where is None else where[order != 2345]
+    np.testing.assert_array_equal(taken(damaged, others, kept), rows[others])
 
 
 def test_verify_compares_all_rows_with_one_digest_too(sound, tmp_path):
