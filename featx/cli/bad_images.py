@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from featx.errors import BadImage, ImageError
+from featx.errors import BadImage
 from featx.text import shown
 
 Result = TypeVar("Result")
@@ -22,53 +22,12 @@ on_error_of_answers = _OPTION(
 )
 
 
-def past_bad(
-    work: Callable[..., Result], *columns: Any
-) -> tuple[Result, tuple[Any, ...], tuple[BadImage, ...]]:
-    """Do some work on images, and where some are bad, on the others.
-
-    Parameters
-    ----------
-    work
-        Called with `columns`; raises `ImageError` for bad images. The good ones should be cached by then.
-    columns
-        Arrays of the same length, of images first.
-
-    Returns
-    -------
-    result
-        What `work` gave.
-    columns : tuple of arrays
-        Their rows that it was given.
-    bad : tuple of BadImage
-        The images that were left out.
-
-    Raises
-    ------
-    ImageError
-        If no image is left.
-    """
-    from featx.images.loading import bad_image
-
-    bad: tuple[BadImage, ...] = ()
-    while True:
-        try:
-            return work(*columns), columns, bad
-        except ImageError as error:
-            names = {one.name for one in error.bad}
-            kept = [
-                row for row, image in enumerate(columns[0]) if bad_image(row, image, "").name not in names
-            ]
-            if not 0 < len(kept) < len(columns[0]):
-                raise
-            bad += tuple(error.bad)
-            columns = tuple(None if column is None else column[kept] for column in columns)
-
-
 def past_bad_if(
     on_error: str, work: Callable[..., Result], *columns: Any
 ) -> tuple[Result, tuple[Any, ...], tuple[BadImage, ...]]:
     """Do as `past_bad` does where bad images are to be skipped, and name them; else any bad image is an error."""
+    from featx.images.loading import past_bad
+
     if on_error == "raise":
         return work(*columns), columns, ()
     found = past_bad(work, *columns)

@@ -1,15 +1,21 @@
 """The commands ``featx predict`` and ``featx classify``, which answer for each image."""
 
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import click
 
-import featx
-from featx.cli.bad_images import end_with, on_error_of_answers, past_bad
-from featx.cli.options import as_json, cache, input_size, jobs, paths_from, print_json, quiet
+from featx.cli.bad_images import end_with, on_error_of_answers
+from featx.cli.models import load_model
+from featx.cli.options import as_json, cache, input_size, jobs, overwrite, paths_from, print_json, quiet
+from featx.cli.outputs import check_output
 from featx.cli.running import Command
-from featx.text import shown
+from featx.errors import BadImage
+from featx.text import shown, to_json
 
 _images = click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 
@@ -17,44 +23,84 @@ _images = click.argument("images", nargs=-1, required=True, type=click.Path(exis
 @click.command("predict", cls=Command, python="featx.load")
 @click.argument("model", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @_images
+@click.option("-o", "--output", type=click.Path(path_type=Path),
+              help="File for the answers, .csv, .parquet or .jsonl, in place of printing them.")  # fmt: skip
+@overwrite
+@click.option(
+    "--top", type=click.IntRange(1, 1000), help="Classes to give for each image, the most probable first."
+)
 @on_error_of_answers
 @jobs
 @quiet
 @cache
 @as_json
 def predict_command(
-    model: Path,
-    *,
-    images: tuple[Path, ...],
-    on_error: str,
-    jobs: int | None,
-    quiet: bool,
-    cache: str,
-    as_json: bool,
-) -> None:
-    """Apply a saved MODEL to image files or folders.
+    model: Path, *, images: tuple[Path, ...], output: Path | None, overwrite: bool, top: int | None,
+    on_error: str, jobs: int | None, quiet: bool, cache: str, as_json: bool,
+) -> None:  # fmt: skip
+    """Apply a saved MODEL to image files or folders, however many.
 
-    Example: featx predict photos-model photos/circle
+    A file appears when all is done; what is printed comes as it is computed, a thousand images at a time.
+
+    Example: featx predict photos-model photos/circle -o answers.csv
     """
     import numpy as np
 
-    pipeline = featx.load(model)
-    _configure(pipeline, n_jobs=jobs, verbose=0 if quiet else None, cache=cache)
+    from featx.saving.answers import answers
+    from featx.saving.predictions import check_suffix, writing
 
-    def ask(paths: Any) -> list[dict[str, Any]]:
-        answers = [{"prediction": answer} for answer in pipeline.predict(paths).tolist()]
-        if hasattr(pipeline, "predict_proba"):
-            for answer, chances in zip(answers, pipeline.predict_proba(paths), strict=True):
-                answer["probability"] = round(float(max(chances)), 4)
-        return answers
-
-    answers, (paths,), bad = past_bad(ask, np.array(paths_from(images), object))
-    answers = [{"path": path, **answer} for path, answer in zip(paths, answers, strict=True)]
-    if as_json:
-        print_json(answers)
-    for answer in [] if as_json else answers:
-        click.echo("\t".join(map(shown, answer.values())))
+    if output is not None:
+        check_suffix(output)
+        check_output(output, overwrite=overwrite)
+    loaded = load_model(model, n_jobs=jobs, cache=cache)
+    paths = np.array(paths_from(images), object)
+    bad: list[BadImage] = []
+    count = 0
+    with writing(output, top) if output else printing(top, as_json=as_json) as write:
+        for found in answers(loaded, paths, progress=False if quiet else None):
+            bad += found.bad
+            count += len(found.paths)
+            if len(found.paths):
+                write(found)
+    if output:
+        summary = {"output": str(output), "images": count, "bad": len(bad)}
+        print_json(summary) if as_json else click.echo(f"{shown(output)}: {count} images, {len(bad)} bad")
     end_with(bad, on_error)
+
+
+@contextmanager
+def printing(top: int | None, *, as_json: bool) -> Iterator[Callable[[Any], None]]:
+    """Print answers as they come: a line for each image, or one JSON list."""
+    from featx.saving.predictions import records
+
+    begun = False
+
+    def write(found: Any) -> None:
+        nonlocal begun
+        if as_json:
+            for one in records(found, top):
+                click.echo(",\n" if begun else "[\n", nl=False)
+                click.echo(indent(to_json(one, indent=2), "  "), nl=False)
+                begun = True
+            return
+        columns = found.columns(top)
+        if top is None:  # the others are for programs
+            columns = {name: column for name, column in columns.items() if _BRIEF.fullmatch(name)}
+        for path, *answer in zip(
+            found.names(), *(column.tolist() for column in columns.values()), strict=True
+        ):
+            click.echo("\t".join(map(shown, [path, *map(_rounded, columns, answer)])))
+
+    yield write
+    if begun:
+        click.echo("\n]")
+
+
+_BRIEF = re.compile(r"prediction(_\d+)?|probability")
+
+
+def _rounded(name: str, value: Any) -> Any:
+    return round(value, 4) if name.startswith("probability") else value
 
 
 @click.command("classify", cls=Command, python="featx.exploring.classify")
@@ -83,6 +129,7 @@ def classify_command(
     import numpy as np
 
     from featx.exploring.imagenet import classify
+    from featx.images.loading import past_bad
 
     choices |= {"n_jobs": jobs, "verbose": 0 if quiet else None}
     guesses, (paths,), bad = past_bad(
@@ -94,10 +141,3 @@ def classify_command(
     for path, row in [] if as_json else rows:
         click.echo("\t".join([shown(path), *(f"{guess.name} {guess.confidence:.3f}" for guess in row)]))
     end_with(bad, on_error)
-
-
-def _configure(model: Any, **choices: Any) -> None:
-    """Change how the extractors in a model work; its answers stay what they are."""
-    for part in (model, *model.get_params(deep=True).values()):
-        if isinstance(part, featx.FeatureExtractor):
-            part.set_params(**choices)

@@ -1,7 +1,9 @@
 """Estimators built on an extractor: their parameter `extractor`, which may be no more than a backbone's name."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from featx.embedding.extractor import FeatureExtractor
@@ -54,3 +56,32 @@ class OnExtractor(ImageInput):
             params = {**params, "extractor": as_extractor(params.get("extractor", self.extractor))}
         super().set_params(**params)  # type: ignore[misc] # BaseEstimator, which comes after it, has it
         return self
+
+
+def parts_of(model: Any) -> Iterator[BaseEstimator]:
+    """Give a model and every estimator in it: its parameters, and what `fit` made of them.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> search = GridSearchCV(DecisionTreeClassifier(), {"max_depth": [1, 2]}, cv=2).fit([[0], [1]] * 4, [0, 1] * 4)
+    >>> [type(part).__name__ for part in parts_of(search)]
+    ['GridSearchCV', 'DecisionTreeClassifier', 'DecisionTreeClassifier']
+    """
+    waiting, seen = [model], set()
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, BaseEstimator):
+            yield part
+        if isinstance(part, Mapping):
+            waiting += part.values()
+        elif isinstance(part, list | tuple):
+            waiting += part
+        elif isinstance(part, np.ndarray) and part.dtype.kind == "O":
+            waiting += part.ravel().tolist()
+        elif isinstance(part, BaseEstimator) or type(part).__module__.startswith("sklearn."):
+            waiting += getattr(part, "__dict__", {}).values()

@@ -6,16 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, time
-from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from featx.cache.embedding_cache import EmbeddingCache
 from featx.cache.identity import SIZE, image_id
 from featx.cache.memo import Memo, Stat, Use, stat_of
 from featx.embedding.engines import engine_for
 from featx.embedding.plan import Plan, Tap
+from featx.embedding.progress import images_bar
 from featx.errors import BadImage, CacheError, CacheWarning, InputError
 from featx.images.loading import bad_image, in_parts, load, spread
 from featx.images.sources import Source, content
@@ -251,7 +250,7 @@ def _compute(
 
     started, held = monotonic(), 0
     try:
-        with tqdm(total=len(groups), unit="image", desc=plan.name, **bar_choices(progress)) as bar:
+        with images_bar(len(groups), plan.name, progress) as bar:
             for vectors in runner.run(decoded()):
                 done = [under_way.popleft() for _ in vectors[0]]
                 lost = _place(lacks, done, ids, vectors)
@@ -266,11 +265,6 @@ def _compute(
         for lack in lacks:
             keeper.put(lack)
     return bad
-
-
-def bar_choices(progress: bool | None) -> dict[str, Any]:
-    """Give what tqdm is to be told: a bar or none, or for None one where stderr is a terminal, after a second."""
-    return {"disable": None, "delay": 1} if progress is None else {"disable": not progress}
 
 
 def _groups(ids: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:

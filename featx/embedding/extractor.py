@@ -10,6 +10,7 @@ import numpy as np
 from featx.cache.embedding_cache import EmbeddingCache
 from featx.cache.memo import Memo
 from featx.embedding.embed import embed, file_id
+from featx.embedding.held import held
 from featx.embedding.keras_engine import ENGINES
 from featx.embedding.plan import Choices, Plan, is_count, resolve
 from featx.errors import ImageError, InputError, UnknownNameError
@@ -160,9 +161,11 @@ class FeatureExtractor(ImageTransformer):
         self._check()
         sources = self._sources(X, reset=False)
         cache, memo = self._stores()
-        embeddings, bad = embed(
+        plan = self._plan(memo)
+        compute = partial(
+            embed,
             sources,
-            self._plan(memo),
+            plan,
             resize_rule=self.resize,
             batch_size=self.batch_size,
             n_jobs=self.n_jobs,
@@ -171,6 +174,7 @@ class FeatureExtractor(ImageTransformer):
             memo=memo,
             progress=None if self.verbose is None else self.verbose > 0,
         )
+        embeddings, bad = held(sources, plan, compute)
         if self.on_error == "nan":
             self.bad_images_ = tuple(bad)
         elif bad:

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from joblib import Parallel, cpu_count, delayed, effective_n_jobs
 
-from featx.errors import BadImage, InputError
+from featx.errors import BadImage, ImageError, InputError
 from featx.images.resizing import to_size
 from featx.images.sources import Source, content
 
@@ -103,6 +103,49 @@ def in_parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
 def bad_image(row: int, source: Source, reason: str) -> BadImage:
     """Name an image that cannot be read: by its path, or by its row where it came without one."""
     return BadImage(int(row), source if isinstance(source, str) else f"image {row}", reason)
+
+
+def past_bad(
+    work: Callable[..., Result], *columns: Any
+) -> tuple[Result, tuple[Any, ...], tuple[BadImage, ...]]:
+    """Do some work on images, and where some are bad, on the others.
+
+    Parameters
+    ----------
+    work
+        Called with `columns`; raises `ImageError` for bad images. The good ones should be cached by then.
+    columns
+        Arrays of the same length, of images first.
+
+    Returns
+    -------
+    result
+        What `work` gave.
+    columns : tuple of arrays
+        Their rows that it was given.
+    bad : tuple of BadImage
+        The images that were left out.
+
+    Raises
+    ------
+    ImageError
+        If no image is left.
+    """
+    bad: tuple[BadImage, ...] = ()
+    while True:
+        try:
+            return work(*columns), columns, bad
+        except ImageError as error:
+            names = {one.name for one in error.bad}
+            kept = [
+                row for row, image in enumerate(columns[0]) if bad_image(row, image, "").name not in names
+            ]
+            if len(kept) == len(columns[0]):
+                raise
+            if not kept:
+                raise ImageError([*bad, *error.bad]) from error
+            bad += tuple(error.bad)
+            columns = tuple(None if column is None else column[kept] for column in columns)
 
 
 def _load_part(

@@ -5,11 +5,14 @@ import sys
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
+import numpy as np
 import pytest
 
-from featx.errors import SavedModelError
+from featx.errors import InputError, SavedModelError, UnknownNameError
 from featx.heads import make_head
 from featx.saving import load, save
+from featx.saving.answers import Answers
+from featx.saving.predictions import check_suffix, writing
 
 
 def saved():
@@ -42,8 +45,35 @@ def moved(path):
     path.symlink_to(Path("elsewhere").absolute() / path.name)
 
 
+def written():
+    """Write answers where a file stands in the place of a folder."""
+    Path("file").touch()
+    with writing(Path("file/answers.csv")):
+        pass
+
+
 OWN = "A saved model is read from files of its own only: copy them, or save the model again."
 MESSAGES = {
+    "answers of an unknown kind": (
+        lambda: check_suffix(Path("answers.xlsx")),
+        UnknownNameError,
+        "Unknown format '.xlsx'. Known: '.csv', '.parquet', '.jsonl'.",
+    ),
+    "answers below a file": (
+        written,
+        InputError,
+        "'file/answers.csv' cannot be written: *.",
+    ),
+    "an order of answers without probabilities": (
+        lambda: Answers(["a"], np.zeros(1)).columns(top=3),
+        InputError,
+        "top=3: this model gives no probabilities, so its answers have no order. Leave it out.",
+    ),
+    "an order of several labels": (
+        lambda: Answers(["a"], np.zeros((1, 2))).columns(top=3),
+        InputError,
+        "top=3: this model answers with 2 columns, not with one class. Leave it out.",
+    ),
     "a pipe for the manifest": (
         with_other("model.json", os.mkfifo),
         SavedModelError,

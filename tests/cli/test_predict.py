@@ -1,0 +1,116 @@
+"""``featx predict``: any number of images, printed or written."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import featx
+from featx.cli import main
+from featx.images import synthetic, write_folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Draw 12 images in three classes, and save a model of them."""
+    from sklearn.pipeline import make_pipeline
+
+    top = tmp_path_factory.mktemp("made")
+    images = featx.load_folder(
+        write_folder(*synthetic(n=12, classes=3, size=48, random_state=0), top / "photos")
+    )
+    extractor = featx.FeatureExtractor(depth=2, input_size=32, cache=None)
+    for name, head in (("model", "logistic"), ("votes", "ridge-classifier")):
+        pipe = make_pipeline(extractor, featx.make_head(head)).fit(images.paths, images.labels)
+        featx.save(pipe, top / name)
+    return top
+
+
+@pytest.fixture(autouse=True)
+def _there(made, monkeypatch):
+    monkeypatch.chdir(made)
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(main, ["predict", *map(str, arguments)])
+    assert result.exit_code == code, (result.output, result.exception)
+    return result
+
+
+def test_printed_and_written_answers_are_the_same(tmp_path):
+    """A line for each image, JSON, and the three kinds of files."""
+    import pandas as pd
+
+    lines = [line.split("\t") for line in run("model", "photos").stdout.splitlines()]
+    listed = json.loads(run("model", "photos", "--json").stdout)
+    for kind in ("csv", "parquet", "jsonl"):
+        assert run("model", "photos", "-o", tmp_path / f"a.{kind}").stdout.endswith(": 12 images, 0 bad\n")
+    text, table = pd.read_csv(tmp_path / "a.csv"), pd.read_parquet(tmp_path / "a.parquet")
+    loose = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+
+    assert [[one["path"], one["prediction"], str(round(one["probability"], 4))] for one in listed] == lines
+    assert loose == listed
+    assert list(text) == list(table) == [
+        "path", "prediction", "probability", "probability_disc", "probability_ring", "probability_square",
+    ]  # fmt: skip
+    for frame in (text, table):
+        assert frame["path"].tolist() == [one["path"] for one in listed]
+        assert frame["probability_ring"].tolist() == pytest.approx(
+            [one["probabilities"]["ring"] for one in listed]
+        )
+
+
+def test_top_gives_the_most_probable_classes_first():
+    line = run("model", "photos/disc/0000.png", "--top", "2").stdout.split("\t")
+    (listed,) = json.loads(run("model", "photos/disc/0000.png", "--top", "2", "--json").stdout)
+
+    assert len(line) == 5
+    assert line[1] == listed["top"][0]["prediction"] == listed["prediction"] == "disc"
+    assert listed["top"][0]["probability"] > listed["top"][1]["probability"]
+
+
+def test_a_bad_image_is_named_and_the_others_are_written(tmp_path):
+    """The file is whole, and the exit code says that it does not hold all."""
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no image")
+    done = run("model", bad, "photos", "-o", tmp_path / "a.jsonl", "--json", code=1)
+
+    assert json.loads(done.stdout) == {"output": str(tmp_path / "a.jsonl"), "images": 12, "bad": 1}
+    assert done.stderr.startswith(f"{bad}: not an image that Pillow can read")
+    assert (tmp_path / "a.jsonl").read_text().count("\n") == 12
+    assert run("model", bad, "photos", "-o", tmp_path / "b.csv", "--on-error", "skip").exit_code == 0
+
+
+def test_where_no_image_can_be_read_there_is_no_file(tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    run("model", tmp_path / "bad.png", "-o", tmp_path / "a.csv", code=1)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.png"]
+
+
+MESSAGES = {
+    "a kind of file that is not known": (
+        ["model", "photos", "-o", "a.xlsx"],
+        "Unknown format '.xlsx'. Known: '.csv', '.parquet', '.jsonl'.",
+    ),
+    "a file that is there": (
+        ["model", "photos", "-o", "there.csv"],
+        "'there.csv' exists. Give another name, or --overwrite to replace it.",
+    ),
+    "an order of answers without probabilities": (
+        ["votes", "photos", "--top", "3"],
+        "--top 3: this model gives no probabilities, so its answers have no order. Leave it out.",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MESSAGES)
+def test_says(mistake):
+    """The whole of stderr, and nothing is written."""
+    Path("there.csv").touch()
+    arguments, message = MESSAGES[mistake]
+    before = sorted(Path().rglob("*"))
+
+    assert run(*arguments, code=1).stderr == f"Error: {message}\n"
+    assert sorted(Path().rglob("*")) == before
