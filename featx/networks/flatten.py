@@ -78,7 +78,10 @@ def flatten(
             f"The network does not work on images of {input_size[0]}x{input_size[1]}: {error}"
         ) from error
     tensors = _numbered(walk.tensors, renumber=renumber)
-    return Graph(pixels, start, scaling, tensors, walk.positions[id(outputs[0])], bool(walk.copies))
+    ends = [walk.positions[id(output)] for output in outputs]
+    if len(tensors[ends[0]].shape) == 3:
+        ends.sort(key=lambda end: -(tensors[end].level or 0))
+    return Graph(pixels, start, scaling, tensors, ends[0], bool(walk.copies))
 
 
 class _Walk:
@@ -146,6 +149,8 @@ class _Walk:
             self.tensors.append(
                 Tensor(prefix + layer.name, made_by, output, sources, level if convolved else None)
             )
+            if len(output.shape) == 4 and _is_composite(layer):
+                inputs = [output]  # what it answers next, as an encoder of several stages does, lies behind
         return outputs
 
     def _at_precision(self, layer: Any) -> Any:
@@ -171,8 +176,7 @@ class _Walk:
 
         known = [self.sizes[id(value)] for value in inputs]
         levels = [level for level, _ in known if level is not None]
-        inner = keras.tree.flatten([*vars(layer).values()]) if isinstance(layer, keras.layers.Layer) else []
-        composite = any(isinstance(part, keras.layers.Layer) for part in inner)
+        composite = _is_composite(layer)
         convolved = any(seen for _, seen in known) or hasattr(layer, "kernel_size")
         convolved = convolved or (composite and any(len(weight.shape) == 4 for weight in layer.weights))
         pooled = isinstance(layer, keras.layers.GlobalAveragePooling2D | keras.layers.GlobalMaxPooling2D)
@@ -193,6 +197,14 @@ class _Walk:
         shrunk = output.shape[1] <= 0.75 * max(sides)
         smaller = shrunk if strides is None else max(keras.tree.flatten(strides)) > 1
         return max(levels) + smaller, convolved
+
+
+def _is_composite(layer: Any) -> bool:
+    """Tell whether a layer is made of layers."""
+    from featx.networks.quiet_keras import keras
+
+    inner = keras.tree.flatten([*vars(layer).values()]) if isinstance(layer, keras.layers.Layer) else []
+    return any(isinstance(part, keras.layers.Layer) for part in inner)
 
 
 def _numbered(tensors: Sequence[Tensor], *, renumber: bool) -> tuple[Tensor, ...]:

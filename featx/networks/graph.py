@@ -64,7 +64,7 @@ class Graph:
     """What happens to the pixels first: a name in `featx.networks.scaling.SCALINGS`."""
     tensors: Sequence[Tensor] = field(repr=False)
     end: int
-    """Position of the network's own first output."""
+    """Position of the network's own first output; where it has several and the first are maps, of the smallest ones."""
     copied: bool = False
     """Whether some layers are copies, at another precision, whose weights do not follow those of the network."""
 

@@ -134,3 +134,44 @@ def test_a_stage_may_be_called_by_its_number_in_words(tiny):
     assert [(tap.depth, tap.layer) for tap in taps] == [("stage2", "stage2")]
     with pytest.raises(InputError, match=r"depth=9: this backbone has 3 stages"):
         plain.with_choices(depth="stage9").plan()
+
+
+class Encoder(keras.layers.Layer):
+    """A layer made of layers, which answers with the maps of every stage."""
+
+    def __init__(self):
+        super().__init__(name="encoder")
+        self.inner = [keras.layers.Conv2D(4 * 2**n, 3, strides=1 + (n > 0), padding="same") for n in range(3)]
+
+    def call(self, x):
+        """Convolve, and keep what comes out of each."""
+        answers = []
+        for layer in self.inner:
+            x = layer(x)
+            answers.append(x)
+        return tuple(answers)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_a_network_of_several_maps_has_stages_down_to_the_smallest(order):
+    """In whatever order it gives them, and also where they come out of one layer."""
+    image = keras.Input((32, 32, 3))
+    maps = Encoder()(image)
+    graph = graph_of(keras.Model(image, [maps[number] for number in order]), 32)
+    assert [stage.shape for stage in graph.stages] == [(32, 32, 4), (16, 16, 8), (8, 8, 16)]
+
+    x, ends = image, []
+    for layer in Encoder().inner:
+        x = layer(x)
+        ends.append(x)
+    graph = graph_of(keras.Model(image, [ends[number] for number in order]), 32)
+    assert [stage.shape for stage in graph.stages] == [(32, 32, 4), (16, 16, 8), (8, 8, 16)]
+
+
+def test_an_answer_that_is_no_map_comes_first():
+    """Where a network's first output is a vector, the stages are those on the way to it, as in one output."""
+    image = keras.Input((32, 32, 3))
+    x = keras.layers.Conv2D(4, 3, strides=2)(image)
+    side = keras.layers.Conv2D(8, 3, strides=2)(x)
+    graph = graph_of(keras.Model(image, [keras.layers.GlobalAveragePooling2D()(x), side]), 32)
+    assert [stage.shape[2] for stage in graph.stages] == [4]

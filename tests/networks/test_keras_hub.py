@@ -1,11 +1,17 @@
 """Networks of KerasHub as backbones: their stages are found, and each gives their own numbers, on both engines."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
+from sklearn.pipeline import make_pipeline
 
 from featx.embedding import FeatureExtractor
+from featx.heads import make_head
 from featx.networks.flatten import flatten
+from featx.saving import save
 
 hub = pytest.importorskip("keras_hub", reason="KerasHub is not installed")
 SHAPE = (64, 64, 3)
@@ -82,6 +88,23 @@ FAMILIES = {
         last_layer_filter=32,
         image_shape=SHAPE,
     ),
+    "xception": lambda: hub.models.XceptionBackbone(
+        stackwise_conv_filters=[[4, 8], [16, 16], [24, 32]],
+        stackwise_pooling=[True, True, False],
+        image_shape=SHAPE,
+    ),
+    "hgnetv2": lambda: hub.models.HGNetV2Backbone(
+        depths=[1, 1, 1],
+        embedding_size=8,
+        hidden_sizes=[8, 16, 24],
+        stem_channels=[3, 4, 8],
+        hidden_act="relu",
+        use_learnable_affine_block=False,
+        stackwise_stage_filters=[(8, 4, 8, 1, 1, 3), (8, 4, 16, 1, 1, 3), (16, 8, 24, 1, 1, 3)],
+        apply_downsample=[False, True, True],
+        use_lightweight_conv_block=[False, False, False],
+        image_shape=SHAPE,
+    ),
     "mit": lambda: hub.models.MiTBackbone(
         layerwise_depths=[1, 1],
         num_layers=2,
@@ -97,11 +120,13 @@ FAMILIES = {
 
 
 def output_of(network, name):
-    """Find a layer of a network, or of a network in it, and give the model up to it."""
+    """Find a layer of a network, or of a network in it, and give the model up to it, or to one of its answers."""
     outer, _, inner = name.rpartition("/")
     for part in filter(None, outer.split("/")):
         network = network.get_layer(part)
-    return keras.Model(network.inputs, network.get_layer(inner).output)
+    inner, _, answer = inner.partition(":")
+    output = network.get_layer(inner).output
+    return keras.Model(network.inputs, output[int(answer) - 1] if answer else output)
 
 
 @pytest.mark.slow
@@ -127,6 +152,43 @@ def test_each_stage_gives_the_networks_own_numbers(family):
     for engine in ("keras", "openvino"):
         found = FeatureExtractor(network, depth=depths, engine=engine, **choices).transform(IMAGES)
         assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max(), engine
+
+
+STAGES = {
+    "hgnetv2": [(16, 16, 8), (8, 8, 16), (4, 4, 24)],
+    "xception": [(29, 29, 8), (15, 15, 8), (8, 8, 32)],
+}
+
+
+@pytest.mark.parametrize("family", STAGES)
+def test_the_maps_a_layer_answers_with_are_stages(family):
+    """Also where one layer holds all stages and gives them as a tuple, of which the network's outputs are some."""
+    graph = flatten(FAMILIES[family](), input_size=(64, 64), scaling="unit")
+    assert [stage.shape for stage in graph.stages] == STAGES[family]
+
+
+LOADING = """
+import sys
+import numpy as np
+import featx
+for folder in sys.argv[2:]:
+    np.testing.assert_array_equal(featx.load(folder)[0].transform(np.load(sys.argv[1])), np.load(f"{folder}.npy"))
+"""
+
+
+@pytest.mark.slow
+def test_a_saved_network_is_loaded_in_another_process(tmp_path):
+    """With nothing trusted and KerasHub not imported: Keras finds its layers by itself."""
+    np.save(tmp_path / "images.npy", IMAGES)
+    folders = []
+    for number, family in enumerate(("resnet v2", "classifier", "hgnetv2")):
+        choices = {"depth": [1, -1], "pooling": "avg", "scaling": "unit", "input_size": 64, "cache": None}
+        extractor = FeatureExtractor(FAMILIES[family](), **choices)
+        pipe = make_pipeline(extractor, make_head("knn", n_neighbors=1)).fit(IMAGES, ["a", "b"])
+        folders.append(tmp_path / str(number))
+        save(pipe, folders[-1])
+        np.save(tmp_path / f"{number}.npy", extractor.transform(IMAGES))
+    subprocess.run([sys.executable, "-c", LOADING, tmp_path / "images.npy", *folders], check=True)
 
 
 def test_a_network_without_maps_says_so():
