@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow soak check size format backbone clean
+.PHONY: help demo test slow soak parity check size format backbone clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,15 @@ slow: $(VENV)/dev  ## run the slow tests: each takes more than ten seconds
 
 soak: $(VENV)/dev  ## run the cache's tests at length: hundreds of kills, every bit flipped, thousands of hostile files
 	FEATX_SOAK=1 $(BIN)/python -m pytest --timeout 3600 tests/cache/test_embedding_cache.py tests/cache/test_segment.py tests/cache/test_memo.py tests/cache/test_merging.py
+
+$(VENV)-parity/dev: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-parity
+	$(VENV)-parity/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(VENV)-parity/bin/python -m pip install --quiet --editable . --group dev --group parity
+	@touch $@
+
+parity: $(VENV)-parity/dev  ## compare networks and files with those of PyTorch, torchvision and timm, in an environment of their own
+	$(VENV)-parity/bin/python -m pytest tests/networks/families/test_porting.py tests/networks/test_pth.py
 
 check: $(VENV)/dev  ## check format, lint, types, the direction of imports, and the built wheel
 	$(BIN)/ruff format --check .

@@ -168,7 +168,7 @@ def matmul(n: int = 3072) -> Run:
 # ---------------------------------------------------------------- in the peers' environment
 
 
-def _torchvision_without_operators() -> None:
+def torchvision_without_operators() -> None:
     """Let torchvision load where its C++ operators cannot, as beside a CPU build of torch of another origin.
 
     Networks and transforms need none of them; the import only wants their signatures.
@@ -232,7 +232,7 @@ def _torch_loop(model: Any, transform: Any, *, fast: bool = False) -> Run:
 
 
 def _timm(network: str) -> Any:
-    _torchvision_without_operators()
+    torchvision_without_operators()
     import timm
 
     return timm.create_model(TIMM[network], pretrained=False, num_classes=0)
@@ -263,7 +263,7 @@ def timm_forward(network: str, *, fast: bool = False) -> Run:
 
 def torchvision(network: str) -> Run:
     """`torchvision.models` without the classifier, and the transform that comes with the weights."""
-    _torchvision_without_operators()
+    torchvision_without_operators()
     import torch
     from torchvision import models
 

@@ -1,7 +1,7 @@
 """The weights that the same network has in PyTorch give the same numbers here."""
 
-import subprocess
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,101 +10,54 @@ import pytest
 
 from featx.errors import WeightsError
 from featx.networks import families
-from featx.networks.catalogue import find
+from featx.networks.catalogue import backbones, find
 from featx.networks.network import build
 from featx.networks.porting import port
 
-STAGES = {
-    "alexnet": {
-        "features_0_relu": "features.1",
-        "features_3_relu": "features.4",
-        "features_12": "features.12",
-    },
-    "googlenet": {
-        "conv3_bn_relu": "conv3",
-        **{f"inception{name}": f"inception{name}" for name in ("3b", "4e", "5b")},
-    },
-    "squeezenet": {"features_0_relu": "features.1", **{f"features_{n}": f"features.{n}" for n in (4, 7, 12)}},
-    "resnet18": {f"layer{stage}_1_relu": f"layer{stage}" for stage in range(1, 5)},
-    "resnet34": {f"layer{n}_{last}_relu": f"layer{n}" for n, last in enumerate((2, 3, 5, 2), start=1)},
-    "resnext50": {f"layer{n}_{last}_relu": f"layer{n}" for n, last in enumerate((2, 3, 5, 2), start=1)},
-    "se_resnet50": {f"layer{n}_{last}_relu": f"layer{n}" for n, last in enumerate((2, 3, 5, 2), start=1)},
-    "senet154": {f"layer{n}_{last}_relu": f"layer{n}" for n, last in enumerate((2, 7, 35, 2), start=1)},
-}
-"""For layers here, the modules there."""
+sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
 
-TORCHVISION = {"squeezenet": "squeezenet1_1", "resnext50": "resnext50_32x4d"}
-TIMM = {"se_resnet50": "seresnet50", "senet154": "senet154"}
-costly = ("resnet34", "resnext50", "se_resnet50", "senet154")
+parity = import_module("parity")
+QUICK = ("alexnet", "googlenet", "squeezenet", "resnet18")
 
 
-THEIRS = """
-import sys
-import numpy as np
-import torch
-
-library, name, options, size, folder, *stages = sys.argv[1:]
-torch.manual_seed(0)
-if library == "timm":
-    import timm
-    network = timm.create_model(name)
-else:
-    import torchvision
-    network = getattr(torchvision.models, name)(weights=None, **eval(options))
-with torch.no_grad():
-    for key, statistic in network.named_buffers():
-        if key.endswith("running_mean"):
-            statistic.normal_(0, 0.1)
-        if key.endswith("running_var"):
-            statistic.uniform_(0.5, 1.5)
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.weight *= 0.5  # so that sums over many blocks stay small
-torch.save(network.eval().state_dict(), f"{folder}/a.pth")
-images = np.random.default_rng(0).normal(size=(2, int(size), int(size), 3)).astype("float32")
-maps = {"images": images}
-for stage in stages:
-    network.get_submodule(stage).register_forward_hook(
-        lambda _module, _given, made, stage=stage: maps.update({stage: made.numpy().transpose(0, 2, 3, 1)}))
-with torch.no_grad():
-    maps["last"] = torch.softmax(network(torch.from_numpy(images.transpose(0, 3, 1, 2).copy())), 1).numpy()
-np.savez(f"{folder}/maps.npz", **maps)
-"""
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """Give a folder with what the quick networks are in PyTorch, all from one process."""
+    folder = tmp_path_factory.mktemp("quick")
+    parity.theirs(sys.executable, folder, QUICK)
+    return folder
 
 
-def theirs(name, size, folder):
-    """Compute the stages in PyTorch, in a process of its own, since it does not bear TensorFlow beside it."""
-    library = "timm" if name in TIMM else "torchvision"
-    for needed in ("torch", library):
-        if not find_spec(needed):
-            pytest.skip(f"{needed} is not installed here")
-    called = (TIMM | TORCHVISION).get(name, name)
-    options = {"init_weights": False} if name == "googlenet" else {}
-    given = [library, called, repr(options), str(size), str(folder), *STAGES[name].values()]
-    subprocess.run([sys.executable, "-c", THEIRS, *given], check=True, capture_output=True)
-    with np.load(folder / "maps.npz") as maps:
-        return dict(maps)
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in costly)) for name in STAGES]
+@pytest.mark.skipif(
+    not all(map(find_spec, ("torch", "torchvision", "timm"))),
+    reason="torch, torchvision and timm are not installed here; make parity installs them",
 )
-def test_every_stage_is_that_of_torch(name, tmp_path):
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in parity.PEERS]
+)
+def test_every_stage_is_that_of_torch(name, request, tmp_path):
     """A file in their naming is loaded whole; stages and probabilities agree to 1e-5 of the largest number."""
-    import keras
-
-    size = 224 if name == "alexnet" else 97  # its classifier takes 6 x 6 maps
-    maps = theirs(name, size, tmp_path)
-    ours = build(find(name), tmp_path / "a.pth", (size, size), published=False, top=True)
-    outputs = {layer: ours.get_layer(layer).output for layer in STAGES[name]} | {"last": ours.output}
-    found = keras.Model(ours.input, outputs)(maps["images"], training=False)
-
-    for layer, module in (STAGES[name] | {"last": "last"}).items():
-        ported, expected = np.asarray(found[layer]), maps[module]
-        assert ported.shape == expected.shape, layer
-        assert np.abs(ported - expected).max() <= 1e-5 * np.abs(expected).max(), layer
+    if name in QUICK:
+        folder = request.getfixturevalue("quick")
+    else:
+        folder = tmp_path
+        parity.theirs(sys.executable, folder, [name])
+    shares = parity.differences(name, folder)
+    assert len(shares) >= 5
+    assert all(share <= 1e-5 for share in shares.values()), shares
+    with np.load(folder / f"{name}.npz") as theirs:
+        counted = int(theirs["parameters"])
+    assert find(name).parameters == counted - (
+        6_379_984 if name == "googlenet" else 0
+    )  # its side classifiers
     # without the classifier the file does as well
-    build(find(name), tmp_path / "a.pth", (96, 96), published=False)
+    build(find(name), folder / f"{name}{parity.PEERS[name].suffix}", (96, 96), published=False)
+
+
+def test_every_network_with_weights_of_torch_is_compared():
+    """Each row of the table whose weights come from PyTorch has a peer."""
+    rows = {row.name for row in backbones() if row.file and not row.in_keras and not row.package}
+    assert rows == set(parity.PEERS)
 
 
 def arrays_of(network):
