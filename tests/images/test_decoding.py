@@ -23,6 +23,7 @@ from featx.images.decoding import (
     from_pil,
 )
 from featx.images.formats import FORMATS
+from featx.images.jpeg import has_many_scans
 from featx.images.values import to_rgb, to_uint8
 
 SIDES = st.integers(1, 9)
@@ -312,6 +313,15 @@ def test_a_jpeg_of_very_many_scans_is_refused():
     for count in (MAX_SCANS + 1, 5000):
         with pytest.raises(InputError, match=r"^has more than 100 scans"):
             decode(scans(count))
+
+
+def test_scans_count_wherever_they_begin():
+    """At even and at odd bytes, in files of even and odd length, and where the mark stands at the very end."""
+    for start in (b"", b"\xff\xfe\0\3a"):
+        for end in (b"", b"a", b"\xff\xda", b"a\xff\xda"):
+            for count in (MAX_SCANS, MAX_SCANS + 1):
+                file = scans(count)
+                assert has_many_scans(file[:2] + start + file[2:] + end) == (count > MAX_SCANS)
 
 
 def test_what_looks_like_a_scan_and_is_none_does_not_count():
