@@ -11,10 +11,12 @@ from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.linear_model import RidgeCV
 from sklearn.utils import Tags
+from sklearn.utils.parallel import Parallel, delayed  # joblib's, which keep scikit-learn's settings
 from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # it has no types
 
 from featx.errors import InputError
-from featx.heads.blas import ignore_flags
+from featx.heads.blas import ignore_flags, threads_allowed
 from featx.heads.checks import labels_of, numbers_of, weights_of
 from featx.heads.inner_folds import Fold, inner_folds
 from featx.heads.scaler import SteadyScaler
@@ -22,6 +24,8 @@ from featx.heads.targets import Target, classes_in, numbers_in
 from featx.text import quoted
 
 _STEPS = 100
+_SIDE_BY_SIDE = 1 << 28
+"""Bytes of embeddings up to which folds are compared side by side."""
 _ACTIVATIONS: dict[str, tuple[Callable[[NDArray[Any]], NDArray[Any]], float]] = {
     "linear": (lambda scores: scores, 1.0),
     "sigmoid": (expit, 0.25),
@@ -141,42 +145,19 @@ class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc] # s
             X, y, weights = X[kept], y[kept], weights[kept]
         target = numbers_in(y, weights) if self.regression else classes_in(y)
         truth = target.encode(y)
-        with ignore_flags():
-            if several:
-                self.errors_ = self._compare(X, truth, target, fractions, folds=folds, weights=weights)
-                self.fraction_ = min(self.errors_, key=lambda fraction: (self.errors_[fraction], fraction))
-            else:
-                self.fraction_ = fractions[0]
-            Z = SteadyScaler().fit(X, sample_weight=weights).transform(X)
-            self.relevance_ = relevance(Z, truth, target, self.strength, weights)
+        told = partial(_errors, X, truth, target, fractions, strength=self.strength, weights=weights)
+        tasks = [delayed(told)(fold) for fold in folds]
+        tasks += [delayed(_relevance)(X, truth, target, self.strength, weights)]
+        # side by side, each on one core, these keep all cores busy, which one eigenvalue problem does not; but each
+        # has a table of its own
+        threads = threads_allowed("blas") if several and X.nbytes <= _SIDE_BY_SIDE else 1
+        with threadpool_limits(1 if threads > 1 else None, user_api="blas"):
+            *errors, self.relevance_ = Parallel(n_jobs=threads, prefer="threads")(tasks)
+        self.fraction_ = fractions[0]
+        if several:
+            self.errors_ = dict(zip(fractions, np.mean(errors, axis=0).tolist(), strict=True))
+            self.fraction_ = min(self.errors_, key=lambda fraction: (self.errors_[fraction], fraction))
         return self
-
-    def _compare(
-        self,
-        X: NDArray[Any],
-        truth: NDArray[Any],
-        target: Target,
-        fractions: Sequence[float],
-        *,
-        folds: Sequence[Fold],
-        weights: NDArray[Any] | None,
-    ) -> dict[float, float]:
-        """Return the mean squared error of each fraction on held-out rows."""
-        errors: dict[float, list[float]] = {fraction: [] for fraction in fractions}
-        for train, test in folds:
-            learned, judged = (None, None) if weights is None else (weights[train], weights[test])
-            scaler = SteadyScaler().fit(X[train], sample_weight=learned)
-            seen, unseen = scaler.transform(X[train]), scaler.transform(X[test])
-            order = np.argsort(-relevance(seen, truth[train], target, self.strength, learned), kind="stable")
-            for fraction, held_out in errors.items():
-                kept = order[: _count(fraction, len(order))]
-                ridge = RidgeCV(len(kept) * np.logspace(-3, 3, 7)).fit(
-                    seen[:, kept], truth[train], sample_weight=learned
-                )
-                guessed = ridge.predict(unseen[:, kept]).reshape(len(test), -1)
-                each = ((guessed - truth[test]) ** 2).mean(axis=1)
-                held_out.append(float(np.average(each, weights=judged)))
-        return {fraction: float(np.mean(held_out)) for fraction, held_out in errors.items()}
 
     def _get_support_mask(self) -> NDArray[np.bool_]:
         check_is_fitted(self)
@@ -189,6 +170,43 @@ class RelevanceSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc] # s
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
+
+
+def _errors(
+    X: NDArray[Any],
+    truth: NDArray[Any],
+    target: Target,
+    fractions: Sequence[float],
+    fold: Fold,
+    *,
+    strength: float,
+    weights: NDArray[Any] | None,
+) -> list[float]:
+    """Return the mean squared error of each fraction on the held-out rows of one fold."""
+    train, test = fold
+    learned, judged = (None, None) if weights is None else (weights[train], weights[test])
+    found = []
+    with ignore_flags():
+        scaler = SteadyScaler().fit(X[train], sample_weight=learned)
+        seen, unseen = scaler.transform(X[train]), scaler.transform(X[test])
+        order = np.argsort(-relevance(seen, truth[train], target, strength, learned), kind="stable")
+        for fraction in fractions:
+            kept = order[: _count(fraction, len(order))]
+            ridge = RidgeCV(len(kept) * np.logspace(-3, 3, 7))
+            ridge.fit(seen[:, kept], truth[train], sample_weight=learned)
+            guessed = ridge.predict(unseen[:, kept]).reshape(len(test), -1)
+            each = ((guessed - truth[test]) ** 2).mean(axis=1)
+            found.append(float(np.average(each, weights=judged)))
+    return found
+
+
+def _relevance(
+    X: NDArray[Any], truth: NDArray[Any], target: Target, strength: float, weights: NDArray[Any] | None
+) -> NDArray[Any]:
+    """Return the relevance of each column of embeddings as they are."""
+    with ignore_flags():
+        Z = SteadyScaler().fit(X, sample_weight=weights).transform(X)
+        return relevance(Z, truth, target, strength, weights)
 
 
 def _count(fraction: float, columns: int) -> int:

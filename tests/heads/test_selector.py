@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.datasets import load_digits
 from sklearn.linear_model import MultiTaskLasso
 from sklearn.model_selection import GridSearchCV
@@ -163,3 +164,19 @@ def test_wrong_choices_are_refused(choices, message):
     """Each message says what to give."""
     with pytest.raises(InputError, match=message):
         RelevanceSelector(**choices).fit(*hidden(n=20))
+
+
+@pytest.mark.parametrize("kind", ["labels", "weights", "numbers"])
+def test_folds_side_by_side_find_what_one_after_the_other_do(kind, monkeypatch):
+    """Threads change the time only, and keep the settings of scikit-learn that hold where `fit` is called."""
+    X, y = hidden(n=90, noise=40)
+    weights = np.random.default_rng(0).integers(0, 3, 90) if kind == "weights" else None
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr(selector, "threads_allowed", lambda _, threads=threads: threads)
+        with config_context(enable_metadata_routing=True), config_context(enable_metadata_routing=False):
+            made = RelevanceSelector(regression=kind == "numbers").fit(X, y, sample_weight=weights)
+        found.append((made.fraction_, made.errors_, made.relevance_))
+
+    assert found[0][:2] == found[1][:2]
+    np.testing.assert_array_equal(found[0][2], found[1][2])
