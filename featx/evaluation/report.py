@@ -178,23 +178,16 @@ def evaluate(
     )  # fmt: skip
     if groups is not None:
         estimator = keeping_groups(estimator)
-    _warn_of_leaks(estimator, X, folds)
+    warn_of_leaks(estimator, X, folds)
     started = perf_counter()
     asked = scoring if callable(scoring) else scorers  # a callable may return several scores
     results = cross_validate(
         estimator, X, y, cv=folds, scoring=asked, params=params, error_score="raise", n_jobs=n_jobs
     )
     seconds = perf_counter() - started
-    tests = np.concatenate([test for _, test in folds])
-    tested = np.unique(tests)
-    units = len(tested if groups is None else np.unique(groups_of(groups, len(y))[tested]))
 
     def report(name: str, values: Any, others: Mapping[str, Report] | None = None) -> Report:
-        known = scorers.get(name)
-        return Report(
-            SHOWN.get(name, name), tuple(map(float, values)), guessed.get(name), len(y), seconds, units,
-            len(tests) / len(tested), limits(known), others or {},
-        )  # fmt: skip
+        return summed_up(name, values, guessed, y, folds, groups, seconds, scorers.get(name), others)
 
     found = {key.removeprefix("test_"): values for key, values in results.items() if key.startswith("test_")}
     if callable(scoring) and list(found) == ["score"]:
@@ -202,6 +195,20 @@ def evaluate(
     (first, values), *more = found.items()
     others = [report(name, each) for name, each in more]
     return report(first, values, {one.metric: one for one in others})
+
+
+def summed_up(  # noqa: PLR0917 - as `Report` has them
+    name: str, values: Any, guessed: Mapping[str, float | None], y: np.ndarray, folds: Sequence[Fold], groups: Any,
+    seconds: float, scorer: Any, others: Mapping[str, Report] | None = None,
+) -> Report:  # fmt: skip
+    """Give the report of one metric from the score of each fold."""
+    tests = np.concatenate([test for _, test in folds])
+    tested = np.unique(tests)
+    units = len(tested if groups is None else np.unique(groups_of(groups, len(y))[tested]))
+    return Report(
+        SHOWN.get(name, name), tuple(map(float, values)), guessed.get(name), len(y), seconds, units,
+        len(tests) / len(tested), limits(scorer), others or {},
+    )  # fmt: skip
 
 
 def prepare(
@@ -237,7 +244,7 @@ def prepare(
     return y, folds, scorers, guessed, params
 
 
-def _warn_of_leaks(estimator: Any, X: Any, splits: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:
+def warn_of_leaks(estimator: Any, X: Any, splits: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:
     """Warn if the same image is in the train and the test part of a fold."""
     from featx.embedding.extractor import FeatureExtractor
     from featx.errors import DuplicateWarning
