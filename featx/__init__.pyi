@@ -16,6 +16,7 @@ from .images import (
     load_table as load_table,
 )
 from .networks import backbones as backbones
+from .reporting import report as report
 from .saving import (
     load as load,
 )

@@ -13,6 +13,7 @@ import featx, numpy as np
 from pathlib import Path
 assert "site" in featx.__file__, featx.__file__
 assert (Path(featx.__file__).parent / "py.typed").exists()
+assert (Path(featx.__file__).parent / "reporting" / "templates" / "report.html").exists()
 images = np.random.default_rng(0).integers(0, 256, (4, 40, 40, 3), dtype=np.uint8)
 vectors = featx.FeatureExtractor(cache=None).fit_transform(images)
 assert vectors.shape[0] == 4 and np.isfinite(vectors).all()

@@ -1,0 +1,6 @@
+from .model_report import (
+    ModelReport as ModelReport,
+)
+from .model_report import (
+    report as report,
+)
