@@ -7,15 +7,21 @@ import featx
 
 
 def load_model(folder: Path, **choices: Any) -> Any:
-    """Load a saved model, and tell every extractor in it how to work.
+    """Load a saved model, and tell every extractor in it how to work; or an exported model.
 
     Parameters
     ----------
     folder
-        The saved model.
+        The saved or exported model.
     choices
         Parameters that change no answer, such as ``n_jobs`` and ``cache``, for each part that has them.
     """
+    from featx.saving.exported import is_exported, load_exported
+
+    if is_exported(folder):
+        exported = load_exported(folder)
+        exported.n_jobs = choices.get("n_jobs")
+        return exported
     from featx.embedding.composition import OnExtractor, parts_of
     from featx.images.inputs import ImageTransformer
 

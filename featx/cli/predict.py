@@ -20,7 +20,7 @@ from featx.text import shown, to_json
 _images = click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 
 
-@click.command("predict", cls=Command, python="featx.load")
+@click.command("predict", cls=Command, python="featx.load, featx.saving.load_exported")
 @click.argument("model", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @_images
 @click.option("-o", "--output", type=click.Path(path_type=Path),
@@ -38,7 +38,7 @@ def predict_command(
     model: Path, *, images: tuple[Path, ...], output: Path | None, overwrite: bool, top: int | None,
     on_error: str, jobs: int | None, quiet: bool, cache: str, as_json: bool,
 ) -> None:  # fmt: skip
-    """Apply a saved MODEL to image files or folders, however many.
+    """Apply a saved or exported MODEL to image files or folders, however many.
 
     A file appears when all is done; what is printed comes as it is computed, a thousand images at a time.
 

@@ -112,6 +112,9 @@ def _said(error: Exception, options: dict[str, str], names: dict[str, str]) -> s
         return "There is not enough memory. Take a smaller --batch-size or --input-size, or fewer images."
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    if isinstance(error, ModuleNotFoundError):
+        package = str(error.name).partition(".")[0]
+        return f"This needs {package}, which is not installed. Run pip install featx, which brings all that it takes."
     line = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {line}\nThis is a bug in featx; --debug shows where it is."
 

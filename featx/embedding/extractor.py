@@ -174,7 +174,7 @@ class FeatureExtractor(ImageTransformer):
             memo=memo,
             progress=None if self.verbose is None else self.verbose > 0,
         )
-        embeddings, bad = held(sources, plan, compute)
+        embeddings, bad = held(sources, plan.question(), compute)
         if self.on_error == "nan":
             self.bad_images_ = tuple(bad)
         elif bad:

@@ -3,11 +3,9 @@
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
 
 import numpy as np
 
-from featx.embedding.plan import Plan
 from featx.errors import BadImage
 from featx.images.loading import bad_image
 from featx.images.sources import Source
@@ -33,22 +31,22 @@ def hold() -> Iterator[None]:
         _held.reset(token)
 
 
-def held(sources: Sequence[Source], plan: Plan, compute: Callable[[], Embedded]) -> Embedded:
+def held(sources: Sequence[Source], question: Hashable, compute: Callable[[], Embedded]) -> Embedded:
     """Give what is held, or compute it.
 
     Parameters
     ----------
     sources
         The images. Nothing is held for other ones than files.
-    plan
-        What of them is wanted.
+    question
+        What is computed of them.
     compute
         Gives embeddings, (n, d), with rows of NaN for images that cannot be read, and these.
     """
     store = _held.get()
     if store is None or not all(isinstance(source, str) for source in sources):
         return compute()
-    known = store.setdefault(_question(plan), {})
+    known = store.setdefault(question, {})
     if not all(source in known for source in sources):
         embeddings, bad = compute()
         reasons = {image.row: image.reason for image in bad}
@@ -58,12 +56,4 @@ def held(sources: Sequence[Source], plan: Plan, compute: Callable[[], Embedded])
         return embeddings, bad
     rows = [known[str(source)] for source in sources]
     bad = [bad_image(row, sources[row], reason) for row, (_, reason) in enumerate(rows) if reason]
-    return np.array([vector for vector, _ in rows], np.float32).reshape(len(rows), plan.width), bad
-
-
-def _question(plan: Plan) -> Hashable:
-    if plan.is_kept:
-        return tuple(tap.recipe_id for tap in plan.taps)
-    # a recipe that stands for unknown code is another one each time that it is written
-    rule: Any = plan.taps[0].recipe.get("resize")
-    return plan.graph(plan.precision), rule, tuple((tap.layer, tap.pooling) for tap in plan.taps)
+    return np.array([vector for vector, _ in rows], np.float32), bad

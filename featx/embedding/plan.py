@@ -1,7 +1,7 @@
 """Which vectors a set of choices stands for: from choices to recipes, without building the network where possible."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from importlib.metadata import version
@@ -90,6 +90,16 @@ class Plan:
     def width(self) -> int:
         """Length of the embedding."""
         return sum(len(tap.columns) for tap in self.taps)
+
+    def question(self) -> Hashable:
+        """Name what is computed, as long as the process lives.
+
+        Its recipes do, unless they stand for unknown code: such a recipe is another one each time that it is written.
+        """
+        if self.is_kept:
+            return tuple(tap.recipe_id for tap in self.taps)
+        places = tuple((tap.layer, tap.pooling, tap.recipe["resize"]) for tap in self.taps)
+        return self.graph(self.precision), places
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,13 @@
+from .export import export_model as export_model
+from .exported import (
+    ExportedClassifier as ExportedClassifier,
+)
+from .exported import (
+    ExportedModel as ExportedModel,
+)
+from .exported import (
+    load_exported as load_exported,
+)
 from .models import (
     load as load,
 )

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from featx.embedding.linear import Head, head_of
 from featx.embedding.plan import Tap
 from featx.errors import InputError
 from featx.networks.pooling import columns, grid2_cells, parts, pool
-from featx.seeing.linear import Head, head_of
 from featx.seeing.pictures import grid, headed, overlaid
 from featx.seeing.view import place_of, view
 from featx.text import quoted, shown

@@ -151,6 +151,7 @@ def test_choices_are_those_of_the_library():
     from featx.finetuning import tuner
     from featx.finetuning.optimizer import OPTIMIZERS, UNFREEZE
     from featx.images.resizing import RULES
+    from featx.saving.exported import FILES
 
     def offered(command, name):
         return set(next(one for one in main.commands[command].params if one.name == name).type.choices)
@@ -158,6 +159,7 @@ def test_choices_are_those_of_the_library():
     assert offered("fit", "engine") == set(ENGINES)
     assert offered("fit", "precision") == set(PRECISIONS)
     assert offered("fit", "resize") == set(RULES)
+    assert offered("export", "format") == set(FILES)
     assert offered("cluster", "method") == set(METHODS)
     assert offered("finetune", "precision") == set(tuner.PRECISIONS)
     assert offered("finetune", "optimizer") == set(OPTIMIZERS)

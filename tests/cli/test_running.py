@@ -54,6 +54,10 @@ ENDS = {
         InputError("It exists. Pass overwrite=True."),
         "Error: It exists. Pass --overwrite.\n",
     ),
+    "a package that is missing": (
+        ModuleNotFoundError("No module named 'skops.io'", name="skops.io"),
+        "Error: This needs skops, which is not installed. Run pip install featx, which brings all that it takes.\n",
+    ),
     "a bug": (
         KeyError("x"),
         "Error: KeyError: 'x'\nThis is a bug in featx; --debug shows where it is.\n",

@@ -1,16 +1,23 @@
 """What a person reads when a model cannot be saved or loaded: the whole message, for each mistake."""
 
+import json
 import os
 import sys
+from hashlib import sha256
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.svm import SVC
 
+from featx.embedding import FeatureExtractor, PixelExtractor
 from featx.errors import InputError, SavedModelError, UnknownNameError
-from featx.heads import make_head
-from featx.saving import load, save
+from featx.heads import LogisticHead, make_head
+from featx.saving import export_model, load, load_exported, save
 from featx.saving.answers import Answers
 from featx.saving.predictions import check_suffix, writing
 
@@ -52,6 +59,55 @@ def written():
         pass
 
 
+IMAGES = np.random.default_rng(0).integers(0, 256, (12, 24, 24, 3), np.uint8)
+WORDS = np.array(["ant", "bee"] * 6)
+
+
+def unexportable(head, **choices):
+    """Give a function that tries to export a pipeline of a network and a head."""
+
+    def call():
+        extractor = FeatureExtractor(depth=1, input_size=32, pooling="avg", cache=None, **choices)
+        export_model(make_pipeline(extractor, head).fit(IMAGES, WORDS == "ant"), "exported")
+
+    return call
+
+
+def side_by_side():
+    """Try to export a pipeline of two networks."""
+    one, other = (FeatureExtractor(depth=1, input_size=size, cache=None) for size in (32, 40))
+    export_model(make_pipeline(make_union(one, other), LogisticHead()).fit(IMAGES, WORDS), "exported")
+
+
+def by_pixels():
+    """Try to export a pipeline without a network."""
+    export_model(make_pipeline(PixelExtractor(4), LogisticHead()).fit(IMAGES, WORDS), "exported")
+
+
+def exported(change):
+    """Give a function that loads an exported model in which something was changed."""
+
+    def call():
+        place = Path("exported")
+        place.mkdir()
+        about = {
+            "format": 1, "graph": "onnx", "input": {"shape": [None, 8, 8, 3], "resize": "squash"},
+            "output": {"kind": "probabilities", "columns": 2, "labels": ["a", "b"], "answers": "one label"},
+            "files": {"model.onnx": sha256(b"graph").hexdigest()},
+        }  # fmt: skip
+        (place / "model.onnx").write_bytes(b"graph")
+        change(place, about)
+        (place / "exported.json").write_text(json.dumps(about))
+        load_exported(place)
+
+    return call
+
+
+ONE_GRAPH = (
+    "so it cannot be one graph with the network. "
+    "Fit a linear head, such as 'logistic', 'ridge-classifier' or 'ridge'."
+)
+OWN_GRAPH = "An exported model is read from files of its own only: copy them, or export the model again."
 OWN = "A saved model is read from files of its own only: copy them, or save the model again."
 MESSAGES = {
     "answers of an unknown kind": (
@@ -103,6 +159,104 @@ MESSAGES = {
         with_other("model.skops", sparse),
         SavedModelError,
         f"'*/model/model.skops' has 100,000,000,000 bytes, more than the 4,294,967,296 allowed here. {OWN}",
+    ),
+}
+MESSAGES |= {
+    "an export of trees": (
+        unexportable(make_head("xgboost", n_estimators=2)),
+        InputError,
+        f"What follows the extractor (XGBoostHead) has no decision_function, {ONE_GRAPH}",
+    ),
+    "an export of neighbours": (
+        unexportable(make_head("knn", n_neighbors=1)),
+        InputError,
+        f"What follows the extractor (*KNeighborsClassifier) has no decision_function, {ONE_GRAPH}",
+    ),
+    "an export of a kernel that bends": (
+        unexportable(SVC()),
+        InputError,
+        f"What follows the extractor (SVC) is not linear in the embedding, {ONE_GRAPH}",
+    ),
+    "an export of calibrated probabilities": (
+        unexportable(CalibratedClassifierCV(LogisticRegression(), cv=2)),
+        InputError,
+        f"What follows the extractor (CalibratedClassifierCV) has no decision_function, {ONE_GRAPH}",
+    ),
+    "an export of two networks": (
+        side_by_side,
+        InputError,
+        (
+            "This Pipeline begins with FeatureUnion, not with one FeatureExtractor that a head follows. Give a fitted "
+            "pipeline that does, such as featx fit saves."
+        ),
+    ),
+    "an export of pixels": (
+        by_pixels,
+        InputError,
+        (
+            "This Pipeline begins with PixelExtractor, not with one FeatureExtractor that a head follows. Give a "
+            "fitted pipeline that does, such as featx fit saves."
+        ),
+    ),
+    "an export at another precision": (
+        unexportable(LogisticHead(), precision="bfloat16"),
+        InputError,
+        (
+            "The extractor has precision='bfloat16', and the graph would compute in float32. Fit the pipeline with "
+            "precision='float32'."
+        ),
+    ),
+    "an export of an unknown kind": (
+        lambda: export_model(None, "exported", format="tflite"),
+        UnknownNameError,
+        "Unknown format 'tflite'. Known: 'onnx', 'openvino', 'keras'.",
+    ),
+    "an export where there is something": (
+        lambda: export_model(None, saved()),
+        SavedModelError,
+        "'*/model' exists. Give another name, or overwrite=True to replace an exported model.",
+    ),
+    "an export in place of something else": (
+        lambda: export_model(None, saved(), overwrite=True),
+        SavedModelError,
+        (
+            "'*/model' is not an exported model: it has no exported.json. Give the folder that was given to "
+            "export_model."
+        ),
+    ),
+    "a graph that was changed": (
+        exported(lambda place, _: (place / "model.onnx").write_bytes(b"other")),
+        SavedModelError,
+        "'*/model.onnx' is damaged: its SHA-256 is not what exported.json says. Copy or export it again.",
+    ),
+    "a graph that is a link": (
+        exported(
+            lambda place, _: (
+                (place / "model.onnx").rename("moved") and (place / "model.onnx").symlink_to("moved")
+            )
+        ),
+        SavedModelError,
+        f"'*/model.onnx' is a link. {OWN_GRAPH}",
+    ),
+    "a graph that is none": (
+        exported(lambda *_: None),
+        SavedModelError,
+        "The graph in '*/exported' cannot be read: *. Export the model again.",
+    ),
+    "an exported model of a newer format": (
+        exported(lambda _, about: about.update(format=2)),
+        SavedModelError,
+        "'*/exported' has format 2; this featx reads up to 1. Install a newer featx.",
+    ),
+    "a graph outside the folder": (
+        exported(lambda _, about: about.update(files={"../model.onnx": "00"})),
+        SavedModelError,
+        "'*/exported.json' is not what export_model wrote. Export the model again.",
+    ),
+    "an image of endless size": (
+        exported(lambda _, about: about["input"].update(shape=[None, 1 << 20, 8, 3])),
+        SavedModelError,
+        "'*/exported.json' is not what export_model wrote. Export the model again.",
     ),
 }
 

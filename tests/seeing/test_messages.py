@@ -147,8 +147,8 @@ MESSAGES |= {
         lambda: class_activation(LogisticRegression().fit([[0], [1]], [0, 1]), IMAGES[:1]),
         InputError,
         (
-            "This LogisticRegression does not begin with an extractor and end with a head, so its answers "
-            "cannot be traced back to pixels. Give a fitted pipeline that does, such as featx fit saves."
+            "This LogisticRegression begins with LogisticRegression, not with one FeatureExtractor that a head "
+            "follows. Give a fitted pipeline that does, such as featx fit saves."
         ),
     ),
     "a class that there is not": (

@@ -33,6 +33,13 @@ class Head:
     """Of which one is the answer; None for labels and numbers, which are answered together."""
     width: int
     """k."""
+    answer: Callable[[np.ndarray], np.ndarray] | None = field(repr=False)
+    """From embeddings to probabilities (n, classes or labels), or to numbers (n, k); None for classes without
+    probabilities."""
+    classifier: bool
+    """Whether it answers with classes or labels, not with numbers."""
+    need: str
+    """Why the head has to be linear, for a message."""
 
     def answers(self) -> Sequence[Any]:
         """List what can be asked about: the classes, or the numbers of the columns."""
@@ -88,10 +95,10 @@ class Head:
         rows = np.concatenate([[embedding, -3 * embedding], random])
         size = np.abs(rows) @ np.abs(coef) + np.abs(constants)
         if np.any(np.abs(rows @ coef + constants - self.scores(rows)) > ROUNDING * size):
-            raise _refusal(f"{self.steps} is not linear in the embedding")
+            raise _refusal(f"{self.steps} is not linear in the embedding", self.need)
 
 
-def head_of(model: Any) -> Head:
+def head_of(model: Any, need: str = "so no pixel has a part of its own in its score") -> Head:
     """Take a fitted pipeline apart.
 
     Parameters
@@ -99,6 +106,8 @@ def head_of(model: Any) -> Head:
     model
         A pipeline of a `FeatureExtractor`, any steps and a head; what holds a fitted one, as a search or a
         `TransferClassifier` does; or a `FineTuner`.
+    need
+        What a head that is not linear prevents, for a message.
 
     Raises
     ------
@@ -107,25 +116,21 @@ def head_of(model: Any) -> Head:
     sklearn.exceptions.NotFittedError
         If it is not fitted.
     """
-    given = model
-    while (
-        inner := getattr(model, "best_estimator_", None) or getattr(model, "estimator_", None)
-    ) is not None:
-        model = inner
+    given, model = model, _innermost(model)
     if hasattr(model, "tuned_extractor"):
-        return _tuned(model)
+        return _tuned(model, need)
     extractor, *between = _steps(model)
     if not isinstance(extractor, FeatureExtractor) or not between:
         raise InputError(
-            f"This {type(given).__name__} does not begin with an extractor and end with a head, so its answers "
-            "cannot be traced back to pixels. Give a fitted pipeline that does, such as featx fit saves."
+            f"This {type(given).__name__} begins with {type(extractor).__name__}, not with one FeatureExtractor that a "
+            "head follows. Give a fitted pipeline that does, such as featx fit saves."
         )
     check_is_fitted(model)
     head = between[-1]
     steps = f"What follows the extractor ({', '.join(type(step).__name__ for step in between)})"
     score = getattr(head, "decision_function" if is_classifier(head) else "predict", None)
     if score is None:
-        raise _refusal(f"{steps} has no decision_function")
+        raise _refusal(f"{steps} has no decision_function", need)
 
     def through(embeddings: np.ndarray, last: Callable[[Any], Any]) -> np.ndarray:
         with warnings.catch_warnings(), ignore_flags():
@@ -143,27 +148,50 @@ def head_of(model: Any) -> Head:
     if is_classifier(head) and through(black, head.predict).ndim == 1:
         classes = head.classes_.tolist()
         if len(classes) > 2 and hasattr(head, "decision_function_shape"):
-            raise _refusal(f"{steps} decides among {len(classes)} classes by votes of pairs")
-    return Head(extractor, scores, steps, classes, width)
+            raise _refusal(f"{steps} decides among {len(classes)} classes by votes of pairs", need)
+    last: Any = getattr(head, "predict_proba" if is_classifier(head) else "predict", None)
+
+    def answer(embeddings: np.ndarray) -> np.ndarray:
+        found = through(embeddings, last)
+        return found.astype(np.float64).reshape(len(embeddings), -1)
+
+    return Head(extractor, scores, steps, classes, width, answer if last else None, is_classifier(head), need)
 
 
-def _refusal(why: str) -> InputError:
-    return InputError(
-        f"{why}, so no pixel has a part of its own in its score. Fit a linear head, such as 'logistic', "
-        "'ridge-classifier' or 'ridge'."
-    )
+def _innermost(model: Any) -> Any:
+    """Give the fitted pipeline that a search or a choice among strategies holds."""
+    while (
+        inner := getattr(model, "best_estimator_", None) or getattr(model, "estimator_", None)
+    ) is not None:
+        model = inner
+    return model
 
 
-def _tuned(tuner: Any) -> Head:
+def _refusal(why: str, need: str) -> InputError:
+    return InputError(f"{why}, {need}. Fit a linear head, such as 'logistic', 'ridge-classifier' or 'ridge'.")
+
+
+def _tuned(tuner: Any, need: str) -> Head:
     """Take a fine-tuned network apart; where it answers with shares, the scores are their logits."""
     coef, constants = np.asarray(tuner.coef_, np.float64), np.asarray(tuner.intercept_, np.float64)
     classes = tuner.target_.classes.tolist() if tuner.target_.kind in ("binary", "multiclass") else None
+
+    def scores(rows: np.ndarray) -> np.ndarray:
+        return np.asarray(rows @ coef.T + constants)
+
+    def answer(rows: np.ndarray) -> np.ndarray:
+        last = tuner.target_.probabilities if is_classifier(tuner) else tuner.target_.decode
+        return np.asarray(last(scores(rows))).reshape(len(rows), -1)
+
     return Head(
         tuner.tuned_extractor(),
-        lambda rows: rows @ coef.T + constants,
+        scores,
         type(tuner).__name__,
         classes,
         len(coef),
+        answer,
+        is_classifier(tuner),
+        need,
     )
 
 
