@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from featx.embedding.embed import bar_choices
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.pixels import PixelExtractor
+from featx.embedding.progress import bar_choices
 from featx.errors import BadImage, InputError
 from featx.evaluation.duplicates import find_duplicates, leaked
 from featx.evaluation.held_out import HeldOut, held_out

@@ -5,6 +5,8 @@ from typing import Any
 
 FEW = 10
 """A class with fewer images cannot be judged."""
+LITTLE = 0.01
+"""A gain in the score that is not worth twice as many images."""
 
 
 def summary(facts: Mapping[str, Any]) -> list[str]:
@@ -53,10 +55,10 @@ def _data(facts: Mapping[str, Any]) -> Iterator[str]:
         learned = f"{full} images to learn from instead of {half} brought {noise}"
         if gain > 2 * error:
             yield f"More images would help: {learned}, and doubling them once more may bring part of that again."
-        elif gain > error:
-            yield f"More images may help: {learned}, which may be chance."
-        else:
+        elif gain + 2 * error < LITTLE:
             yield f"More images of the same kind would hardly help: {learned}."
+        else:
+            yield f"More images may help or not: {learned}, which may be chance."
     small = [row for row in facts.get("classes", ()) if row["images"] < FEW]
     if small:
         least = min(small, key=lambda row: row["images"])
