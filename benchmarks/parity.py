@@ -28,6 +28,8 @@ class Peer:
     size: int = 97
     """Height and width in pixels: odd, so that paddings show."""
     options: dict[str, Any] = field(default_factory=dict)
+    only_trained: int = 0
+    """How many weights there are used in training only."""
 
     @property
     def suffix(self) -> str:
@@ -55,6 +57,7 @@ PEERS = {
         {"conv1_bn_relu": "conv1", "conv3_bn_relu": "conv3",
          **{f"inception{name}": f"inception{name}" for name in ("3b", "4e", "5b")}},
         options={"init_weights": False},  # else it takes a minute
+        only_trained=6_379_984,  # the side classifiers
     ),
     "squeezenet": Peer(
         "torchvision",

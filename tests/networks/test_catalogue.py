@@ -142,34 +142,11 @@ def test_what_is_available_needs_no_download(tmp_path, monkeypatch):
     assert find("mobilenet_0.25").available
 
 
-KERAS_IO = """
-Xception 88 79.0 94.5 22.9 81
-VGG16 528 71.3 90.1 138.4 16
-VGG19 549 71.3 90.0 143.7 19
-ResNet50 98 74.9 92.1 25.6 107
-ResNet50V2 98 76.0 93.0 25.6 103
-ResNet101 171 76.4 92.8 44.7 209
-ResNet101V2 171 77.2 93.8 44.7 205
-ResNet152 232 76.6 93.1 60.4 311
-ResNet152V2 232 78.0 94.2 60.4 307
-InceptionV3 92 77.9 93.7 23.9 189
-InceptionResNetV2 215 80.3 95.3 55.9 449
-MobileNet 16 70.4 89.5 4.3 55
-MobileNetV2 14 71.3 90.1 3.5 105
-DenseNet121 33 75.0 92.3 8.1 242
-NASNetMobile 23 74.4 91.9 5.3 389
-EfficientNetV2B0 29 78.7 94.3 7.2 -
-EfficientNetV2B1 34 79.8 95.0 8.2 -
-EfficientNetV2B2 42 80.5 95.1 10.2 -
-EfficientNetV2B3 59 82.0 95.8 14.5 -
-EfficientNetV2S 88 83.9 96.7 21.6 -
-EfficientNetV2M 220 85.3 97.4 54.4 -
-EfficientNetV2L 479 85.7 97.5 119.0 -
-"""
+KERAS_IO = (Path(__file__).parents[1] / "data" / "keras_io.txt").read_text().splitlines()
 """From https://keras.io/api/applications/: name, megabytes, top-1 and top-5 in %, millions of parameters, layers."""
 
 
-@pytest.mark.parametrize("line", KERAS_IO.strip().splitlines())
+@pytest.mark.parametrize("line", KERAS_IO)
 def test_the_published_table_of_keras_is_reproduced(line):
     """What keras.io prints of a network stands in its row."""
     name, *published = line.split()

@@ -47,9 +47,7 @@ def test_every_stage_is_that_of_torch(name, request, tmp_path):
     assert all(share <= 1e-5 for share in shares.values()), shares
     with np.load(folder / f"{name}.npz") as theirs:
         counted = int(theirs["parameters"])
-    assert find(name).parameters == counted - (
-        6_379_984 if name == "googlenet" else 0
-    )  # its side classifiers
+    assert find(name).parameters == counted - parity.PEERS[name].only_trained
     # without the classifier the file does as well
     build(find(name), folder / f"{name}{parity.PEERS[name].suffix}", (96, 96), published=False)
 
