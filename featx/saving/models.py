@@ -1,7 +1,8 @@
 """A fitted estimator as a folder without pickle: nothing in it is run when it is loaded.
 
 The folder holds ``model.json`` (what this is, and the digest of every other file), ``model.skops`` (the
-estimator) and a ``.keras`` file for each Keras model among its parameters. `docs/saving.md` has the format.
+estimator), a ``.keras`` file for each Keras model among its parameters and, for people, ``README.md``.
+`docs/saving.md` has the format.
 """
 
 import json
@@ -18,10 +19,12 @@ import numpy as np
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
-from featx.errors import SavedModelError, SavedModelWarning, UnfitFileError
+from featx.errors import InputError, SavedModelError, SavedModelWarning, UnfitFileError
 from featx.files import file_digest, make_folder, open_file, read_file, whole_folder
 from featx.saving import types
+from featx.saving.card import CARD, REPORT, card
 from featx.saving.networks import Needs, files_to_networks, networks_to_files, untrusted
+from featx.text import quoted
 
 FORMAT = 1
 LARGEST = 1 << 32
@@ -32,8 +35,10 @@ _LONGEST_MANIFEST = 1 << 26  # bytes: it names the classes
 _PACKAGES = ("featx", "scikit-learn", "numpy", "skops", "xgboost", "keras")
 
 
-def save(estimator: Any, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Save a fitted estimator as a folder.
+def save(
+    estimator: Any, folder: str | os.PathLike[str], *, overwrite: bool = False, report: Any = None
+) -> None:
+    """Save a fitted estimator as a folder, with a card that says what it is.
 
     Parameters
     ----------
@@ -45,6 +50,8 @@ def save(estimator: Any, folder: str | os.PathLike[str], *, overwrite: bool = Fa
         Where to. It appears whole or not at all.
     overwrite
         Whether to replace a saved model of that name. Any other folder is left alone.
+    report
+        What `featx.report` gave for it: its page is written as ``report.html``, and its summary stands on the card.
 
     Raises
     ------
@@ -52,6 +59,8 @@ def save(estimator: Any, folder: str | os.PathLike[str], *, overwrite: bool = Fa
         If the estimator has not been fitted.
     SavedModelError
         If the folder exists and may not be replaced, or the estimator holds what cannot be saved.
+    InputError
+        If `report` is something else.
 
     Warns
     -----
@@ -69,15 +78,17 @@ def save(estimator: Any, folder: str | os.PathLike[str], *, overwrite: bool = Fa
     'cat'
     """
     check_is_fitted(estimator)
+    if report is not None and not hasattr(report, "to_html"):
+        raise InputError(f"report={quoted(report)}: give what featx.report returned.")
     folder = Path(folder).absolute()
     check_place(folder, overwrite=overwrite)
     try:
-        _write(estimator, folder, overwrite=overwrite)
+        _write(estimator, folder, overwrite=overwrite, report=report)
     except OSError as error:
         raise SavedModelError(f"{str(folder)!r} cannot be written: {error.strerror or error}.") from error
 
 
-def _write(estimator: Any, folder: Path, *, overwrite: bool) -> None:
+def _write(estimator: Any, folder: Path, *, overwrite: bool, report: Any) -> None:
     import skops.io
 
     make_folder(folder.parent)
@@ -110,6 +121,9 @@ def _write(estimator: Any, folder: Path, *, overwrite: bool) -> None:
             "code": needs.trusted,
         }
         (draft / _MANIFEST).write_text(json.dumps(manifest, indent=2, default=str) + "\n", encoding="utf-8")
+        (draft / CARD).write_text(card(estimator, folder.name, manifest, report), encoding="utf-8")
+        if report is not None:
+            (draft / REPORT).write_text(report.to_html(), encoding="utf-8")
 
 
 def load(folder: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
@@ -251,7 +265,7 @@ def check_place(folder: Path, *, overwrite: bool) -> None:
         raise SavedModelError(
             f"{str(folder)!r} exists. Give another name, or overwrite=True to replace a saved model."
         )
-    ours = {_MANIFEST, *_read_manifest(folder)["files"]}
+    ours = {_MANIFEST, CARD, REPORT, *_read_manifest(folder)["files"]}
     if others := sorted({path.name for path in folder.iterdir()} - ours):
         raise SavedModelError(
             f"{str(folder)!r} is not replaced: {others[0]!r} in it does not belong to a saved model. Give another name."

@@ -130,6 +130,13 @@ MESSAGES = {
         InputError,
         "top=3: this model answers with 2 columns, not with one class. Leave it out.",
     ),
+    "a file's name for a report": (
+        lambda: save(
+            make_head("knn", n_neighbors=1).fit([[0, 1], [1, 0]], ["cat", "dog"]), "m", report="a.html"
+        ),
+        InputError,
+        "report='a.html': give what featx.report returned.",
+    ),
     "a pipe for the manifest": (
         with_other("model.json", os.mkfifo),
         SavedModelError,

@@ -179,7 +179,7 @@ def test_a_keras_model_used_twice_is_saved_once(network, tmp_path):
     images, _ = synthetic(n=4, classes=2, size=16, random_state=0)
     pair = [FeatureExtractor(network, depth=depth, pooling="avg", cache=None) for depth in (1, 2)]
     save(make_union(*pair).fit(images), tmp_path / "m")
-    assert names(tmp_path / "m") == ["model.json", "model.skops", "network-0.keras"]
+    assert names(tmp_path / "m") == ["README.md", "model.json", "model.skops", "network-0.keras"]
     (_, first), (_, second) = load(tmp_path / "m").transformer_list
     assert first.backbone is second.backbone
 
@@ -375,7 +375,7 @@ def test_the_manifest_says_what_the_folder_holds(folder):
     assert manifest["estimator"] == "featx.heads.HeadPipeline"
     assert manifest["classes"] == ["ant", "bee"]
     assert {"featx", "scikit-learn", "xgboost", "keras"} <= set(manifest["versions"])
-    assert set(manifest["files"]) | {"model.json"} == set(names(folder))
+    assert set(manifest["files"]) | {"README.md", "model.json"} == set(names(folder))
 
 
 def test_an_existing_folder_is_replaced_only_if_asked_and_ours(folder, tmp_path):
