@@ -24,6 +24,7 @@ from featx.cli.outputs import check_output
 from featx.cli.predict import classify_command, predict_command
 from featx.cli.running import Group
 from featx.cli.see import see_group
+from featx.cli.similar import similar_command
 from featx.errors import InputError
 from featx.networks.catalogue import COLUMNS, cells
 
@@ -108,6 +109,6 @@ def list_backbones(
 for command in (
     advise_command, bench_command, cache_group, classify_command, cluster_command, depths_command,
     duplicates_command, export_command, extract_command, finetune_command, fit_command, layers_command,
-    predict_command, see_group,
+    predict_command, see_group, similar_command,
 ):  # fmt: skip
     main.add_command(command)

@@ -13,3 +13,9 @@ from .imagenet import (
 from .imagenet import (
     classify as classify,
 )
+from .neighbours import (
+    Neighbours as Neighbours,
+)
+from .neighbours import (
+    similar as similar,
+)

@@ -10,13 +10,13 @@ from featx.cli import demo, main
 from featx.cli.wording import PARAMETERS
 from featx.embedding import bench
 from featx.evaluation import find_duplicates
-from featx.exploring import classify, cluster
+from featx.exploring import classify, cluster, similar
 from featx.saving import export_model, export_recipe
 
 CALLS = [
     featx.FeatureExtractor, featx.FineTuner, featx.EmbeddingCache, featx.EmbeddingCache.gc, featx.EmbeddingCache.verify,
     featx.advise, featx.depth_curve, featx.evaluate, featx.load_table, featx.save, bench, classify, cluster, demo,
-    export_model, export_recipe, find_duplicates,
+    export_model, export_recipe, find_duplicates, similar,
 ]  # fmt: skip
 SHELL = {
     "all", "available", "balanced", "cache_dtype", "debug", "exact", "group", "images", "json",
