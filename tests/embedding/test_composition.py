@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline, make_union
 
 from featx import (
     FeatureExtractor,
@@ -11,6 +12,10 @@ from featx import (
     FineTunerRegressor,
     TransferClassifier,
     TransferRegressor,
+    evaluate,
+    load,
+    make_head,
+    save,
 )
 from featx.embedding import PixelExtractor, as_extractor
 from featx.errors import ImageError, InputError
@@ -113,3 +118,20 @@ def test_bad_images_are_errors_whatever_the_extractor_does_with_them(kind, choic
     fitted = kind(extractor, **choices, **({"strategy": "end"} if "cv" in choices else {})).fit(IMAGES, y)
     with pytest.raises(ImageError, match=r"nowhere\.png: there is no such file"):
         fitted.predict(bad)
+
+
+def test_several_extractors_side_by_side_are_one_line(tmp_path):
+    """By scikit-learn's `make_union`: the columns of each under their names, scored, saved and loaded as one."""
+    small = FeatureExtractor("featx-mini", depth=2, pooling="avg", input_size=32)
+    lenet = FeatureExtractor("lenet5", weights=None)
+    model = make_pipeline(make_union(small, lenet), make_head("ridge-classifier")).fit(IMAGES, LABELS)
+    vectors = model[0].transform(IMAGES)
+    names = model[0].get_feature_names_out()
+
+    np.testing.assert_array_equal(vectors, np.hstack([small.transform(IMAGES), lenet.transform(IMAGES)]))
+    assert [names[0], names[-1]] == [
+        "featureextractor-1__featx-mini_stage2_avg_0", "featureextractor-2__lenet5_stage3_avg_83",
+    ]  # fmt: skip
+    assert evaluate(model, IMAGES, LABELS, cv=2).images == len(IMAGES)
+    save(model, tmp_path / "model")
+    np.testing.assert_array_equal(load(tmp_path / "model").predict(IMAGES), model.predict(IMAGES))
