@@ -1,27 +1,59 @@
-"""XGBoost that behaves like scikit-learn, on a GPU where there is one."""
+"""XGBoost that behaves like scikit-learn, on a GPU where there is one, and on no more cores than pay."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
+import psutil  # type: ignore[import-untyped] # it has no types
 import xgboost
 from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing, check_consistent_length
 from xgboost import XGBClassifier, XGBModel, XGBRegressor
 
 from featx.errors import InputError
-from featx.heads.checks import labels_of, numbers_of, one_class, weights_of
+from featx.heads.blas import threads_allowed
+from featx.heads.checks import groups_of, labels_of, numbers_of, one_class, weights_of
+from featx.heads.inner_folds import inner_folds
+
+_SORTED = 1 << 24
+"""Numbers of a table up to which columns are sorted, not put into bins: 8 bytes each, and time that grows with rows."""
+_ALONE = 1 << 22
+"""Numbers up to which one thread grows the trees: others would mostly wait for each other, busily."""
+_FIFTH, _COLUMNS = 0.2, 200
+"""The share of the columns that a tree is given, and how many of many columns, which are alike."""
+_BINNED = {
+    "grow_policy": (None, "depthwise"),
+    "max_leaves": (None, 0),
+    "multi_strategy": (None, "one_output_per_tree"),
+    "sampling_method": (None, "uniform"),
+}
+"""Parameters, and their values that go without bins."""
 
 
 class XGBoostHead(XGBClassifier):
     """XGBoost's classifier, for labels of any type.
 
     `xgboost.XGBClassifier` takes only the classes 0 to n-1, and overwrites its own `objective`; this one takes any
-    labels and leaves its parameters alone. With ``device=None`` it grows trees on a GPU where XGBoost sees one, and
-    predicts on the CPU, where the embeddings are. Everything else, parameters included, is `XGBClassifier`'s.
+    labels and leaves its parameters alone. Everything else, parameters included, is `XGBClassifier`'s, but for
+    these, which have more to say.
+
+    Parameters
+    ----------
+    device : str, optional
+        None: trees grow on a GPU where XGBoost sees one, and predict on the CPU, where the embeddings are.
+    n_jobs : int, optional
+        None: one thread for a small table, for a large one as many as there are idle cores. The trees are the same.
+    tree_method : str, optional
+        None: for up to 16 million numbers on a CPU ``"exact"``, which sorts the columns that a tree is given; else
+        ``"hist"``, which puts all columns into `max_bin` bins.
+    colsample_bytree : float or "auto", optional
+        ``"auto"``: each tree is given a fifth of the columns, and where columns are sorted no more than 200.
+    early_stopping_rounds : int, optional
+        Without an `eval_set`, a fifth of the images is held out to count the trees after which the loss falls no more
+        for so many rounds; then so many trees are grown on all images.
 
     Attributes
     ----------
@@ -36,12 +68,22 @@ class XGBoostHead(XGBClassifier):
     ['cat', 'dog']
     """
 
+    __metadata_request__fit: ClassVar = {"groups": True}
+
     def fit(
-        self, X: Any, y: Any, *, sample_weight: Any = None, eval_set: Any = None, **fit_params: Any
+        self,
+        X: Any,
+        y: Any,
+        *,
+        sample_weight: Any = None,
+        groups: Any = None,
+        eval_set: Any = None,
+        **fit_params: Any,
     ) -> Self:
         """Fit to `X` (n, d) and labels `y` (n,) of any type, or (n, n_labels) of 0 and 1.
 
-        The other parameters are those of `XGBClassifier.fit`; an image with a `sample_weight` of 0 is left out.
+        The other parameters are those of `XGBClassifier.fit`; an image with a `sample_weight` of 0 is left out, and
+        images of one of the `groups` (n,) are held out together, where some are.
 
         Raises
         ------
@@ -50,7 +92,7 @@ class XGBoostHead(XGBClassifier):
         """
         y = labels_of(y)
         check_consistent_length(X, y)
-        X, y, fit_params = _weighted(X, y, sample_weight, fit_params)
+        X, y, groups, fit_params = _weighted(X, y, sample_weight, groups, fit_params)
         labels, codes = np.unique(y, return_inverse=True)
         if len(labels) < 2:
             raise one_class(labels.tolist())
@@ -60,8 +102,8 @@ class XGBoostHead(XGBClassifier):
         if hasattr(self, "_labels"):
             del self._labels  # an earlier fit's; XGBClassifier.fit compares the codes with classes_
         try:
-            with _on_fastest(self):
-                super().fit(X, codes.reshape(y.shape), eval_set=eval_set, **fit_params)
+            choices = fit_params | {"eval_set": eval_set}
+            _grow(self, super().fit, X, codes.reshape(y.shape), groups=groups, choices=choices)
         finally:
             self.objective = objective
         self._labels: NDArray[Any] = labels
@@ -81,8 +123,8 @@ class XGBoostHead(XGBClassifier):
 class XGBoostRegressorHead(XGBRegressor):
     """XGBoost's regressor, on a GPU where there is one.
 
-    With ``device=None`` it grows trees on a GPU where XGBoost sees one, and predicts on the CPU, where the embeddings
-    are. Everything else, parameters included, is `XGBRegressor`'s.
+    `device`, `n_jobs`, `tree_method`, `colsample_bytree` and `early_stopping_rounds` are those of `XGBoostHead`;
+    everything else, parameters included, is `XGBRegressor`'s.
 
     Examples
     --------
@@ -92,10 +134,15 @@ class XGBoostRegressorHead(XGBRegressor):
     [1.0, 5.0]
     """
 
-    def fit(self, X: Any, y: Any, *, sample_weight: Any = None, **fit_params: Any) -> Self:
+    __metadata_request__fit: ClassVar = {"groups": True}
+
+    def fit(
+        self, X: Any, y: Any, *, sample_weight: Any = None, groups: Any = None, **fit_params: Any
+    ) -> Self:
         """Fit to `X` (n, d) and numbers `y` (n,) or (n, n_outputs).
 
-        The other parameters are those of `XGBRegressor.fit`; an image with a `sample_weight` of 0 is left out.
+        The other parameters are those of `XGBRegressor.fit`; an image with a `sample_weight` of 0 is left out, and
+        images of one of the `groups` (n,) are held out together, where some are.
 
         Raises
         ------
@@ -104,23 +151,96 @@ class XGBoostRegressorHead(XGBRegressor):
         """
         y = numbers_of(y)
         check_consistent_length(X, y)
-        X, y, fit_params = _weighted(X, y, sample_weight, fit_params)
-        with _on_fastest(self):
-            super().fit(X, y, **fit_params)
+        X, y, groups, fit_params = _weighted(X, y, sample_weight, groups, fit_params)
+        _grow(self, super().fit, X, y, groups=groups, choices=fit_params)
         return self
 
 
+def _grow(
+    head: XGBModel,
+    fit: Callable[..., Any],
+    X: Any,
+    y: NDArray[Any],
+    *,
+    groups: Any,
+    choices: dict[str, Any],
+) -> None:
+    """Fit by XGBoost's own `fit`, with as many trees as bring something where that is to be found out."""
+    device = head.device or _fastest()
+    numbers = int(np.prod(X.shape if hasattr(X, "shape") else np.asarray(X).shape))
+    exact = (
+        device == "cpu" and head.tree_method is None and numbers <= _SORTED and _goes_without_bins(head, X)
+    )
+    given: dict[str, Any] = {"device": device, "n_jobs": head.n_jobs or _threads(numbers)}
+    if exact:
+        given |= {"tree_method": "exact", "max_bin": None}
+    share: Any = head.colsample_bytree
+    if share == "auto":
+        given["colsample_bytree"] = min(_FIFTH, _COLUMNS * len(y) / numbers) if exact else _FIFTH
+    without_gpu = head.device is None
+    with _set(head, **given):
+        rounds = {}
+        if head.early_stopping_rounds is not None and choices.get("eval_set") is None:
+            rounds = {
+                "early_stopping_rounds": None,
+                "n_estimators": _useful(head, fit, X, y, groups=groups, choices=choices),
+            }
+        with _set(head, **rounds):
+            fit(X, y, **choices)
+    if without_gpu:
+        head.get_booster().set_param({"device": "cpu"})
+
+
+def _useful(
+    head: XGBModel,
+    fit: Callable[..., Any],
+    X: Any,
+    y: NDArray[Any],
+    *,
+    groups: Any,
+    choices: dict[str, Any],
+) -> int | None:
+    """Count the trees that bring something to images held out; all of them where no classes can be held out."""
+    regression = isinstance(head, XGBRegressor)
+    rows = np.empty((len(y), 0))
+    for train, test in inner_folds(rows, y, 5, groups=groups, regression=regression):
+        if len(train) and (regression or y.ndim == 2 or len(np.unique(y[train])) == len(np.unique(y))):
+            own = {"eval_set": [(_safe_indexing(X, test), y[test])], "verbose": False}
+            for name in ("sample_weight", "base_margin"):
+                if choices.get(name) is not None:
+                    values = np.asarray(choices[name])
+                    own |= {name: values[train], f"{name}_eval_set": [values[test]]}
+            fit(_safe_indexing(X, train), y[train], **choices | own)
+            return int(head.best_iteration) + 1
+    return None if head.n_estimators is None else int(head.n_estimators)
+
+
 @contextmanager
-def _on_fastest(estimator: XGBModel) -> Iterator[None]:
-    """Fit on the fastest device unless the user named one, and predict on the CPU."""
-    given = estimator.device
-    estimator.device = given or _fastest()
+def _set(head: XGBModel, **values: Any) -> Iterator[None]:
+    """Give parameters other values for a while."""
+    before = {name: getattr(head, name) for name in values}
+    for name, value in values.items():
+        setattr(head, name, value)
     try:
         yield
     finally:
-        estimator.device = given
-    if given is None:
-        estimator.get_booster().set_param({"device": "cpu"})
+        for name, value in before.items():
+            setattr(head, name, value)
+
+
+def _threads(numbers: int) -> int:
+    """Tell how many threads pay: one that others wait for while it does not run costs more than it brings."""
+    allowed = threads_allowed("openmp")
+    if numbers <= _ALONE or allowed < 2:
+        return 1
+    idle: float = psutil.cpu_count() * (1 - psutil.cpu_percent(interval=0.1) / 100)
+    return max(1, min(allowed, round(idle)))
+
+
+def _goes_without_bins(head: XGBModel, X: Any) -> bool:
+    """Tell whether nothing is asked for that XGBoost does with bins only."""
+    categories = any("cat" in str(kind).lower() for kind in getattr(X, "dtypes", ()))
+    return not categories and all(getattr(head, name) in known for name, known in _BINNED.items())
 
 
 @cache
@@ -134,18 +254,20 @@ def _fastest() -> str:
 
 
 def _weighted(
-    X: Any, y: NDArray[Any], sample_weight: Any, others: dict[str, Any]
-) -> tuple[Any, NDArray[Any], dict[str, Any]]:
+    X: Any, y: NDArray[Any], sample_weight: Any, groups: Any, others: dict[str, Any]
+) -> tuple[Any, NDArray[Any], Any, dict[str, Any]]:
     """Leave out rows without weight, whose values and classes XGBoost would see; give what `fit` takes besides."""
     weights = weights_of(sample_weight, len(y))
+    groups = None if groups is None else groups_of(groups, len(y))
     if weights is None:
-        return X, y, others
+        return X, y, groups, others
     if not weights.all():
         kept = np.flatnonzero(weights)
         X, y, weights = _safe_indexing(X, kept), y[kept], weights[kept]
+        groups = None if groups is None else groups[kept]
         if others.get("base_margin") is not None:
             others = others | {"base_margin": np.asarray(others["base_margin"])[kept]}
-    return X, y, others | {"sample_weight": weights}
+    return X, y, groups, others | {"sample_weight": weights}
 
 
 def _encode(y: Any, labels: NDArray[Any]) -> NDArray[np.intp]:

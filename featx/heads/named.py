@@ -33,9 +33,8 @@ _TREES = {
     "learning_rate": 0.1,
     "max_depth": 4,
     "subsample": 0.8,
-    "colsample_bytree": 0.2,
+    "colsample_bytree": "auto",
     "max_bin": 64,
-    "tree_method": "hist",
     "random_state": 0,
 }
 _TREE_SPACE: dict[str, list[Any]] = {
