@@ -14,6 +14,7 @@ from featx.cli.cache import cache_group
 from featx.cli.cluster import cluster_command
 from featx.cli.depths import depths_command
 from featx.cli.duplicates import duplicates_command
+from featx.cli.evaluate import evaluate_command
 from featx.cli.export import export_command
 from featx.cli.extract import extract_command
 from featx.cli.finetune import finetune_command
@@ -108,7 +109,7 @@ def list_backbones(
 
 for command in (
     advise_command, bench_command, cache_group, classify_command, cluster_command, depths_command,
-    duplicates_command, export_command, extract_command, finetune_command, fit_command, layers_command,
-    predict_command, see_group, similar_command,
+    duplicates_command, evaluate_command, export_command, extract_command, finetune_command, fit_command,
+    layers_command, predict_command, see_group, similar_command,
 ):  # fmt: skip
     main.add_command(command)

@@ -13,3 +13,6 @@ from .report import (
 from .report import (
     evaluate as evaluate,
 )
+from .unseen import (
+    evaluate_fitted as evaluate_fitted,
+)

@@ -94,7 +94,7 @@ def held_out(
         first[test[first[test] < 0]] = sum(len(one) for one in answers) + np.flatnonzero(first[test] < 0)
         answers.append(predicted)
         if hasattr(model, "predict_proba"):
-            chances.append(_columns(model.predict_proba(_safe_indexing(X, test)), model, classes))
+            chances.append(columns(model.predict_proba(_safe_indexing(X, test)), model, classes))
         step()
     rows = np.flatnonzero(first >= 0)
     (name,) = scorers
@@ -118,7 +118,7 @@ def score(y: NDArray[Any], predicted: NDArray[Any], *, regression: bool) -> floa
     return float((r2_score if regression else accuracy_score)(y, predicted))
 
 
-def _columns(chances: Any, model: Any, classes: NDArray[Any] | None) -> NDArray[np.float64]:
+def columns(chances: Any, model: Any, classes: NDArray[Any] | None) -> NDArray[np.float64]:
     """Give one column for each class of all folds, or for each of several labels."""
     if classes is not None:
         wide = np.zeros((len(chances), len(classes)))

@@ -47,6 +47,8 @@ class Report:
     """The least and the greatest score there can be."""
     others: Mapping[str, "Report"] = field(default_factory=dict)
     """The reports of the other metrics, by name, where `scoring` asked for several."""
+    ends: tuple[float, float] | None = None
+    """The interval, where one fitted model was judged rather than those of folds."""
 
     @property
     def mean(self) -> float:
@@ -69,6 +71,8 @@ class Report:
         Student's t over the folds, cut off where no score can be; with two or three folds it says little. Both allow
         for folds that share images to learn from (Nadeau & Bengio 2003), so they are wider than twice `error`.
         """
+        if self.ends is not None:
+            return self.ends
         if self.metric == "accuracy":
             return interval_of_share(self.mean, self.units or self.images)
         low, high = interval_of_mean(np.asarray(self.scores), self.rounds)
@@ -82,7 +86,8 @@ class Report:
         count = len(self.scores)
         guess = "" if self.guess is None else f"; guessing {self.guess:.3f}"
         score = plus_minus(self.mean, self.error)
-        first = f"{self.metric} {score} ({count} fold{'s' * (count != 1)}, {self.images} images{guess})"
+        folds = "" if self.ends else f"{count} fold{'s' * (count != 1)}, "
+        first = f"{self.metric} {score} ({folds}{self.images} images{guess})"
         return "\n".join([first, *map(str, self.others.values())])
 
     def to_dict(self) -> dict[str, Any]:

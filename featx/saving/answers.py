@@ -1,7 +1,7 @@
 """What a fitted model answers for any number of images: block by block, and each image is embedded once."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ class Answers:
     """The classes of each of these arrays."""
     bad: Sequence[BadImage] = ()
     """The images that could not be read."""
+    rows: Sequence[int] = ()
+    """Which of all images the n are, from 0."""
 
     def names(self) -> list[str]:
         """Give the paths as text, an empty one for an image that came as the bytes of a file."""
@@ -127,7 +129,7 @@ def answers(
             stop = min(start + block, len(images))
             some = images[start:stop]
             with sharing(bar), hold():
-                found = _ask(model, some, None if table is None else table.iloc[start:stop])
+                found = _ask(model, some, None if table is None else table.iloc[start:stop], start)
             bar.update(stop - bar.n)  # those that were cached
             bar.clear()  # or the lines that are printed now would go through it
             good += len(found.paths)
@@ -137,19 +139,19 @@ def answers(
         raise ImageError(bad)
 
 
-def _ask(model: Any, images: np.ndarray, table: Any) -> Answers:
+def _ask(model: Any, images: np.ndarray, table: Any, start: int) -> Answers:
     def ask(paths: np.ndarray, rows: np.ndarray) -> Answers:
         given = paths if table is None else table.iloc[rows]
         predictions = np.asarray(model.predict(given))
         return Answers(paths.tolist(), predictions, *_probabilities(model, given, predictions))
 
     try:
-        found, _, bad = past_bad(ask, images, np.arange(len(images)))
+        found, (_, rows), bad = past_bad(ask, images, np.arange(len(images)))
     except ImageError as error:
         if len(error.bad) < len(images):
             raise
         return Answers([], np.zeros(0), bad=error.bad)
-    return Answers(found.paths, found.predictions, found.probabilities, found.classes, bad)
+    return replace(found, bad=bad, rows=(start + rows).tolist())
 
 
 def _probabilities(

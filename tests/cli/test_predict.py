@@ -114,3 +114,37 @@ def test_says(mistake):
 
     assert run(*arguments, code=1).stderr == f"Error: {message}\n"
     assert sorted(Path().rglob("*")) == before
+
+
+def judged(*arguments, code=0):
+    result = CliRunner().invoke(main, ["evaluate", *map(str, arguments)])
+    assert result.exit_code == code, (result.output, result.exception)
+    return result
+
+
+def test_evaluate_scores_what_predict_answers(made, tmp_path):
+    """On images of a folder, a bad one left out and named; as text and as JSON."""
+    new = write_folder(*synthetic(n=15, classes=3, size=48, random_state=5), tmp_path / "new")
+    (new / "disc" / "bad.png").write_bytes(b"no image")
+    done = judged("model", new, "--json", code=1)
+    told = json.loads(done.stdout)
+    answers = json.loads(run("model", new, "--json", code=1).stdout)
+    right = [Path(one["path"]).parent.name == one["prediction"] for one in answers]
+
+    assert f"{new}/disc/bad.png: not an image" in done.stderr
+    assert told["scores"]["mean"] == sum(right) / 15
+    assert told["scores"]["interval"][0] < told["scores"]["mean"] <= told["scores"]["interval"][1]
+    assert [row["class"] for row in told["classes"]] == ["disc", "ring", "square"]
+    assert sum(row["images"] for row in told["classes"]) == 15
+    assert sum(one["images"] for one in told["confusion"]["confused"]) == 15 - sum(right)
+    lines = judged("model", new, "--on-error", "skip").stdout.splitlines()
+    assert lines[0].startswith(f"accuracy {sum(right) / 15:.3f}, 95 % interval ")
+    assert ["class", "precision", "recall", "f1", "images"] in [line.split() for line in lines]
+
+
+@pytest.mark.filterwarnings("default::featx.errors.FeatxWarning")
+def test_evaluate_warns_of_classes_that_the_model_does_not_know(tmp_path):
+    new = write_folder(*synthetic(n=12, classes=4, size=48, random_state=5), tmp_path / "new")
+    said = "Warning: The model does not know 'cross', so it is wrong about 3 of 12 images. Leave them out to judge"
+
+    assert judged("model", new).stderr.startswith(said)
