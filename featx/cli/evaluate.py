@@ -7,31 +7,47 @@ import click
 
 from featx.cli.bad_images import end_with, on_error_of_answers
 from featx.cli.models import load_model
-from featx.cli.options import as_json, cache, columns, images_from, jobs, print_json, print_table, quiet
+from featx.cli.options import (
+    as_json,
+    cache,
+    columns,
+    images_from,
+    jobs,
+    overwrite,
+    print_json,
+    print_table,
+    quiet,
+)
+from featx.cli.outputs import check_output
 from featx.cli.running import Command
+from featx.errors import InputError
 from featx.text import shown
 
 MOST = 10
 """Pairs of confused classes that are printed."""
 
 
-@click.command("evaluate", cls=Command, python="featx.evaluation.evaluate_fitted")
+@click.command(
+    "evaluate", cls=Command, python="featx.evaluation.evaluate_fitted, featx.reporting.report_fitted"
+)
 @click.argument("model", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @columns
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Page to write as well, .html.")
+@overwrite
 @on_error_of_answers
 @jobs
 @quiet
 @cache
 @as_json
 def evaluate_command(
-    model: Path, *, source: Path, image: str, label: tuple[str, ...], root: Path | None, on_error: str,
-    jobs: int | None, quiet: bool, cache: str, as_json: bool,
+    model: Path, *, source: Path, image: str, label: tuple[str, ...], root: Path | None,
+    output: Path | None, overwrite: bool, on_error: str, jobs: int | None, quiet: bool, cache: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Score a saved or exported MODEL on labelled images that it has not seen.
 
     SOURCE is a folder with one folder per class, or a table. Nothing is fitted. Prints the scores with their 95 %
-    intervals, each class, and which classes are taken for which.
+    intervals, each class, and which classes are taken for which; with -o also the page that featx fit writes.
 
     Example: featx evaluate photos-model new-photos
     """
@@ -39,8 +55,13 @@ def evaluate_command(
 
     from featx.evaluation.unseen import judge, targets
     from featx.reporting.answers import quality
+    from featx.reporting.unseen import report_fitted
     from featx.saving.answers import answers
 
+    if output is not None:
+        if output.suffix not in {".html", ".htm"}:
+            raise InputError(f"{str(output)!r}: a report is a page. Give a name that ends in .html.")
+        check_output(output, overwrite=overwrite)
     loaded = load_model(model, n_jobs=jobs, cache=cache)
     images = images_from(source, image=image, label=label, root=root, labelled=True)
     y = targets(loaded, images.labels)
@@ -56,11 +77,18 @@ def evaluate_command(
         loaded, y[rows], predicted, None if not told else np.column_stack(told) if several else told[0]
     )
     facts = quality(held)
+    if output is not None:
+        title = f"{model.name}: {source.name}"
+        report_fitted(loaded, images.paths[rows], y[rows], held=held, bad_images=bad, title=title).save(
+            output, overwrite=overwrite
+        )
     if as_json:
         print_json({"model": str(model), "scores": held.scores.to_dict(), **facts, "bad": len(bad),
                     "left_out": images.left_out})  # fmt: skip
     else:
         _print(held.scores, facts)
+        if output is not None:
+            click.echo(f"\nreport {shown(output)}")
     end_with(bad, on_error)
 
 

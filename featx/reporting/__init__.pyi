@@ -4,3 +4,6 @@ from .model_report import (
 from .model_report import (
     report as report,
 )
+from .unseen import (
+    report_fitted as report_fitted,
+)

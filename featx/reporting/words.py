@@ -18,7 +18,8 @@ def summary(facts: Mapping[str, Any]) -> list[str]:
 def _score(facts: Mapping[str, Any]) -> str:
     scores, (low, high) = facts["scores"], facts["scores"]["interval"]
     sure = "" if low is None or high is None else f", 95 % interval {low:.3f} to {high:.3f}"
-    judged = f"judged by {_count(len(scores['scores']), 'fold')} of {_count(facts['images'], 'image')}"
+    folds = "" if facts.get("unseen") else f"{_count(len(scores['scores']), 'fold')} of "
+    judged = f"judged by {folds}{_count(facts['images'], 'image')}"
     mean = scores["mean"]
     if facts["kind"] == "numbers":
         first = facts["numbers"][0]

@@ -137,9 +137,17 @@ def test_evaluate_scores_what_predict_answers(made, tmp_path):
     assert [row["class"] for row in told["classes"]] == ["disc", "ring", "square"]
     assert sum(row["images"] for row in told["classes"]) == 15
     assert sum(one["images"] for one in told["confusion"]["confused"]) == 15 - sum(right)
-    lines = judged("model", new, "--on-error", "skip").stdout.splitlines()
+    lines = judged("model", new, "--on-error", "skip", "-o", tmp_path / "p.html").stdout.splitlines()
+    assert lines[-1] == f"report {tmp_path}/p.html"
+    assert "bad.png" in (tmp_path / "p.html").read_text()
     assert lines[0].startswith(f"accuracy {sum(right) / 15:.3f}, 95 % interval ")
     assert ["class", "precision", "recall", "f1", "images"] in [line.split() for line in lines]
+
+
+def test_evaluate_refuses_a_page_of_no_kind(tmp_path):
+    said = "Error: 'x.pdf': a report is a page. Give a name that ends in .html.\n"
+
+    assert judged("model", "photos", "-o", "x.pdf", code=1).stderr == said
 
 
 @pytest.mark.filterwarnings("default::featx.errors.FeatxWarning")
