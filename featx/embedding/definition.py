@@ -66,7 +66,7 @@ def recipe_of(
     with PREDICTING:
         weights = part.get_weights()
     recipe: dict[str, Any] = {
-        "weights": weights_digest(map(np.asarray, weights)),
+        "weights": weights_digest(map(_as_tensorflow, weights)),
         "scaling": SCALINGS[graph.scaling],
         "pooling": pooling,
         "input_size": list(graph.input.shape[1:3]),
@@ -90,6 +90,15 @@ def recipe_of(
             )
     _described.setdefault(graph, set()).add(recipe_id(recipe))
     return recipe
+
+
+def _as_tensorflow(weight: Any) -> np.ndarray:
+    """Give a weight as TensorFlow has it, where Keras' "int" is of 64 bits, so that each backend writes one recipe."""
+    from featx.networks.quiet_keras import keras
+
+    values = np.asarray(weight)
+    other = keras.config.backend() != "tensorflow" and values.dtype == np.int32
+    return values.astype(np.int64) if other else values
 
 
 def is_kept(recipe: Mapping[str, Any]) -> bool:

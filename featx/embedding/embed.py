@@ -2,8 +2,10 @@
 
 import warnings
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from time import monotonic, time
 
@@ -27,7 +29,7 @@ SEGMENT_SECONDS = 30.0
 
 def embed(
     sources: Sequence[Source],
-    plan: Plan,
+    asked: Callable[[], Plan],
     *,
     resize_rule: str = "squash",
     batch_size: int = 32,
@@ -43,8 +45,8 @@ def embed(
     ----------
     sources
         The images.
-    plan
-        What to compute.
+    asked
+        Gives what to compute, once the images are named; see `featx.embedding.plan.ask`.
     resize_rule
         How an image is brought to the input size; part of the plan's recipes.
     batch_size, n_jobs
@@ -64,6 +66,7 @@ def embed(
         In the order of the input.
     """
     ids, reasons, states = _identify(sources, memo, n_jobs)
+    plan = asked()
     keeper = _Keeper(cache if plan.is_kept else None)
     embeddings = np.full((len(sources), plan.width), np.nan, np.float32)
     readable = np.array([row not in reasons for row in range(len(sources))], bool)
@@ -227,20 +230,22 @@ def _compute(
 ) -> dict[int, str]:
     """Run the network on every different image that some tap lacks; give the reasons of those it could not read."""
     groups = _groups(ids, np.any([lack.rows for lack in lacks], axis=0))
-    runner = engine_for(
-        plan, [lack.tap for lack in lacks], batch_size,
-        engine=engine, images=len(groups), folder=keeper.cache.engines if keeper.cache else None,
-    )  # fmt: skip
     parts = list(in_parts(groups))
     wanted = (
         [(sources[row], ids[row].tobytes(), states.get(int(row))) for row, *_ in part] for part in parts
     )
     loaded = load(wanted, plan.input_size, rule, n_jobs=n_jobs, read=_unchanged)
+    with ThreadPoolExecutor(1) as meanwhile:  # the first images are decoded while the engine is made
+        first = meanwhile.submit(next, loaded)
+        runner = engine_for(
+            plan, [lack.tap for lack in lacks], batch_size,
+            engine=engine, images=len(groups), folder=keeper.cache.engines if keeper.cache else None,
+        )  # fmt: skip
     bad: dict[int, str] = {}
     under_way: deque[np.ndarray] = deque()
 
     def decoded() -> Iterator[np.ndarray]:
-        for part, (pixels, reasons) in zip(parts, loaded, strict=True):
+        for part, (pixels, reasons) in zip(parts, chain([first.result()], loaded), strict=True):
             good = [place for place in range(len(part)) if place not in reasons]
             for place, reason in reasons.items():
                 bad.update((int(row), reason) for row in part[place])

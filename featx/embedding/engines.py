@@ -4,8 +4,10 @@ import json
 import os
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from math import prod
@@ -96,6 +98,9 @@ def engine_for(
             try:
                 return _remember(_exported, place, _openvino(plan, taps, kept, chunk))
             except ExportError as error:
+                if plan.beside and not plan.beside.works:
+                    plan = replace(plan, beside=None)
+                    return engine_for(plan, taps, batch_size, engine=engine, images=images, folder=folder)
                 if engine == "openvino":
                     message = (
                         f"{plan.name!r} cannot be run by OpenVINO ({error}). Take engine='keras' or 'auto'."
@@ -155,7 +160,7 @@ def _pays(plan: Plan, kept: Path | None, images: int) -> bool:
         return False
     if plan.precision == "bfloat16" and not computes_bfloat16():
         return False
-    if kept and not oddity(kept):
+    if (kept and not oddity(kept)) or (plan.beside and plan.beside.works):
         return True
     if images < EXPORT_FROM:
         return False
@@ -172,14 +177,22 @@ def _openvino(plan: Plan, taps: Sequence[Tap], kept: Path | None, chunk: int) ->
                 raise
         remove(kept)
         kept = None if os.path.lexists(kept) else kept
-    model = _keras(plan, plan.graph("float32"), taps, precision="float32").model
+    write = _writer(plan, taps)
     with suppress(OSError):  # a cache that cannot be written is no reason to be slow
         if kept:
-            export(model, kept)
+            write(kept)
             return OpenVINOEngine(kept, plan.precision, chunk)
     try:
         with tempfile.TemporaryDirectory(prefix="featx-", ignore_cleanup_errors=True) as passing:
-            export(model, Path(passing) / "graph")
+            write(Path(passing) / "graph")
             return OpenVINOEngine(Path(passing) / "graph", plan.precision, chunk)
     except OSError as error:
         raise ExportError(f"its graph cannot be written ({error.strerror or error})") from error
+
+
+def _writer(plan: Plan, taps: Sequence[Tap]) -> Callable[[Path], None]:
+    """Give what exports the graph: the process beside this one where there is one, else Keras in this one."""
+    if plan.beside and plan.beside.works:
+        return partial(plan.beside.export, [tap.recipe_id for tap in taps])
+    model = _keras(plan, plan.graph("float32"), taps, precision="float32").model
+    return partial(export, model)

@@ -1,6 +1,6 @@
 """The feature extractor: a scikit-learn transformer from images to embeddings."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from os import PathLike
 from typing import Any, Self
@@ -12,7 +12,7 @@ from featx.cache.memo import Memo
 from featx.embedding.embed import embed, file_id
 from featx.embedding.held import held
 from featx.embedding.keras_engine import ENGINES
-from featx.embedding.plan import Choices, Plan, is_count, resolve
+from featx.embedding.plan import Choices, Plan, ask, is_count
 from featx.errors import ImageError, InputError, UnknownNameError
 from featx.images.inputs import ImageTransformer
 from featx.images.resizing import RULES
@@ -57,7 +57,8 @@ class FeatureExtractor(ImageTransformer):
         ``float32``, or ``bfloat16`` (other numbers, so cached apart).
     engine
         What runs the network. ``openvino``: on a CPU 1 to 5 times as fast as ``keras``, after an export of some seconds
-        that is kept beside the cache. ``auto``: OpenVINO where that pays and works. Changes no number by more than
+        that is kept beside the cache. ``auto``: OpenVINO where that pays and works; in a process that has not loaded
+        Keras another one exports the network meanwhile, and TensorFlow is not needed. Changes no number by more than
         1e-5 of the largest (at bfloat16, by more than its own rounding).
     batch_size
         Images at a time, at most: no more than there are, nor than fit into memory. Changes no number by more than 1e-5
@@ -161,11 +162,11 @@ class FeatureExtractor(ImageTransformer):
         self._check()
         sources = self._sources(X, reset=False)
         cache, memo = self._stores()
-        plan = self._plan(memo)
+        asked = self._ask(memo)
         compute = partial(
             embed,
             sources,
-            plan,
+            asked,
             resize_rule=self.resize,
             batch_size=self.batch_size,
             n_jobs=self.n_jobs,
@@ -174,7 +175,7 @@ class FeatureExtractor(ImageTransformer):
             memo=memo,
             progress=None if self.verbose is None else self.verbose > 0,
         )
-        embeddings, bad = held(sources, plan.question(), compute)
+        embeddings, bad = held(sources, lambda: asked().question(), compute)
         if self.on_error == "nan":
             self.bad_images_ = tuple(bad)
         elif bad:
@@ -220,7 +221,7 @@ class FeatureExtractor(ImageTransformer):
         [(2, 'stage2_out', 64), (4, 'stage4_out', 256)]
         """
         self._check()
-        return self._plan(self._stores()[1])
+        return self._ask(self._stores()[1])()
 
     def stages(self) -> range:
         """Give the numbers of the backbone's stages, from 1 to the last, whatever `depth` is.
@@ -267,7 +268,7 @@ class FeatureExtractor(ImageTransformer):
         cache = self.open_cache()
         return cache, Memo(cache.path) if cache else None
 
-    def _plan(self, memo: Memo | None) -> Plan:
+    def _ask(self, memo: Memo | None) -> Callable[[], Plan]:
         choices = Choices(
             backbone=self.backbone,
             depth=self.depth,
@@ -278,4 +279,4 @@ class FeatureExtractor(ImageTransformer):
             resize=self.resize,
             precision=self.precision,
         )
-        return resolve(choices, partial(file_id, memo=memo), memo)
+        return ask(choices, partial(file_id, memo=memo), memo, elsewhere=self.engine != "keras")

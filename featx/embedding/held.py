@@ -31,7 +31,9 @@ def hold() -> Iterator[None]:
         _held.reset(token)
 
 
-def held(sources: Sequence[Source], question: Hashable, compute: Callable[[], Embedded]) -> Embedded:
+def held(
+    sources: Sequence[Source], question: Callable[[], Hashable], compute: Callable[[], Embedded]
+) -> Embedded:
     """Give what is held, or compute it.
 
     Parameters
@@ -39,14 +41,14 @@ def held(sources: Sequence[Source], question: Hashable, compute: Callable[[], Em
     sources
         The images. Nothing is held for other ones than files.
     question
-        What is computed of them.
+        Gives what is computed of them, where that is of interest.
     compute
         Gives embeddings, (n, d), with rows of NaN for images that cannot be read, and these.
     """
     store = _held.get()
     if store is None or not all(isinstance(source, str) for source in sources):
         return compute()
-    known = store.setdefault(question, {})
+    known = store.setdefault(question(), {})
     if not all(source in known for source in sources):
         embeddings, bad = compute()
         reasons = {image.row: image.reason for image in bad}

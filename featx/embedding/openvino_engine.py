@@ -10,12 +10,15 @@ import numpy as np
 
 from featx.cache.exports import GRAPH, make_home, make_room, open_export, seal
 from featx.embedding.batches import regrouped
+from featx.embedding.channels_first import sink_transposes
 from featx.errors import ExportError
 from featx.files import whole_folder
 from featx.networks.forks import Lock
 
 CHUNK = 2
 """Images in a request, the last one filled up; few enough for the processor's cache (docs/performance.md)."""
+BATCH = 3
+"""Images that both are compared on: no divisor of `CHUNK`, so that a graph for so many images alone is noticed."""
 TOLERANCE = 1e-5
 """How far the exported graph may be from Keras, relative to the largest number of a vector."""
 
@@ -132,20 +135,30 @@ def export(model: Any, folder: Path) -> None:
     """
     import openvino
 
+    from featx.networks.quiet_keras import keras
+
     make_home(folder.parent)
+    by_openvino = keras.backend.backend() == "openvino"
     with suppress(FileExistsError), whole_folder(folder) as draft:  # another process was first
+        raw = draft / "keras.xml"
         try:
-            _for_inference(model).export(str(draft / "keras.xml"), format="openvino", verbose=False)
+            batch = {"input_signature": [_signature(model)]} if by_openvino else {}
+            _for_inference(model).export(str(raw), format="openvino", verbose=False, **batch)
             with _calling:
-                graph = _only_outputs(openvino.Core().read_model(draft / "keras.xml"), len(model.outputs))
+                graph = openvino.Core().read_model(raw)
+                graph = (
+                    sink_transposes(graph, BATCH) if by_openvino else _only_outputs(graph, len(model.outputs))
+                )
                 openvino.save_model(graph, draft / GRAPH, compress_to_fp16=False)
+            pixels = np.random.default_rng(0).integers(0, 256, (BATCH, *model.inputs[0].shape[1:]), np.uint8)
+            expected = _as_it_was(raw, pixels) if by_openvino else _by_keras(model, pixels)
         except Exception as error:  # each backend of Keras and each converter raises its own
             first, *_ = str(error).splitlines() or [""]
             raise ExportError(f"{type(error).__name__}: {first}") from error
         for name in ("keras.xml", "keras.bin"):
             (draft / name).unlink()
         seal(draft, folder.name)
-        _compare(model, OpenVINOEngine(draft, name=folder.name))
+        _compare(expected, OpenVINOEngine(draft, name=folder.name).run([pixels]))
     make_room(folder)
 
 
@@ -161,6 +174,31 @@ def _for_inference(model: Any) -> Any:
     return keras.Model(pixels, model(pixels, training=False))
 
 
+def _signature(model: Any) -> Any:
+    from featx.networks.quiet_keras import keras
+
+    return keras.InputSpec(shape=(BATCH, *model.inputs[0].shape[1:]), dtype="uint8")
+
+
+def _as_it_was(path: Path, pixels: np.ndarray) -> list[np.ndarray]:
+    """Run the graph that Keras' OpenVINO backend wrote, channels last."""
+    with _calling:
+        import openvino
+
+        answer = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})([pixels])
+        return [answer[place].copy() for place in range(len(answer))]
+
+
+def _by_keras(model: Any, pixels: np.ndarray) -> list[np.ndarray]:
+    from featx.networks.quiet_keras import ops
+
+    outputs = model(pixels, training=False)
+    return [
+        ops.convert_to_numpy(values)
+        for values in (outputs if isinstance(outputs, list | tuple) else [outputs])
+    ]
+
+
 def _only_outputs(graph: Any, count: int) -> Any:
     """Drop what Keras' export adds to the outputs, one result for every swish, and undo its order, 1, 10, 11, 2."""
     named = {name: result for result in graph.get_results() for name in result.output(0).get_names()}
@@ -170,19 +208,10 @@ def _only_outputs(graph: Any, count: int) -> Any:
     return openvino.Model([result.input_value(0) for result in results], graph.get_parameters(), "featx")
 
 
-def _compare(model: Any, engine: OpenVINOEngine) -> None:
-    """Run both on noise."""
-    from featx.networks.quiet_keras import ops
-
-    pixels = np.random.default_rng(0).integers(0, 256, (2, *model.inputs[0].shape[1:]), np.uint8)
-    outputs = model(pixels, training=False)
-    theirs = [
-        ops.convert_to_numpy(values)
-        for values in (outputs if isinstance(outputs, list | tuple) else [outputs])
-    ]
-    own = [np.concatenate(parts) for parts in zip(*engine.run([pixels]), strict=True)]
-    for expected, vectors in zip(theirs, own, strict=True):
+def _compare(expected: list[np.ndarray], run: Iterable[list[np.ndarray]]) -> None:
+    own = [np.concatenate(parts) for parts in zip(*run, strict=True)]
+    for theirs, vectors in zip(expected, own, strict=True):
         # squares of numbers below 1e-12, as untrained networks give, leave the range of float32
-        distance = float(np.abs(vectors - expected).max() / max(np.abs(expected).max(), 1e-12))
+        distance = float(np.abs(vectors - theirs).max() / max(np.abs(theirs).max(), 1e-12))
         if not distance <= TOLERANCE:
             raise ExportError(f"its numbers differ from those of Keras by {distance:.1e}")

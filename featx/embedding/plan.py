@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache, cached_property, partial
 from importlib.metadata import version
+from os import fspath
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 from featx import __version__
 from featx.cache.identity import FORMAT, digest, recipe_id
 from featx.cache.memo import Memo
+from featx.embedding import beside
+from featx.embedding.beside import Beside
 from featx.embedding.definition import graph_of, has_code, is_kept, recipe_of
 from featx.errors import InputError, UnknownNameError
 from featx.networks.backbone import Backbone
@@ -80,6 +83,14 @@ class Plan:
     precision: str
     graph: Callable[[str], Graph] = field(repr=False)
     """Gives the network at a precision, building it on first use."""
+    key: str | None = None
+    """Names the network and its weights by content; None for a Keras model."""
+    row: Backbone | None = None
+    """Its row in the catalogue, if it was named."""
+    beside: Beside | None = field(default=None, repr=False)
+    """The process that exports the network, where another one can."""
+    answer: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What the memo remembers of all this, in JSON."""
 
     @property
     def is_kept(self) -> bool:
@@ -133,6 +144,21 @@ def resolve(choices: Choices, content_of: Callable[[Path], bytes], memo: Memo | 
     InputError, WeightsError
         If a choice cannot be carried out; the message says which and what to do.
     """
+    return ask(choices, content_of, memo, elsewhere=False)()
+
+
+def ask(
+    choices: Choices, content_of: Callable[[Path], bytes], memo: Memo | None = None, *, elsewhere: bool = True
+) -> Callable[[], Plan]:
+    """Begin to turn choices into a plan; gives what waits for it. As `resolve`, which waits at once.
+
+    Parameters
+    ----------
+    choices, content_of, memo
+        As above.
+    elsewhere
+        Whether another process may describe the network, where this one would have to load Keras for that.
+    """
     if choices.precision not in PRECISIONS:
         raise UnknownNameError("precision", choices.precision, PRECISIONS)
     if choices.scaling not in ("auto", *SCALINGS):
@@ -155,14 +181,43 @@ def resolve(choices: Choices, content_of: Callable[[Path], bytes], memo: Memo | 
         version("keras"),
     ]  # another one may find other stages, or write other recipes
     question = network.key and digest(json.dumps([versions, network.key, spoken]).encode()).hex()
-    answer = memo.recall(question) if memo and question else None
-    if answer is None:
-        answer = _answer(graph(choices.precision), network, depths, poolings, choices)
+    known = memo.recall(question) if memo and question else None
+    helper = _helper(choices, network, depths) if elsewhere else None
+    if helper and known is None:
+        helper.begin()
+
+    @cache
+    def plan() -> Plan:
+        answer = known or (helper.describe() if helper else None)
+        if answer is None:
+            answer = _answer(graph(choices.precision), network, depths, poolings, choices)
         # code may be edited while the file of the network stays what it is
-        if memo and question and not any(has_code(tap["recipe"]) for tap in answer["taps"]):
+        if known is None and memo and question and not any(has_code(tap["recipe"]) for tap in answer["taps"]):
             memo.note(question, answer)
-    taps = [Tap(network.name, **{**tap, "shape": tuple(tap["shape"])}) for tap in answer["taps"]]
-    return Plan(network.name, tuple(answer["input_size"]), taps, choices.precision, graph)
+        taps = [Tap(network.name, **{**tap, "shape": tuple(tap["shape"])}) for tap in answer["taps"]]
+        size = tuple(answer["input_size"])
+        return Plan(
+            network.name, size, taps, choices.precision, graph, network.key, network.row, helper, answer
+        )
+
+    return plan
+
+
+def _helper(choices: Choices, network: Network, depths: Sequence[int | str]) -> Beside | None:
+    """Give the way to the process that can describe and export a network, if one can, and would save time.
+
+    A Keras model has no file, and what a seed gives depends on the backend.
+    """
+    if network.key is None or network.file is None or not beside.is_open():
+        return None
+    plain = asdict(choices) | {"backbone": fspath(choices.backbone)}
+    plain["weights"] = choices.weights if choices.weights is None else fspath(choices.weights)
+    plain["input_size"] = network.size
+    if not (isinstance(choices.depth, str) and choices.depth == "default"):
+        plain["depth"] = depths
+    if not isinstance(choices.pooling, str):
+        plain["pooling"] = list(choices.pooling)
+    return Beside(network.name, plain, network.key)
 
 
 def _answer(

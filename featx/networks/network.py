@@ -44,6 +44,8 @@ class Network:
     """Its row in the catalogue, if it was named."""
     key: str | None = None
     """Names the network and its weights by content; None for a Keras model, whose weights may change at any time."""
+    file: Path | None = None
+    """What holds its weights, or all of it; None where no file does."""
 
     def graph(self, scaling: str, precision: str) -> Graph:
         """Build the network and lay it out.
@@ -124,10 +126,10 @@ def network_of(
         origin = "published" if published else "given"
         load = partial(build, row, path, size, published=published)
         if path is None:  # what the seed gives depends on the backend
-            return Network(row.name, load, size, row, f"{row.name} random {_backend()}")
+            return Network(row.name, load, size, row, f"{row.name} random {backend_name()}")
         content = content_of(path)
         load = partial(_unchanged, load, path, content, content_of)
-        return Network(row.name, load, size, row, f"{row.name} {origin} {content.hex()}")
+        return Network(row.name, load, size, row, f"{row.name} {origin} {content.hex()}", path)
     if weights != "auto":
         raise InputError("weights= goes with a named backbone; a Keras model or its file brings its own.")
     if isinstance(backbone, str | PathLike):
@@ -137,7 +139,7 @@ def network_of(
         kind_of(path)
         content = content_of(path)
         load = partial(_unchanged, partial(load_model, path), path, content, content_of)
-        return Network(path.stem, load, size, key=f"file {content.hex()}")
+        return Network(path.stem, load, size, key=f"file {content.hex()}", file=path)
     if not hasattr(backbone, "get_config") or not hasattr(backbone, "layers"):
         raise InputError(
             f"backbone={backbone!r}: give a name that featx backbones lists, a Keras model, or the path of a .keras or "
@@ -156,7 +158,7 @@ def _unchanged(
     return network
 
 
-def _backend() -> str:
+def backend_name() -> str:
     """Name the backend that Keras has, or will have, without importing it."""
     if "keras" in sys.modules:
         return str(sys.modules["keras"].config.backend())

@@ -116,7 +116,7 @@ class ExportedModel:
                     bar.update(len(pixels))
             return np.concatenate(rows), bad
 
-        found, bad = held(sources, id(self), compute)
+        found, bad = held(sources, lambda: id(self), compute)
         if bad:
             raise ImageError(bad)
         return found

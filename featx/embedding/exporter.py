@@ -1,0 +1,118 @@
+"""What the process beside a run does: describe a network and export it, by Keras' OpenVINO backend alone.
+
+Reads a request from each line of its input, in JSON, and writes the reply as a line; see `featx.embedding.beside`.
+"""
+
+import importlib.abc
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from featx.errors import ExportError, InputError
+
+LAYERS = {
+    "Activation", "Add", "Average", "AveragePooling2D", "BatchNormalization", "Concatenate", "Conv2D", "Cropping2D",
+    "Dense", "DepthwiseConv2D", "Dropout", "ELU", "Flatten", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "Identity",
+    "InputLayer", "LayerNormalization", "LeakyReLU", "MaxPooling2D", "Maximum", "Minimum", "Multiply", "Normalization",
+    "PReLU", "Permute", "ReLU", "Rescaling", "Reshape", "SeparableConv2D", "Softmax", "SpatialDropout2D",
+    "Subtract", "ZeroPadding2D",
+}  # fmt: skip
+"""The layers of Keras that a network of one's own may have here: tests hold each, in many settings, against Keras on
+TensorFlow. The OpenVINO backend of Keras is young (`Resizing` to the nearest pixel takes another one than elsewhere),
+and both graphs that `export` compares come from it."""
+ACTIVATIONS = {
+    "elu", "gelu", "hard_sigmoid", "hard_silu", "leaky_relu", "linear", "relu", "relu6", "selu", "sigmoid", "silu",
+    "softmax", "softplus", "tanh",
+}  # fmt: skip
+"""The activations, likewise."""
+IDLE = 60.0
+"""Seconds after the last request after which the process ends by itself."""
+
+
+class _Without(importlib.abc.MetaPathFinder):
+    """Says that there are no other backends: Keras would load TensorFlow to write down a configuration."""
+
+    def find_spec(self, name: str, *_: Any) -> None:
+        if name in {"tensorflow", "jax", "torch"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+def main() -> None:
+    """Answer requests until the input ends."""
+    sys.meta_path.insert(0, _Without())
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as replies:
+        os.dup2(2, 1)  # what libraries print is no reply
+        import openvino  # noqa: F401 - Keras does not say where it is missing
+
+        from featx.networks.quiet_keras import keras  # noqa: F401 - takes longest, and is needed in any case
+
+        for line in sys.stdin:
+            _idle(False)
+            request = json.loads(line)
+            try:
+                reply = answer(request)
+            except OSError as error:
+                reply = {"unwritten": error.strerror or str(error)}
+            except InputError as error:
+                reply = {"unfit": str(error)}
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other process goes on without this one
+                first, *_ = str(error).splitlines() or [""]
+                reply = {"reason": f"{type(error).__name__}: {first}"}
+            replies.write(json.dumps({"number": request["number"], **reply}) + "\n")
+            replies.flush()
+            _idle(True)
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Answer one request."""
+    from featx.cache.identity import image_id
+    from featx.embedding.keras_engine import KerasEngine
+    from featx.embedding.openvino_engine import export
+    from featx.embedding.plan import Choices, resolve
+
+    def content(path: Path) -> bytes:
+        return image_id(path.read_bytes())
+
+    plan = resolve(Choices(**request["choices"]), content)
+    if plan.key != request["key"]:
+        raise ExportError("its file changed meanwhile")
+    if request["do"] == "describe":
+        if plan.row is None:
+            _refuse_unknown(plan)
+        return {"answer": plan.answer}
+    taps = {tap.recipe_id: tap for tap in plan.taps}
+    graph = plan.graph("float32")
+    wanted = [taps[recipe] for recipe in request["recipes"]]
+    model = KerasEngine(graph, [(graph.at(tap.layer), tap.pooling) for tap in wanted], batch_size=1).model
+    export(model, Path(request["folder"]))
+    return {"exported": request["folder"]}
+
+
+def _refuse_unknown(plan: Any) -> None:
+    """Leave networks with other layers than the tests know to Keras on TensorFlow."""
+    graph = plan.graph(plan.precision)
+    for tensor in graph.tensors:
+        layer, kind = tensor.layer, type(tensor.layer)
+        activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
+        if (
+            not kind.__module__.startswith("keras.")
+            or kind.__name__ not in LAYERS
+            or activation not in ACTIVATIONS
+        ):
+            raise InputError(f"layer {tensor.name!r} ({kind.__name__}) is not known to work")
+
+
+_timers: list[threading.Timer] = []
+
+
+def _idle(idle: bool) -> None:
+    while _timers:
+        _timers.pop().cancel()
+    if idle:
+        timer = threading.Timer(IDLE, os._exit, [0])
+        timer.daemon = True
+        timer.start()
+        _timers.append(timer)
