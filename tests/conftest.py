@@ -23,6 +23,7 @@ def _own_folders(monkeypatch, tmp_path_factory):
     """Every test has an empty cache, Keras folder and working folder of its own, and no way to download."""
     monkeypatch.chdir(tmp_path_factory.mktemp("work"))
     monkeypatch.setenv("FEATX_CACHE", str(tmp_path_factory.mktemp("cache") / "featx"))
+    monkeypatch.setenv("FEATX_GRAPHS", str(tmp_path_factory.mktemp("graphs") / "engines"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
     monkeypatch.setenv("FEATX_MIRROR", "http://127.0.0.1:9/")  # the discard port: refuses at once
     monkeypatch.delenv("FEATX_WEIGHTS", raising=False)

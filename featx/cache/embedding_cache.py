@@ -13,11 +13,11 @@ import numpy as np
 
 from featx.cache import exports, merging, upkeep
 from featx.cache.exports import Export
-from featx.cache.folder import NOTHING, folder_of, meant
+from featx.cache.folder import NOTHING, folder_of, graphs_folder, meant
 from featx.cache.index import ascending, join, split
 from featx.cache.segment import DTYPES
 from featx.cache.segment_writer import in_order
-from featx.cache.store import EXPORTS, RECIPE_ID, shared
+from featx.cache.store import RECIPE_ID, shared
 from featx.cache.upkeep import Damage, RecipeInfo, Removed
 from featx.errors import DamagedSegmentError, InputError, UnknownNameError
 
@@ -252,11 +252,11 @@ class EmbeddingCache:
 
     @property
     def engines(self) -> Path:
-        """The folder in which exported graphs are kept; need not exist."""
-        return self.path / EXPORTS
+        """The folder in which exported graphs are kept, one for all caches of this machine; need not exist."""
+        return graphs_folder()
 
     def exports(self) -> list[Export]:
-        """Return the exported graphs that lie beside the vectors, the one used longest ago first."""
+        """Return the exported graphs of this machine, the one used longest ago first."""
         with self._store.explained("read"):
             return [one for folder in self._store.exports for one in exports.exports(folder)]
 

@@ -1,4 +1,4 @@
-"""Exported graphs beside the vectors: where they lie, whether they are sound, and which make room."""
+"""Exported graphs: whether they are sound, and which make room."""
 
 import os
 import stat
@@ -14,7 +14,7 @@ GRAPH, WEIGHTS, CHECK = "graph.xml", "graph.bin", "sha256"
 """The files of an exported graph. The time of the last one says when it was used."""
 
 KEEP = 1 << 30
-"""Bytes that the exported graphs of one cache may take; the one used longest ago goes first."""
+"""Bytes that the exported graphs may take; the one used longest ago goes first."""
 
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _LARGEST, _LONGEST_CHECK = 1 << 33, 1 << 10  # bytes that are read of a graph's file, and of its digests

@@ -1,9 +1,12 @@
-"""Which folder a ``cache=`` means, or none."""
+"""Which folder a ``cache=`` means, or none, and which one holds the exported graphs of this machine."""
 
 import os
 from pathlib import Path
 
 from featx.errors import InputError
+
+EXPORTS = "engines"
+"""The folder of exported graphs in the user's cache folder. Once each cache had one of its own."""
 
 NOTHING = "none"
 """The word for no cache at all."""
@@ -40,6 +43,20 @@ def folder_of(cache: str | os.PathLike[str] | None) -> Path:
         )
     if given not in ("", "auto"):
         return Path(given).expanduser().absolute()
+    return _user_folder()
+
+
+def graphs_folder() -> Path:
+    """Give the absolute path of the folder of exported graphs: FEATX_GRAPHS, else one in the user's cache folder.
+
+    There is one for all caches: a graph depends on a network and on no image.
+    """
+    if named := os.environ.get("FEATX_GRAPHS"):
+        return Path(named).expanduser().absolute()
+    return _user_folder() / EXPORTS
+
+
+def _user_folder() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("featx", appauthor=False)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from featx.cache.folder import EXPORTS, graphs_folder
 from featx.cache.index import Index
 from featx.cache.segment import SUFFIX, open_segment
 from featx.cache.segment_writer import write_segment
@@ -26,9 +27,6 @@ FORMAT = 1
 
 RECIPE_ID = re.compile(r"[0-9a-f]{32}")
 """Also what the stem of a segment looks like."""
-
-EXPORTS = "engines"
-"""The folder of exported graphs, in the cache's; see `featx.cache.exports`."""
 
 REMEMBERED = 1 << 28
 """Bytes of ids that a store keeps in memory; those of the recipe asked for last are always kept."""
@@ -154,9 +152,9 @@ class Store:
 
     @property
     def exports(self) -> list[Path]:
-        """The folder of the exported graphs, if there is one."""
-        folder = self.path / EXPORTS
-        return [folder] if os.path.lexists(folder) and self.is_folder(folder) else []
+        """The folders of exported graphs that there are: the machine's, and one that the cache had once."""
+        folders = dict.fromkeys([graphs_folder(), self.path / EXPORTS])
+        return [folder for folder in folders if os.path.lexists(folder) and self.is_folder(folder)]
 
     def check_format(self) -> None:
         """Raise CacheError if the folder is of another format."""

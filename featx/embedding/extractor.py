@@ -57,7 +57,7 @@ class FeatureExtractor(ImageTransformer):
         ``float32``, or ``bfloat16`` (other numbers, so cached apart).
     engine
         What runs the network. ``openvino``: on a CPU 1 to 5 times as fast as ``keras``, after an export of some seconds
-        that is kept beside the cache. ``auto``: OpenVINO where that pays and works; in a process that has not loaded
+        that is kept for this machine. ``auto``: OpenVINO where that pays and works; in a process that has not loaded
         Keras another one exports the network meanwhile, and TensorFlow is not needed. Changes no number by more than
         1e-5 of the largest (at bfloat16, by more than its own rounding).
     batch_size

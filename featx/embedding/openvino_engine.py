@@ -124,7 +124,7 @@ def export(model: Any, folder: Path) -> None:
     model
         From uint8 pixels (n, h, w, 3) to vectors (n, d), float32.
     folder
-        Where: ``<cache>/engines/<name>``, where older graphs make room for it. The folders above it are made.
+        Where: ``<graphs>/<name>``, where older graphs make room for it. The folders above it are made.
 
     Raises
     ------

@@ -1104,7 +1104,7 @@ def test_stray_entries_are_named_and_passed_over(cache, monkeypatch, stray, name
 def test_what_lies_about_disturbs_nobody(cache, monkeypatch, place, stray, name):
     """Old drafts of all kinds, and things of the user's, in the cache, a recipe's folder and that of the graphs."""
     cache.put(RECIPE, *make([1]))
-    cache.engines.mkdir()
+    (cache.path / "engines").mkdir()
     monkeypatch.chdir(cache.path / place)
     path = cache.path / place / name
     (STRAYS | {"folder": lambda path: (path / "inner").mkdir(parents=True)})[stray](path)
@@ -1139,8 +1139,8 @@ def test_folders_that_may_not_be_read_are_named_and_passed_over():
         cache = EmbeddingCache(Path(folder) / "cache")
         cache.put(RECIPE, *make([1]))
         cache.put(OTHER, *make([1]))
-        cache.engines.mkdir()
-        for path in (cache.path / OTHER, cache.engines):
+        (cache.path / "engines").mkdir()
+        for path in (cache.path / OTHER, cache.path / "engines"):
             path.chmod(0)
         done = subprocess.run(
             [sys.executable, "-c", AS_NOBODY, str(cache.path)], capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""Exported graphs beside the vectors: upkeep sees them, and touches nothing else in their folder."""
+"""Exported graphs: upkeep sees them, and touches nothing else in their folder."""
 
 import json
 import os
@@ -54,7 +54,23 @@ def test_they_are_listed_with_size_and_last_use(cache):
     assert [round((time.time() - one.used) / 86_400) for one in found] == [3, 2, 1]
     assert open_export(cache.engines / NAMES[0]) == cache.engines / NAMES[0] / "graph.xml"
     assert [one.path.name for one in cache.exports()] == [NAMES[1], NAMES[2], NAMES[0]]
-    assert EmbeddingCache(cache.path.with_name("other")).exports() == []
+    assert EmbeddingCache(cache.path.with_name("other")).exports() == cache.exports(), (
+        "they are the machine's"
+    )
+
+
+def test_their_folder_is_the_users_unless_one_is_named(cache, monkeypatch, tmp_path):
+    """One for all caches; those that a cache had of its own are looked after, too."""
+    assert cache.engines == Path(os.environ["FEATX_GRAPHS"])
+    cache.path.mkdir()
+    cache.engines.rename(cache.path / "engines")
+    assert [one.path.parent for one in cache.exports()] == [cache.path / "engines"] * 3
+    assert [file.path.name for file in cache.gc(max_size=0)] == NAMES
+
+    monkeypatch.delenv("FEATX_GRAPHS")
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name, **_: tmp_path / name)
+    assert cache.engines == tmp_path / "featx" / "engines"
+    assert EmbeddingCache("auto").engines == cache.engines
 
 
 @pytest.mark.parametrize("name", ["graph.bin", "graph.xml", "sha256"])
@@ -123,7 +139,7 @@ def test_a_graph_of_another_user_is_opened_only_if_the_cache_is_theirs(cache, na
     os.chown(path, 65534, -1)
     with pytest.raises(ExportError, match=f"{NAMES[1]} can be written by others"):
         open_export(cache.engines / NAMES[1])
-    os.chown(cache.path, 65534, -1)
+    os.chown(cache.engines.parent, 65534, -1)
     assert open_export(cache.engines / NAMES[1]).exists()
 
 
@@ -175,12 +191,14 @@ def test_the_newest_graph_is_never_what_makes_room(cache, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
-def test_a_link_is_not_followed(cache, tmp_path):
+def test_a_link_is_not_followed(cache, tmp_path, monkeypatch):
     """A cache from a stranger cannot make upkeep delete elsewhere."""
+    graphs = cache.engines
+    monkeypatch.setenv("FEATX_GRAPHS", str(tmp_path / "none"))
     other = EmbeddingCache(tmp_path / "other")
     other.put(RECIPE, np.zeros((1, 16), "u1"), np.zeros((1, 3), "f4"))
-    other.engines.symlink_to(cache.engines)
-    draft = cache.engines / f".featx-{'e' * 32}.tmp"
+    (other.path / "engines").symlink_to(graphs)
+    draft = graphs / f".featx-{'e' * 32}.tmp"
     draft.touch()
     os.utime(draft, (time.time() - 4000,) * 2)
     with pytest.warns(
@@ -191,10 +209,11 @@ def test_a_link_is_not_followed(cache, tmp_path):
     assert [file.path.parent.name for file in other.gc(max_size=0)] == [RECIPE], "the rest is seen to"
     assert draft.exists()
     draft.unlink()
-    other.engines.unlink()
-    other.engines.mkdir()
-    (other.engines / NAMES[0]).symlink_to(cache.engines / NAMES[0])
+    (other.path / "engines").unlink()
+    (other.path / "engines").mkdir()
+    (other.path / "engines" / NAMES[0]).symlink_to(graphs / NAMES[0])
     assert other.exports() == other.gc(max_size=0) == []
+    monkeypatch.setenv("FEATX_GRAPHS", str(graphs))
     assert left(cache) == NAMES
 
 

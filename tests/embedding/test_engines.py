@@ -54,22 +54,22 @@ def distance(one, other):
     return np.abs(one - other).max() / np.abs(other).max()
 
 
-def exported(folder):
-    return list((folder / "cache").glob("engines/*"))
+def exported():
+    return list(Path(os.environ["FEATX_GRAPHS"]).glob("*"))
 
 
 def test_auto_exports_when_there_are_many_images_and_gives_the_numbers_of_keras(
     extractor, tmp_path, forwards
 ):
-    """Few images run on Keras; many are worth an export, kept in the cache; both agree to 1e-5."""
+    """Few images run on Keras; many are worth an export, which is kept; both agree to 1e-5."""
     few = extractor.transform(PIXELS[:8])
     assert forwards
-    assert not exported(tmp_path)
+    assert not exported()
 
     forwards.clear()
     many = extractor.transform(PIXELS[::-1] // 2 * 2 + 1 - PIXELS[::-1] % 2)  # other images
     assert not forwards
-    assert len(exported(tmp_path)) == 1
+    assert len(exported()) == 1
 
     fresh = extractor.set_params(cache=None, engine="keras")
     assert distance(few, fresh.transform(PIXELS[:8])) == 0
@@ -107,13 +107,23 @@ print(json.dumps([vectors.tolist(), [name for name in ("keras", "tensorflow") if
     )
 
 
+def test_another_cache_runs_the_same_graph(extractor, tmp_path):
+    """It belongs to the machine; with nothing kept, none is."""
+    extractor.set_params(engine="openvino").transform(PIXELS[:2])
+    (path,) = exported()
+    written = (path / "graph.xml").stat().st_mtime_ns
+    extractor.set_params(cache=tmp_path / "other", batch_size=8).transform(PIXELS[:2])
+    assert exported() == [path]
+    assert (path / "graph.xml").stat().st_mtime_ns == written
+
+
 def test_a_damaged_export_is_replaced(extractor, tmp_path, monkeypatch):
     """Noticed by its digest, exported again, and the numbers are right."""
     expected = extractor.set_params(engine="openvino").transform(PIXELS[:3])
     cache = extractor.open_cache()
     for recipe in cache.info():
         cache.delete(recipe.recipe_id)
-    (path,) = exported(tmp_path)
+    (path,) = exported()
     (path / "graph.bin").write_bytes(b"\0" * (path / "graph.bin").stat().st_size)
     monkeypatch.setattr("featx.embedding.engines._exported", {})
 
@@ -127,7 +137,7 @@ def kept(extractor, tmp_path, monkeypatch):
     vectors = extractor.set_params(engine="openvino").transform(PIXELS[:3])
     for recipe in extractor.open_cache().info():
         extractor.open_cache().delete(recipe.recipe_id)
-    (path,) = exported(tmp_path)
+    (path,) = exported()
     monkeypatch.setattr("featx.embedding.engines._exported", {})
     return vectors, path
 
@@ -204,7 +214,7 @@ def test_what_is_exported_is_written_by_nobody_else(extractor, tmp_path):
         extractor.set_params(engine="openvino").transform(PIXELS[:3])
     finally:
         os.umask(before)
-    (path,) = exported(tmp_path)
+    (path,) = exported()
     assert {oct(one.stat().st_mode & 0o777) for one in (path.parent, path)} == {"0o755"}
     assert {oct(one.stat().st_mode & 0o777) for one in path.iterdir()} == {"0o644"}
 
@@ -231,11 +241,12 @@ print(*[warning.message for warning in said if "runs on Keras" in str(warning.me
 
 @pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="only root can become nobody")
 @pytest.mark.slow
-def test_a_graph_that_may_not_be_read_runs_on_keras(tiny):
+def test_a_graph_that_may_not_be_read_runs_on_keras(tiny, monkeypatch):
     """It may be sound: it is left alone, the network runs on Keras, and that is said."""
     with TemporaryDirectory() as name_of_folder:
         folder = Path(name_of_folder)
         folder.chmod(0o755)
+        monkeypatch.setenv("FEATX_GRAPHS", str(folder / "engines"))
         tiny.save(folder / "tiny.keras")
         np.save(folder / "pixels.npy", PIXELS)
         choices = {"depth": [1, 3], "pooling": "avg+std", "scaling": "unit"}
@@ -245,7 +256,7 @@ def test_a_graph_that_may_not_be_read_runs_on_keras(tiny):
         expected = extractor.transform(PIXELS)
         for recipe in extractor.open_cache().info():
             extractor.open_cache().delete(recipe.recipe_id)
-        (path,) = exported(folder)
+        (path,) = exported()
         (path / "graph.bin").chmod(0)
         done = subprocess.run([sys.executable, "-c", AS_NOBODY, str(folder)], capture_output=True)
         assert done.returncode == 0, done.stderr.decode()
@@ -262,7 +273,7 @@ def test_a_network_that_cannot_be_exported_runs_on_keras_and_says_so_once(odd, t
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         extractor.transform(255 - PIXELS)
-    assert not exported(tmp_path)
+    assert not exported()
 
     extractor.set_params(cache=None, engine="keras")
     assert np.array_equal(vectors, extractor.transform(PIXELS))
