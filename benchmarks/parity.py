@@ -28,6 +28,8 @@ class Peer:
     size: int = 97
     """Height and width in pixels: odd, so that paddings show."""
     options: dict[str, Any] = field(default_factory=dict)
+    start: str | None = None
+    """The layer of featx behind which the peer begins; None for the pixels."""
     only_trained: int = 0
     """How many weights there are used in training only."""
 
@@ -43,7 +45,17 @@ def _stages(*last: int) -> dict[str, str]:
     return stem | {f"layer{n}_{block}_relu": f"layer{n}" for n, block in enumerate(last, start=1)}
 
 
+def _lite(name: str, *last: int) -> Peer:
+    """Name the ends of an EfficientNet-Lite's rows by the number of each row's last block."""
+    ends = [f"blocks_{block}_{'add' if 0 < row < 6 else 'bn2'}" for row, block in enumerate(last)]
+    stages = {"bn0_relu6": "bn1"} | {end: f"blocks.{row}" for row, end in enumerate(ends)}
+    return Peer("timm", name, {**stages, "bn1_relu6": "bn2"}, start="rescaling")
+
+
 PEERS = {
+    "efficientnet_lite0": _lite("tf_efficientnet_lite0", 0, 2, 4, 7, 10, 14, 15),
+    "efficientnet_lite1": _lite("tf_efficientnet_lite1", 0, 3, 6, 10, 14, 19, 20),
+    "efficientnet_lite2": _lite("tf_efficientnet_lite2", 0, 3, 6, 10, 14, 19, 20),
     "alexnet": Peer(
         "torchvision",
         "alexnet",
@@ -118,7 +130,8 @@ def differences(name: str, folder: Path) -> dict[str, float]:
     size = (peer.size, peer.size)
     ours = build(find(name), folder / f"{name}{peer.suffix}", size, published=False, top=True)
     stages = {layer: ours.get_layer(layer).output for layer in peer.stages}
-    found = keras.Model(ours.input, {**stages, "probabilities": ours.output})(maps["images"], training=False)
+    start = ours.get_layer(peer.start).output if peer.start else ours.input
+    found = keras.Model(start, {**stages, "probabilities": ours.output})(maps["images"], training=False)
     shares = {}
     for layer, module in {**peer.stages, "probabilities": "probabilities"}.items():
         one, other = np.asarray(found[layer]), maps[module]

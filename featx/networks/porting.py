@@ -53,7 +53,7 @@ def port(network: Any, arrays: Mapping[str, np.ndarray], source: Path, *, top: b
         If an array is missing, too many, or of another shape; the network is then unchanged.
     """
     found: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
-    for key, array in arrays.items():
+    for key, array in _as_published(arrays).items():
         module, _, part = key.rpartition(".")
         if part != "num_batches_tracked":
             found[re.sub(r"[._]+", "_", module).strip("_")][part] = array
@@ -82,6 +82,33 @@ def port(network: Any, arrays: Mapping[str, np.ndarray], source: Path, *, top: b
         raise WeightsError(f"{source} has weights of {spare[0]!r}, too: {_ANOTHER.format(network.name)}")
     for variable, value in values:
         variable.assign(value.astype("float32"))
+
+
+def _as_published(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Name the arrays of timm's EfficientNets as Google's are: blocks counted through, layers by what they do."""
+    if "blocks.0.0.conv_dw.weight" not in arrays:
+        return dict(arrays)
+    names = {
+        "conv_stem": "conv_stem",
+        "bn1": "bn0",
+        "conv_head": "conv_head",
+        "bn2": "bn1",
+        "classifier": "fc",
+    }
+    places = {tuple(map(int, key.split(".")[1:3])) for key in arrays if key.startswith("blocks.")}
+    for number, (row, block) in enumerate(sorted(places)):
+        before = f"blocks.{row}.{block}"
+        widened = f"{before}.conv_pwl.weight" in arrays
+        layers = {"conv_pw": "expand_conv", "bn1": "bn0"} if widened else {}
+        last = ("conv_pwl", "bn3") if widened else ("conv_pw", "bn2")
+        layers |= {"conv_dw": "depthwise_conv", "bn2" if widened else "bn1": "bn1"}
+        layers |= dict(zip(last, ("project_conv", "bn2"), strict=True))
+        names |= {f"{before}.{theirs}": f"blocks.{number}.{ours}" for theirs, ours in layers.items()}
+    keys = (key.rpartition(".") for key in arrays)
+    return {
+        f"{names.get(module, module)}.{part}": array
+        for (module, _, part), array in zip(keys, arrays.values(), strict=True)
+    }
 
 
 def _laid_out(layer: Any, variable: Any, array: np.ndarray) -> np.ndarray:

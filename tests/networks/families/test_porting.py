@@ -5,6 +5,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -17,7 +18,7 @@ from featx.networks.porting import port
 sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
 
 parity = import_module("parity")
-QUICK = ("alexnet", "googlenet", "squeezenet", "resnet18")
+QUICK = ("efficientnet_lite0", "googlenet", "squeezenet", "resnet18")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def test_every_stage_is_that_of_torch(name, request, tmp_path):
 
 def test_every_network_with_weights_of_torch_is_compared():
     """Each row of the table whose weights come from PyTorch has a peer."""
-    rows = {row.name for row in backbones() if row.file and not row.in_keras and not row.package}
+    rows = {row.name for row in backbones() if row.file and not row.in_keras and not row.embedded}
     assert rows == set(parity.PEERS)
 
 
@@ -71,10 +72,35 @@ def arrays_of(network):
         for variable in layer.weights:
             value = np.asarray(variable)
             if variable.name == "kernel":
-                value = value.transpose(3, 2, 0, 1) if value.ndim == 4 else value.T
+                depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+                order = (2, 3, 0, 1) if depthwise else (3, 2, 0, 1)
+                value = value.transpose(order) if value.ndim == 4 else value.T
             part = parts.get(variable.name, "weight" if variable.name == "kernel" else "bias")
             arrays[f"{layer.name}.{part}"] = value
     return arrays
+
+
+def test_timms_names_of_an_efficientnet_are_those_of_its_published_file():
+    """Every array finds its layer, whether or not a block widens the channels first."""
+    network = families.efficientnet_lite((32, 32), top=True)
+    firsts = (0, 1, 3, 5, 8, 11, 15)  # of each row
+
+    def timms(name):
+        module, part = name.split(".")
+        if not module.startswith("blocks_"):
+            return {"bn0": "bn1", "bn1": "bn2", "fc": "classifier"}.get(module, module) + f".{part}"
+        number, layer = int(module.split("_")[1]), module.split("_", 2)[2]
+        row = max(row for row, first in enumerate(firsts) if first <= number)
+        widened = {"expand_conv": "conv_pw", "bn0": "bn1", "depthwise_conv": "conv_dw", "bn1": "bn2",
+                   "project_conv": "conv_pwl", "bn2": "bn3"}  # fmt: skip
+        plain = {"depthwise_conv": "conv_dw", "bn1": "bn1", "project_conv": "conv_pw", "bn2": "bn2"}
+        return f"blocks.{row}.{number - firsts[row]}.{(widened if number else plain)[layer]}.{part}"
+
+    theirs = {timms(name): array + 1 for name, array in arrays_of(network).items()}
+    before = network.get_weights()
+    port(network, theirs, Path("a.safetensors"), top=True)
+    for old, new in zip(before, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(new, old + 1)
 
 
 def test_a_file_of_another_network_changes_nothing():
