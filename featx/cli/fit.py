@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 import featx
-from featx.cli.bad_images import on_error, past_bad_if
+from featx.cli.bad_images import name_bad, on_error, past_bad_if
 from featx.cli.hints import better_backbone, counted, setup
 from featx.cli.options import (
     as_json,
@@ -21,11 +21,11 @@ from featx.cli.options import (
     table,
 )
 from featx.cli.outputs import check_output, save_model
-from featx.cli.running import Command
+from featx.cli.running import Command, typed
 from featx.text import shown
 
 
-@click.command("fit", cls=Command, python="featx.make_head, featx.evaluate, featx.save")
+@click.command("fit", cls=Command, python="featx.make_head, featx.report, featx.save")
 @table
 @output("Folder for the model.")
 @click.option(
@@ -35,43 +35,70 @@ from featx.text import shown
 )
 @folds
 @group
+@click.option(
+    "--report/--no-report", default=True, help="Write report.html into the model's folder; default: yes."
+)
+@click.option("--all-depths", is_flag=True, help="Score every stage in the report: one more pass.")
+@click.option("--projection", type=click.Choice(["pca", "umap"]), default="pca", show_default=True,
+              help="How the report makes a map of the images; umap needs umap-learn.")  # fmt: skip
 @on_error
 @extraction
 @as_json
 def fit_command(
     source: Path, *, image: str, label: tuple[str, ...], root: Path | None,
     group: str | None, output: Path, overwrite: bool, head: str,
-    folds: int, on_error: str, as_json: bool, **choices: Any,
+    folds: int, report: bool, all_depths: bool, projection: str, on_error: str, as_json: bool, **choices: Any,
 ) -> None:  # fmt: skip
-    """Cross-validate a head, then fit it and save the model.
+    """Cross-validate a head, fit it, and save the model with a report.
 
     SOURCE is a folder with one folder per class, or a table. Labels that are numbers with fractions get a regressor,
     all others a classifier.
 
     Example: featx fit photos -o photos-model --head logistic
     """
+    import numpy as np
     from sklearn.utils.multiclass import type_of_target
 
     from featx.heads import HeadPipeline
+    from featx.reporting.embedding_map import check_projection
+    from featx.saving.card import REPORT
     from featx.saving.models import check_place
     from featx.transfer.depths import check_target
 
     check_place(output, overwrite=overwrite)
     check_output(output, overwrite=overwrite, folder=True)
+    if projection != "pca":
+        check_projection(projection)
     images = images_from(source, image=image, label=label, root=root, labelled=True)
     groups = groups_from(source, group, image=image, root=root)
     usual = "ridge" if type_of_target(images.labels).startswith("continuous") else "logistic"
     estimator = featx.make_head(usual if head == "auto" else head)
     check_target(images.paths, images.labels, estimator)
     extractor = extractor_from(**choices)
-    # one pass with a progress bar; everything below reads the cache
-    _, (paths, labels, groups), bad = past_bad_if(
-        on_error, lambda paths, *_: extractor.transform(paths), images.paths, images.labels, groups
-    )
-    pipeline = HeadPipeline([("featureextractor", extractor.set_params(verbose=0)), ("head", estimator)])
-    report = featx.evaluate(pipeline, paths, labels, cv=folds, groups=groups)
+    pipeline = HeadPipeline([("featureextractor", extractor), ("head", estimator)])
+    columns, told = (images.paths, images.labels, groups), None
+    paths: Any
+    if report:
+        extractor.set_params(on_error="nan" if on_error == "skip" else "raise")
+        told = featx.report(
+            pipeline, images.paths, images.labels, cv=folds, groups=groups, all_depths=all_depths,
+            projection=projection, target_names=label if len(label) > 1 else None, title=output.name,
+            command=typed(click.get_current_context()), verbose=extractor.verbose,
+        )  # fmt: skip
+        scores, bad = told.scores, told.bad_images
+        name_bad(bad)
+        kept = np.delete(np.arange(len(images.paths)), [one.row for one in bad])
+        paths, labels, groups = (None if column is None else column[kept] for column in columns)
+    else:
+        # one pass with a progress bar; everything below reads the cache
+        _, (paths, labels, groups), bad = past_bad_if(
+            on_error, lambda paths, *_: extractor.transform(paths), *columns
+        )
+        extractor.set_params(verbose=0)
+        scores = featx.evaluate(pipeline, paths, labels, cv=folds, groups=groups)
+    extractor.set_params(on_error="raise", verbose=0)
     pipeline.fit(paths, labels, groups=groups)
-    save_model(pipeline.set_params(featureextractor__verbose=None), output, overwrite=overwrite)
+    save_model(pipeline.set_params(featureextractor__verbose=None), output, overwrite=overwrite, report=told)
     plan = extractor.plan()
     hint = better_backbone(choices["backbone"], paths, str(source))
     if as_json:
@@ -84,11 +111,16 @@ def fit_command(
             "bad": len(bad),
             "hint": hint,
         }
-        print_json({"model": str(output), **report.to_dict(), **taken, "left_out": images.left_out})
+        page = str(output / REPORT) if told else None
+        print_json(
+            {"model": str(output), "report": page, **scores.to_dict(), **taken, "left_out": images.left_out}
+        )
         return
-    low, high = report.interval
+    low, high = scores.interval
     click.echo(f"backbone {setup(plan)}")
     click.echo(f"images {counted(labels, images.left_out, len(bad))}")
-    click.echo(f"{report}\n95 % interval {low:.3f}..{high:.3f}\nsaved in {shown(output)}")
+    click.echo(f"{scores}\n95 % interval {low:.3f}..{high:.3f}\nsaved in {shown(output)}")
+    if told:
+        click.echo(f"report {shown(output / REPORT)}")
     if hint:
         click.echo(hint, err=True)

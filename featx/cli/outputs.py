@@ -49,7 +49,7 @@ def check_output(path: Path, *, overwrite: bool, folder: bool = False) -> None:
         ) from error
 
 
-def save_model(model: Any, place: Path, *, overwrite: bool) -> None:
+def save_model(model: Any, place: Path, *, overwrite: bool, report: Any = None) -> None:
     """Save a model; where that fails after all, save it in the folder for passing files.
 
     Raises
@@ -58,11 +58,11 @@ def save_model(model: Any, place: Path, *, overwrite: bool) -> None:
         If it could not be saved in its place. The message says where it is.
     """
     try:
-        featx.save(model, place, overwrite=overwrite)
+        featx.save(model, place, overwrite=overwrite, report=report)
     except SavedModelError as error:
         spare = Path(tempfile.mkdtemp(prefix="featx-")) / "model"
         try:
-            featx.save(model, spare)
+            featx.save(model, spare, report=report)
         except SavedModelError:  # it cannot be saved anywhere
             spare.parent.rmdir()
             raise error from None

@@ -1,6 +1,7 @@
 """How a command runs: its errors, warnings and interrupts become lines on stderr and an exit code."""
 
 import errno
+import shlex
 import sys
 import traceback
 import warnings
@@ -17,7 +18,7 @@ from featx.errors import FeatxError
 INTERRUPTED = 130
 """Exit code of a command that Ctrl-C ended, as shells have it."""
 
-_DEBUG = "featx.debug"
+_DEBUG, _GIVEN = "featx.debug", "featx.given"
 
 
 class Command(click.Command):
@@ -40,6 +41,7 @@ class Command(click.Command):
         )  # fmt: skip
 
     def parse_args(self, context: click.Context, given: list[str]) -> list[str]:  # noqa: D102 - click's
+        context.meta[_GIVEN] = list(given)
         with _in_words(context):
             return super().parse_args(context, given)
 
@@ -63,6 +65,11 @@ def in_python(group: click.Group, path: str = "featx") -> Iterator[tuple[str, st
         elif isinstance(command, Command):
             for public in command.python.split(", "):
                 yield public, f"{path} {name}"
+
+
+def typed(context: click.Context) -> str:
+    """Give the command that runs as it can be typed again."""
+    return shlex.join(["featx", str(context.info_name), *context.meta[_GIVEN]])
 
 
 def _note_debug(context: click.Context, _: click.Parameter, value: bool) -> None:

@@ -1,5 +1,6 @@
 """How good held-out answers are: class by class, label by label or number by number, and how far to trust them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,16 @@ MATRIX = 50
 BINS = 10
 
 
-def quality(held: HeldOut) -> dict[str, Any]:
-    """Say how good the answers are, as values that JSON can hold: one key for each section of the page."""
+def quality(held: HeldOut, names: Sequence[str] | None = None) -> dict[str, Any]:
+    """Say how good the answers are, as values that JSON can hold: one key for each section of the page.
+
+    `names` are those of the columns of `y`; None: they are numbered.
+    """
+    names = names or [f"column {place + 1}" for place in range(_wide(held.y).shape[1])]
     if held.regression:
-        return {"numbers": _numbers(held)}
+        return {"numbers": _numbers(held, names)}
     if held.classes is None:
-        return {"labels": _labels(held), "calibration": _calibration(held)}
+        return {"labels": _labels(held, names), "calibration": _calibration(held)}
     return {"classes": _classes(held), "confusion": _confusion(held), "calibration": _calibration(held)}
 
 
@@ -88,7 +93,7 @@ def _calibration(held: HeldOut) -> dict[str, Any] | None:
     }
 
 
-def _labels(held: HeldOut) -> list[dict[str, Any]]:
+def _labels(held: HeldOut, names: Sequence[str]) -> list[dict[str, Any]]:
     from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
     rows = []
@@ -101,7 +106,7 @@ def _labels(held: HeldOut) -> list[dict[str, Any]]:
         ranked = chances is not None and 0 < truth.sum() < len(truth)
         rows.append(
             {
-                "label": place,
+                "label": names[place],
                 "accuracy": float((truth == predicted).mean()),
                 "precision": float(precision),
                 "recall": float(recall),
@@ -113,7 +118,7 @@ def _labels(held: HeldOut) -> list[dict[str, Any]]:
     return rows
 
 
-def _numbers(held: HeldOut) -> list[dict[str, Any]]:
+def _numbers(held: HeldOut, names: Sequence[str]) -> list[dict[str, Any]]:
     from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
     columns = []
@@ -123,7 +128,7 @@ def _numbers(held: HeldOut) -> list[dict[str, Any]]:
         residuals = predicted - truth
         columns.append(
             {
-                "column": place,
+                "column": names[place],
                 "r2": float(r2_score(truth, predicted)),
                 "mae": float(mean_absolute_error(truth, predicted)),
                 "rmse": float(root_mean_squared_error(truth, predicted)),

@@ -15,6 +15,8 @@ from featx.heads.named import make_head
 SHARES = (0.25, 0.5)
 CURVE_FOLDS = 2
 """The learning curve refits on this many of the folds: all of them would take as long as the cross-validation."""
+LEAST = 40
+"""A learning curve of fewer images would show nothing but chance."""
 SAMPLE = 500
 """Depths are compared on at most so many images; a ridge head on n images takes time for n * n * n multiplications."""
 COMPONENTS = 100

@@ -20,7 +20,7 @@ from featx.evaluation.held_out import HeldOut, held_out
 from featx.evaluation.report import Report, warn_of_leaks
 from featx.files import make_folder, whole_file
 from featx.reporting.answers import quality
-from featx.reporting.curves import SHARES, depths, learning, pixels
+from featx.reporting.curves import LEAST, SHARES, depths, learning, pixels
 from featx.reporting.doubts import copies, mistakes, wrong_labels
 from featx.reporting.embedding_map import check_projection, embedding_map
 from featx.reporting.page import framed, pictured, render
@@ -110,6 +110,7 @@ def report(
     random_state: int | None = 0,
     all_depths: bool = False,
     projection: str = "pca",
+    target_names: Sequence[str] | None = None,
     title: str = "Report",
     command: str | None = None,
     verbose: int | None = None,
@@ -134,6 +135,8 @@ def report(
         Whether to score every stage of the network: one more pass through it. Else those that the pipeline uses.
     projection
         How embeddings become a map: ``pca``, or ``umap`` if umap-learn is installed.
+    target_names
+        What the k columns of `y` are called. None: as in a frame, else numbered.
     title
         What stands at the top of the page.
     command
@@ -171,9 +174,14 @@ def report(
     started = perf_counter()
     check_projection(projection)
     judged = {"cv": cv, "groups": groups, "sample_weight": sample_weight, "random_state": random_state}
-    about = subject(pipeline, X, y, judged=judged)
+    about = subject(pipeline, X, y, judged=judged, names=target_names)
     seconds = {"embedding": perf_counter() - started}
-    steps = len(about.folds) + len(SHARES) * (about.head is not None) + len(about.taps) + 3
+    steps = (
+        len(about.folds)
+        + len(SHARES) * (about.head is not None and len(about.y) >= LEAST)
+        + len(about.taps)
+        + 3
+    )
     progress = None if verbose is None else verbose > 0
     with tqdm(total=steps, unit="step", desc="report", **bar_choices(progress)) as bar:
         held = held_out(about.model, about.features, about.y, step=bar.update, **about.judged)
@@ -183,7 +191,7 @@ def report(
             "kind": _kind(held),
             "images": len(held.y),
             "scores": held.scores.to_dict(),
-            **quality(held),
+            **quality(held, about.columns),
             "pixels": _pixels(about, held),
         }
         bar.update()
@@ -227,7 +235,7 @@ def _curves(about: Subject, held: HeldOut, step: Callable[[], object]) -> dict[s
     if about.head is None or about.embeddings is None:
         return {"learning": None, "depths": []}
     return {
-        "learning": learning(about.head, about.embeddings, held, step),
+        "learning": learning(about.head, about.embeddings, held, step) if len(held.y) >= LEAST else None,
         "depths": depths(about.embeddings, about.taps, held, about.groups, step),
     }
 

@@ -18,7 +18,9 @@ PACKAGES = ("featx", "keras", "tensorflow", "openvino", "scikit-learn", "numpy")
 _SCRIPT = re.compile(r"<script.*?</script>", re.DOTALL)
 _COPY = re.compile(r"<button[^>]*copy-paste-icon.*?</button>", re.DOTALL)
 _HEAD = re.compile(r"<!doctype html>|</?(?:html|head|body)\b[^>]*>|<meta [^>]*>", re.IGNORECASE)
-_HELP = re.compile(r'<a class="sk-estimator-doc-link.*?</a>', re.DOTALL)
+_HELP = re.compile(
+    r'<a class="sk-estimator-doc-link.*?</a>|<span class="sk-estimator-doc-link.*?</span></span>', re.DOTALL
+)
 _LINK = re.compile(r"<a\b([^>]*)>")
 _ADDRESS = re.compile(r'\s(?:href|rel|target)="[^"]*"')
 _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)

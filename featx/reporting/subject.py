@@ -16,6 +16,7 @@ from featx.heads.inner_folds import Fold
 from featx.images.loading import bad_image
 from featx.images.sources import Source, as_sources
 from featx.reporting.setup import hits, taken_apart
+from featx.text import quoted
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Subject:
     """Images that were left out."""
     folds: Sequence[Fold]
     """Rows to learn from and rows to judge by."""
+    columns: Sequence[str]
+    """What the columns of `y` are called."""
 
     @property
     def model(self) -> Any:
@@ -65,7 +68,9 @@ class Subject:
         return () if self.extractor is None or self.head is None else self.extractor.plan().taps
 
 
-def subject(pipeline: Any, X: Any, y: Any, *, judged: Mapping[str, Any]) -> Subject:
+def subject(
+    pipeline: Any, X: Any, y: Any, *, judged: Mapping[str, Any], names: Sequence[str] | None = None
+) -> Subject:
     """Check everything, embed the images, and leave out those that cannot be read if the extractor does.
 
     Raises
@@ -76,7 +81,8 @@ def subject(pipeline: Any, X: Any, y: Any, *, judged: Mapping[str, Any]) -> Subj
         If images cannot be read and may not be left out.
     """
     extractor, head = taken_apart(pipeline)
-    folds = prepare(pipeline if head is None else head, X, y, scoring=None, **judged)[1]
+    targets, folds, *_ = prepare(pipeline if head is None else head, X, y, scoring=None, **judged)
+    columns = _columns(y, targets, names)
     embeddings: NDArray[np.float32] | None = None
     found: Mapping[str, int] | None = None
     bad: Sequence[BadImage] = ()
@@ -94,9 +100,25 @@ def subject(pipeline: Any, X: Any, y: Any, *, judged: Mapping[str, Any]) -> Subj
         judged = {**judged, **some, "cv": cv if isinstance(cv, int | None) else _among(folds, kept)}
         folds = prepare(pipeline if head is None else head, X, y, scoring=None, **judged)[1]
     sources = _sources(extractor, X)
-    names = [bad_image(row, one, "").name for row, one in enumerate(sources)]
-    names = names or [f"row {row}" for row in range(len(y))]
-    return Subject(pipeline, extractor, head, X, y, judged, sources, names, embeddings, found, bad, folds)
+    called = [bad_image(row, one, "").name for row, one in enumerate(sources)]
+    called = called or [f"row {row}" for row in range(len(y))]
+    return Subject(
+        pipeline, extractor, head, X, y, judged, sources, called, embeddings, found, bad, folds, columns
+    )
+
+
+def _columns(y: Any, targets: NDArray[Any], names: Sequence[str] | None) -> Sequence[str]:
+    """Name the columns of targets."""
+    count = 1 if targets.ndim == 1 else targets.shape[1]
+    if names is None:
+        names = [str(name) for name in getattr(y, "columns", ())] or [
+            f"column {one + 1}" for one in range(count)
+        ]
+    if isinstance(names, str) or len(names) != count:
+        raise InputError(
+            f"target_names={quoted(names)}: give {count} name{'s' * (count != 1)}, one for each column of y."
+        )
+    return [str(name) for name in names]
 
 
 def _embedded(

@@ -1,5 +1,6 @@
 """The card of a saved model: a README.md for people, by skops."""
 
+import re
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -12,6 +13,7 @@ NAMED = 20
 """Classes that are named, at most."""
 LONGEST = 120
 """Characters of a value, at most."""
+_ACTING = re.compile(r"[\\`*\[\]|#!~$]|(?<!\w)_+|_++(?![^\W_])")  # an underscore inside a word does nothing
 
 
 def card(estimator: Any, name: str, manifest: Mapping[str, Any], report: Any = None) -> str:
@@ -51,12 +53,17 @@ def card(estimator: Any, name: str, manifest: Mapping[str, Any], report: Any = N
             f"{title}/How to use it": _use(name, manifest),
         }
     )
-    page.add_table(folded=True, **{
-        f"{title}/Parameters": {
+    tables = {
+        "Parameters": {
             "parameter": [_plain(key) for key, _ in params], "value": [_plain(value) for _, value in params],
         },
-        f"{title}/Versions": {"package": list(versions), "version": list(versions.values())},
-    })  # fmt: skip
+        "Versions": {"package": list(versions), "version": list(versions.values())},
+    }  # fmt: skip
+    for heading, table in tables.items():
+        page.add_table(folded=True, **{f"{title}/{heading}": table})
+        page.select(
+            f"{title}/{heading}"
+        ).title = heading  # skops takes the whole path for the title of a table
     return str(page.render())
 
 
@@ -91,4 +98,4 @@ def _plain(value: Any, longest: int = LONGEST) -> str:
     text = shown(value)
     text = text if len(text) <= longest else f"{text[: longest - 1]}…"
     text = escape(text, quote=False)
-    return "".join(f"&#{ord(one)};" if one in "\\`*_[]|#!~$" else one for one in text)
+    return _ACTING.sub(lambda found: "".join(f"&#{ord(one)};" for one in found[0]), text)

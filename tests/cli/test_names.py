@@ -15,8 +15,8 @@ from featx.saving import export_model, export_recipe
 
 CALLS = [
     featx.FeatureExtractor, featx.FineTuner, featx.EmbeddingCache, featx.EmbeddingCache.gc, featx.EmbeddingCache.verify,
-    featx.advise, featx.depth_curve, featx.evaluate, featx.load_table, featx.save, bench, classify, cluster, demo,
-    export_model, export_recipe, find_duplicates, similar,
+    featx.advise, featx.depth_curve, featx.evaluate, featx.load_table, featx.report, featx.save, bench, classify,
+    cluster, demo, export_model, export_recipe, find_duplicates, similar,
 ]  # fmt: skip
 SHELL = {
     "all", "available", "balanced", "cache_dtype", "debug", "exact", "group", "images", "json",

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -68,7 +69,9 @@ def labels(tmp_path_factory):
     """Give a report of two labels for each image, which come as an array."""
     images, kinds = synthetic(n=40, classes=4, size=32, random_state=0)
     codes = np.unique(kinds, return_inverse=True)[1]
-    return report(pipeline(), images, np.stack([codes % 2, codes // 2], 1), cv=3)
+    return report(
+        pipeline(), images, np.stack([codes % 2, codes // 2], 1), cv=3, target_names=["<b>odd", "high"]
+    )
 
 
 @pytest.fixture(scope="session")
@@ -76,4 +79,4 @@ def numbers():
     """Give a report of two numbers for each image."""
     images, _ = synthetic(n=40, classes=4, size=32, random_state=0)
     y = np.stack([images.mean(axis=(1, 2, 3)), images[..., 0].std(axis=(1, 2))], 1)
-    return report(pipeline("ridge"), images, y, cv=3)
+    return report(pipeline("ridge"), images, pd.DataFrame(y, columns=["brightness", "spread"]), cv=3)

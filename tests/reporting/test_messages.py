@@ -37,6 +37,16 @@ MESSAGES = {
         UnknownNameError,
         "Unknown projection 'tsne'. Known: 'pca', 'umap'.",
     ),
+    "names of other columns": (
+        told(target_names=["ill", "old"]),
+        InputError,
+        "target_names=['ill', 'old']: give 1 name, one for each column of y.",
+    ),
+    "a name for names": (
+        told(target_names="y"),
+        InputError,
+        "target_names='y': give 1 name, one for each column of y.",
+    ),
     "too few targets": (
         told(y=Y[:7]),
         ValueError,

@@ -119,6 +119,7 @@ def test_labels_are_scikit_learn_s(labels):
     folds = evaluate_folds(y)
     chances = cross_val_predict(pipeline(), images, y, cv=folds, method="predict_proba")
     predicted = cross_val_predict(pipeline(), images, y, cv=folds)
+    assert [row["label"] for row in labels.to_dict()["labels"]] == ["<b>odd", "high"]
     for place, row in enumerate(labels.to_dict()["labels"]):
         truth, told = y[:, place], predicted[:, place]
         assert row["accuracy"] == pytest.approx(metrics.accuracy_score(truth, told))
@@ -139,6 +140,7 @@ def evaluate_folds(y):
 
 def test_numbers_are_scikit_learn_s(numbers):
     """R² and errors of each column, from the answers that are listed."""
+    assert [column["column"] for column in numbers.to_dict()["numbers"]] == ["brightness", "spread"]
     for column in numbers.to_dict()["numbers"]:
         true, predicted = column["true"], column["predicted"]
         assert column["r2"] == pytest.approx(metrics.r2_score(true, predicted))
@@ -159,9 +161,10 @@ def test_everything_is_json(kind, request):
 def test_the_network_runs_once_for_each_image(forwards, drawn):
     """Whatever is measured, without any cache."""
     paths, labels, _ = drawn
-    report(pipeline(), paths[8:30], labels[8:30], cv=2)
+    told = report(pipeline(), paths[8:30], labels[8:30], cv=2)
 
     assert sum(forwards) == 22
+    assert told.to_dict()["learning"] is None
 
 
 def test_a_bad_image_is_an_error_unless_the_extractor_leaves_it_out(drawn):

@@ -25,7 +25,8 @@ def test_a_card_says_what_a_model_is(head, tmp_path):
     assert text.lstrip().startswith("# animals\n")
     assert "It answers with 3 classes: &lt;script" in text
     assert "featx.load('animals')" in text
-    assert "kneighborsclassifier&#95;&#95;n&#95;neighbors" in text
+    assert "kneighborsclassifier__n_neighbors" in text
+    assert "## Parameters\n" in text
     assert "Not measured here" in text
     (tmp_path / "animals" / "README.md").write_text("mine")
     assert load(tmp_path / "animals").predict([[0, 1]]).tolist() == ["cat"]
