@@ -1,5 +1,6 @@
 """The command ``featx evaluate``."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from featx.cli.options import (
 )
 from featx.cli.outputs import check_output
 from featx.cli.running import Command
-from featx.errors import InputError
+from featx.errors import DuplicateWarning, InputError
 from featx.text import shown
 
 MOST = 10
@@ -77,19 +78,39 @@ def evaluate_command(
         loaded, y[rows], predicted, None if not told else np.column_stack(told) if several else told[0]
     )
     facts = quality(held)
+    seen = _seen(model, loaded, images.paths[rows])
     if output is not None:
         title = f"{model.name}: {source.name}"
-        report_fitted(loaded, images.paths[rows], y[rows], held=held, bad_images=bad, title=title).save(
-            output, overwrite=overwrite
-        )
+        report_fitted(
+            loaded, images.paths[rows], y[rows], held=held, bad_images=bad, leaked=seen, title=title
+        ).save(output, overwrite=overwrite)
     if as_json:
-        print_json({"model": str(model), "scores": held.scores.to_dict(), **facts, "bad": len(bad),
-                    "left_out": images.left_out})  # fmt: skip
+        print_json({"model": str(model), "scores": held.scores.to_dict(), **facts, "seen": len(seen),
+                    "bad": len(bad), "left_out": images.left_out})  # fmt: skip
     else:
         _print(held.scores, facts)
         if output is not None:
             click.echo(f"\nreport {shown(output)}")
     end_with(bad, on_error)
+
+
+def _seen(folder: Path, model: Any, paths: Any) -> list[int]:
+    """Give the rows of the images that a saved model was fitted to, where it says so, and warn of them."""
+    from featx.saving.exported import is_exported
+    from featx.saving.fitted_images import among
+    from featx.saving.models import fitted_to
+
+    ids = None if is_exported(folder) else fitted_to(folder)
+    rows = [] if ids is None else among(paths, ids, model).tolist()
+    if rows:
+        some = ", ".join(shown(paths[row]) for row in rows[:3]) + ", ..." * (len(rows) > 3)
+        warnings.warn(
+            f"The model was fitted to {len(rows)} of these {len(paths)} images ({some}), so the score is too good. "
+            "Leave them out.",
+            DuplicateWarning,
+            stacklevel=2,
+        )
+    return rows
 
 
 def _print(scores: Any, facts: dict[str, Any]) -> None:

@@ -113,14 +113,14 @@ def finetune_command(
     images = images_from(source, image=image, label=label, root=root, labelled=True)
     groups = groups_from(source, group, image=image, root=root)
     tuner = _tuner(regression=numbers or type_of_target(images.labels).startswith("continuous"), **choices)
-    *_, bad = past_bad_if(
+    _, (paths, *_), bad = past_bad_if(
         on_error,
         lambda paths, labels, groups: tuner.fit(paths, labels, groups=groups),
         images.paths,
         images.labels,
         groups,
     )
-    save_model(tuner, output, overwrite=overwrite)
+    save_model(tuner, output, overwrite=overwrite, images=paths)
     history, best = tuner.history_, tuner.best_epoch_
     if as_json:
         print_json(

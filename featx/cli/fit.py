@@ -98,7 +98,8 @@ def fit_command(
         scores = featx.evaluate(pipeline, paths, labels, cv=folds, groups=groups)
     extractor.set_params(on_error="raise", verbose=0)
     pipeline.fit(paths, labels, groups=groups)
-    save_model(pipeline.set_params(featureextractor__verbose=None), output, overwrite=overwrite, report=told)
+    model = pipeline.set_params(featureextractor__verbose=None)
+    save_model(model, output, overwrite=overwrite, report=told, images=paths)
     plan = extractor.plan()
     hint = better_backbone(choices["backbone"], paths, str(source))
     if as_json:

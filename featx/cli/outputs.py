@@ -49,8 +49,13 @@ def check_output(path: Path, *, overwrite: bool, folder: bool = False) -> None:
         ) from error
 
 
-def save_model(model: Any, place: Path, *, overwrite: bool, report: Any = None) -> None:
+def save_model(model: Any, place: Path, *, overwrite: bool, **others: Any) -> None:
     """Save a model; where that fails after all, save it in the folder for passing files.
+
+    Parameters
+    ----------
+    model, place, overwrite, others
+        As `featx.save` takes them.
 
     Raises
     ------
@@ -58,11 +63,11 @@ def save_model(model: Any, place: Path, *, overwrite: bool, report: Any = None) 
         If it could not be saved in its place. The message says where it is.
     """
     try:
-        featx.save(model, place, overwrite=overwrite, report=report)
+        featx.save(model, place, overwrite=overwrite, **others)
     except SavedModelError as error:
         spare = Path(tempfile.mkdtemp(prefix="featx-")) / "model"
         try:
-            featx.save(model, spare, report=report)
+            featx.save(model, spare, **others)
         except SavedModelError:  # it cannot be saved anywhere
             spare.parent.rmdir()
             raise error from None

@@ -30,6 +30,7 @@ def report_fitted(
     *,
     held: HeldOut | None = None,
     bad_images: Sequence[BadImage] = (),
+    leaked: Sequence[int] = (),
     title: str = "Report",
     command: str | None = None,
 ) -> ModelReport:
@@ -49,6 +50,8 @@ def report_fitted(
         What `evaluate_fitted` gave for them. None: it is asked.
     bad_images
         Images that were left out, which the page names.
+    leaked
+        Rows of images that the model was fitted to, of which the page warns.
     title
         What stands at the top of the page.
     command
@@ -92,7 +95,7 @@ def report_fitted(
         "mistakes": mistakes(held, names),
         "wrong_labels": wrong_labels(held, names),
         "duplicates": _duplicates(held, sources, names, embeddings, extractor),
-        "leaked": [],
+        "leaked": list(leaked),
         "map": None if embeddings is None else embedding_map(embeddings, "pca"),
         "names": names,
         "targets": held.y.tolist(),

@@ -23,6 +23,7 @@ from featx.errors import InputError, SavedModelError, SavedModelWarning, UnfitFi
 from featx.files import file_digest, make_folder, open_file, read_file, whole_folder
 from featx.saving import types
 from featx.saving.card import CARD, REPORT, card
+from featx.saving.fitted_images import FITTED, packed, unpacked
 from featx.saving.networks import Needs, files_to_networks, networks_to_files, untrusted
 from featx.text import quoted
 
@@ -36,7 +37,12 @@ _PACKAGES = ("featx", "scikit-learn", "numpy", "skops", "xgboost", "keras")
 
 
 def save(
-    estimator: Any, folder: str | os.PathLike[str], *, overwrite: bool = False, report: Any = None
+    estimator: Any,
+    folder: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    report: Any = None,
+    images: Any = None,
 ) -> None:
     """Save a fitted estimator as a folder, with a card that says what it is.
 
@@ -52,6 +58,9 @@ def save(
         Whether to replace a saved model of that name. Any other folder is left alone.
     report
         What `featx.report` gave for it: its page is written as ``report.html``, and its summary stands on the card.
+    images
+        The images it was fitted to. Their ids, digests of their content, are written as ``images.npy``, so that ``featx
+        evaluate`` can warn where it is judged by one of them. None: nobody can tell.
 
     Raises
     ------
@@ -83,12 +92,12 @@ def save(
     folder = Path(folder).absolute()
     check_place(folder, overwrite=overwrite)
     try:
-        _write(estimator, folder, overwrite=overwrite, report=report)
+        _write(estimator, folder, overwrite=overwrite, report=report, images=images)
     except OSError as error:
         raise SavedModelError(f"{str(folder)!r} cannot be written: {error.strerror or error}.") from error
 
 
-def _write(estimator: Any, folder: Path, *, overwrite: bool, report: Any) -> None:
+def _write(estimator: Any, folder: Path, *, overwrite: bool, report: Any, images: Any) -> None:
     import skops.io
 
     make_folder(folder.parent)
@@ -109,6 +118,8 @@ def _write(estimator: Any, folder: Path, *, overwrite: bool, report: Any) -> Non
                 "Fit it on fewer images or columns."
             )
         (draft / _MODEL).write_bytes(data)
+        if images is not None:
+            (draft / FITTED).write_bytes(packed(images, estimator))
         classes = getattr(estimator, "classes_", None)
         manifest = {
             "format": FORMAT,
@@ -194,6 +205,22 @@ def load(folder: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
         raise SavedModelError(f"{str(folder)!r} needs code that Keras does not know: {_scope(unnamed)}")
     files_to_networks(estimator, folder, manifest["files"], allowed)
     return estimator
+
+
+def fitted_to(folder: str | os.PathLike[str]) -> np.ndarray | None:
+    """Give the ids of the images that a saved model was fitted to, (n, 16) uint8; None where it does not hold them.
+
+    Raises
+    ------
+    SavedModelError
+        As `load`.
+    """
+    path = Path(folder).absolute() / FITTED
+    files = _read_manifest(path.parent)["files"]
+    if FITTED not in files:
+        return None
+    _check_digest(path, files[FITTED])
+    return unpacked(read_file(path, LARGEST), str(path))
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

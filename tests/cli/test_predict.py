@@ -23,7 +23,7 @@ def made(tmp_path_factory):
     extractor = featx.FeatureExtractor(depth=2, input_size=32, cache=None)
     for name, head in (("model", "logistic"), ("votes", "ridge-classifier")):
         pipe = make_pipeline(extractor, featx.make_head(head)).fit(images.paths, images.labels)
-        featx.save(pipe, top / name)
+        featx.save(pipe, top / name, images=images.paths)
     return top
 
 
@@ -156,3 +156,18 @@ def test_evaluate_warns_of_classes_that_the_model_does_not_know(tmp_path):
     said = "Warning: The model does not know 'cross', so it is wrong about 3 of 12 images. Leave them out to judge"
 
     assert judged("model", new).stderr.startswith(said)
+
+
+@pytest.mark.filterwarnings("default::featx.errors.DuplicateWarning")
+def test_evaluate_warns_of_images_that_it_was_fitted_to(tmp_path):
+    """By their content, in text and on the page."""
+    new = write_folder(*synthetic(n=12, classes=3, size=48, random_state=5), tmp_path / "new")
+    (new / "disc" / "old.png").write_bytes(Path("photos/disc/0000.png").read_bytes())
+    done = judged("model", new, "-o", tmp_path / "p.html", "--json")
+
+    assert done.stderr == (
+        f"Warning: The model was fitted to 1 of these 13 images ({new}/disc/old.png), so the score is too good. "
+        "Leave them out.\n"
+    )
+    assert json.loads(done.stdout)["seen"] == 1
+    assert "1 image tested on has a copy among those learned from" in (tmp_path / "p.html").read_text()
