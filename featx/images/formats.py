@@ -33,7 +33,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             "PIL.JpegImagePlugin.JpegImageFile",
         ),
         "PNG": Format(rb"\x89PNG\r\n\x1a\n", (".png", ".apng"), "PIL.PngImagePlugin.PngImageFile"),
-        "WebP": Format(rb"RIFF....WEBP", (".webp",), "PIL.WebPImagePlugin.WebPImageFile"),
+        "WebP": Format(rb"RIFF....WEBP", (".webp",), "featx.images.webp.FirstFrame"),
         "GIF": Format(rb"GIF8[79]a", (".gif",), "PIL.GifImagePlugin.GifImageFile"),
         "BMP": Format(rb"BM", (".bmp", ".dib"), "PIL.BmpImagePlugin.BmpImageFile"),
         "TIFF": Format(rb"II[*+]\0|MM\0[*+]", (".tif", ".tiff"), "PIL.TiffImagePlugin.TiffImageFile"),

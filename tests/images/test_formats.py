@@ -83,3 +83,18 @@ def test_files_of_every_format_are_listed_and_others_are_told(tmp_path):
     assert len(table) == 4
     assert table.left_out == {".psd": 2, ".txt": 1}
     assert "ignored: .psd 2, .txt 1" in repr(table)
+
+
+def test_a_webp_lets_go_of_its_decoder_before_its_picture_is_made(monkeypatch):
+    """A decoder holds two canvases of the whole size, and only one frame is read."""
+    held, prepare = [], formats.reader_of("WebP").__mro__[1].load_prepare
+    monkeypatch.setattr(
+        formats.reader_of("WebP").__mro__[1],
+        "load_prepare",
+        lambda image: held.append(image._decoder) or prepare(image),
+    )
+    frames = [Image.fromarray(SMOOTH), Image.new("RGB", SMOOTH.shape[1::-1])]
+    file = BytesIO()
+    frames[0].save(file, "WEBP", save_all=True, append_images=frames[1:], lossless=True)
+    np.testing.assert_array_equal(decode(file.getvalue()), SMOOTH)
+    assert held == [None]
