@@ -23,6 +23,7 @@ from featx.cache.identity import digest
 from featx.cache.store import oddity
 from featx.embedding.batches import size_of_batch
 from featx.embedding.definition import check
+from featx.embedding.handover import Handover
 from featx.embedding.keras_engine import BLOCK_BYTES, KerasEngine, accelerated
 from featx.embedding.openvino_engine import CHUNK, OpenVINOEngine, computes_bfloat16, export
 from featx.embedding.plan import Plan, Tap
@@ -31,9 +32,6 @@ from featx.files import remove
 from featx.networks.forks import Lock, refuse_if_forked
 from featx.networks.graph import Graph
 
-EXPORT_FROM = 1000
-"""A network is exported for this many images or more. In the first run that pays from 400 images with ResNet-50, 500
-with MobileNetV2 and 3,400 with featx-mini (docs/performance.md); later runs have it for nothing."""
 BATCH_BYTES = 1 << 30
 """How much the largest maps of a batch may take: 222 images with MobileNetV2, 83 with VGG-16, at 224 pixels."""
 
@@ -42,7 +40,7 @@ E = TypeVar("E")
 
 
 class Engine(Protocol):
-    """What runs a network: `KerasEngine` or `OpenVINOEngine`."""
+    """What runs a network: `KerasEngine`, `OpenVINOEngine` or `Handover`."""
 
     def run(self, parts: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
         """Embed uint8 pixels (n, h, w, 3), any n at a time, in their order: a float32 array (m, d) for every tap."""
@@ -69,8 +67,9 @@ def engine_for(
         Images in a batch on Keras, at most: no batch is much larger than `images`, nor than what fits into
         `BATCH_BYTES`. OpenVINO takes its own.
     engine
-        ``"keras"``, ``"openvino"``, or ``"auto"``: OpenVINO where the exported graph is at hand, or where there are
-        `EXPORT_FROM` images or more and no GPU, otherwise Keras. Keras, too, where the export fails, with one warning.
+        ``"keras"``, ``"openvino"``, or ``"auto"``: OpenVINO where the exported graph is at hand or another process
+        exports it, otherwise Keras until an export pays (`featx.embedding.handover`), if there is no GPU. Keras, too,
+        where the export fails, with one warning.
     images
         How many images there are; 0 where that is not known.
     folder
@@ -94,7 +93,7 @@ def engine_for(
         place = (kept, key, chunk)
         if engine != "keras" and place in _exported:
             return _exported[place]
-        if engine == "openvino" or (engine == "auto" and key not in _refused and _pays(plan, kept, images)):
+        if engine == "openvino" or (engine == "auto" and key not in _refused and _at_hand(plan, kept)):
             try:
                 return _remember(_exported, place, _openvino(plan, taps, kept, chunk))
             except ExportError as error:
@@ -106,17 +105,34 @@ def engine_for(
                         f"{plan.name!r} cannot be run by OpenVINO ({error}). Take engine='keras' or 'auto'."
                     )
                     raise ExportError(message) from error
-                _refused.add(key)
-                warnings.warn(
-                    f"{plan.name!r} runs on Keras, not on OpenVINO: {error}", EngineWarning, stacklevel=2
-                )
+                _refuse(plan, key, error)
         graph = plan.graph(plan.precision)
         engines, question = _engines.setdefault(graph, {}), tuple(recipes)
         runner = engines.get(question) or _remember(engines, question, _keras(plan, graph, taps))
         largest = max(prod(side or 1 for side in tensor.shape) for tensor in graph.tensors)
         size = size_of_batch(batch_size, images, BATCH_BYTES // (4 * largest))
         each = prod(graph.input.shape[1:]) + 4 * sum(len(tap.columns) for tap in taps)
-        return runner.of_size(size, max(2, BLOCK_BYTES // (size * each)) if accelerated() else 1)
+        if accelerated():
+            return runner.of_size(size, max(2, BLOCK_BYTES // (size * each)))
+        runner = runner.of_size(size, 1)
+        if engine == "keras" or key in _refused or not _runs_openvino(plan):
+            return runner
+
+        def export_now() -> OpenVINOEngine:
+            with _lock:
+                try:
+                    return _remember(_exported, place, _openvino(plan, taps, kept, chunk))
+                except ExportError as error:
+                    _refuse(plan, key, error)
+                    raise
+
+        return Handover(runner, images, len(graph.tensors), export_now)
+
+
+def _refuse(plan: Plan, key: str, error: ExportError) -> None:
+    """Leave a network to Keras from now on, and say so."""
+    _refused.add(key)
+    warnings.warn(f"{plan.name!r} runs on Keras, not on OpenVINO: {error}", EngineWarning, stacklevel=3)
 
 
 def _trusted(folder: Path | None) -> Path | None:
@@ -154,17 +170,17 @@ def _keras(plan: Plan, graph: Graph, taps: Sequence[Tap], precision: str | None 
     return KerasEngine(graph, [(graph.at(tap.layer), tap.pooling) for tap in taps], batch_size=1)
 
 
-def _pays(plan: Plan, kept: Path | None, images: int) -> bool:
-    """Tell whether OpenVINO is installed and pays here."""
+def _at_hand(plan: Plan, kept: Path | None) -> bool:
+    """Tell whether OpenVINO can run without Keras in this process."""
+    there = kept is not None and not oddity(kept)
+    return (there or bool(plan.beside and plan.beside.works)) and _runs_openvino(plan)
+
+
+def _runs_openvino(plan: Plan) -> bool:
+    """Tell whether OpenVINO is installed, and is no slower at this precision."""
     if find_spec("openvino") is None:
         return False
-    if plan.precision == "bfloat16" and not computes_bfloat16():
-        return False
-    if (kept and not oddity(kept)) or (plan.beside and plan.beside.works):
-        return True
-    if images < EXPORT_FROM:
-        return False
-    return not accelerated()
+    return plan.precision != "bfloat16" or computes_bfloat16()
 
 
 def _openvino(plan: Plan, taps: Sequence[Tap], kept: Path | None, chunk: int) -> OpenVINOEngine:

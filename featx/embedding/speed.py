@@ -145,7 +145,7 @@ def stage_ms(
     with TemporaryDirectory() as folder:
         plan = resolve(choices, Path.read_bytes)
         for tap in plan.taps:
-            runner = engine_for(plan, [tap], BATCH, engine=engine, images=FILES, folder=Path(folder))
+            runner = engine_for(plan, [tap], BATCH, engine=engine, folder=Path(folder))
             works.append(_forward(runner, plan.input_size, BATCH))
             works[-1](1)  # compiles
             done()

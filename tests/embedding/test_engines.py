@@ -24,8 +24,11 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (MANY, 16, 16, 3), np.uint8)
 
 
 @pytest.fixture(autouse=True)
-def _exported_from_fewer_images(monkeypatch):
-    monkeypatch.setattr("featx.embedding.engines.EXPORT_FROM", MANY)
+def never(monkeypatch):
+    """Let an export pay as soon as Keras' speed is known, after the second batch; give a function that forbids it."""
+    for name in ("FIXED_SECONDS", "LAYER_SECONDS"):
+        monkeypatch.setattr(f"featx.embedding.handover.{name}", 0.0)
+    return lambda: monkeypatch.setattr("featx.embedding.handover.FIXED_SECONDS", 1e9)
 
 
 @pytest.fixture
@@ -61,19 +64,28 @@ def exported():
 def test_auto_exports_when_there_are_many_images_and_gives_the_numbers_of_keras(
     extractor, tmp_path, forwards
 ):
-    """Few images run on Keras; many are worth an export, which is kept; both agree to 1e-5."""
+    """Few images run on Keras; where many are left, they are worth an export, which is kept; both agree to 1e-5."""
+    extractor.set_params(batch_size=8)
     few = extractor.transform(PIXELS[:8])
-    assert forwards
+    assert forwards == [8]
     assert not exported()
 
     forwards.clear()
     many = extractor.transform(PIXELS[::-1] // 2 * 2 + 1 - PIXELS[::-1] % 2)  # other images
-    assert not forwards
+    assert forwards == [8, 8]
     assert len(exported()) == 1
 
     fresh = extractor.set_params(cache=None, engine="keras")
     assert distance(few, fresh.transform(PIXELS[:8])) == 0
     assert 0 < distance(many, fresh.transform(PIXELS[::-1] // 2 * 2 + 1 - PIXELS[::-1] % 2)) < 1e-5
+
+
+def test_keras_runs_all_images_where_an_export_takes_longer_than_it_saves(extractor, never, forwards):
+    """However many there are."""
+    never()
+    extractor.set_params(batch_size=8).transform(PIXELS)
+    assert forwards == [8] * 5
+    assert not exported()
 
 
 def test_openvino_needs_no_cache(extractor):
@@ -267,7 +279,8 @@ def test_a_graph_that_may_not_be_read_runs_on_keras(tiny, monkeypatch):
 
 def test_a_network_that_cannot_be_exported_runs_on_keras_and_says_so_once(odd, tmp_path):
     """One warning, the right vectors; asked for by name, OpenVINO is an error instead."""
-    extractor = FeatureExtractor(odd, depth="waves", pooling="avg", scaling="unit", cache=tmp_path / "cache")
+    choices = {"depth": "waves", "pooling": "avg", "scaling": "unit", "batch_size": 8}
+    extractor = FeatureExtractor(odd, **choices, cache=tmp_path / "cache")
     with pytest.warns(EngineWarning, match="'odd' runs on Keras, not on OpenVINO: "):
         vectors = extractor.transform(PIXELS)
     with warnings.catch_warnings():
