@@ -67,9 +67,17 @@ def folder_from(folder: Path) -> Any:
     return images
 
 
-def paths_from(images: Iterable[Path]) -> list[Any]:
-    """List the files among some files and folders."""
-    return [path for one in images for path in (folder_from(one).paths if one.is_dir() else [str(one)])]
+def paths_from(images: Iterable[Path], *, image: str | None = None, root: Path | None = None) -> list[Any]:
+    """List the images among some files, folders and tables, in whose column `image` they are."""
+
+    def listed(one: Path) -> Any:
+        if one.is_dir():
+            return folder_from(one).paths
+        if one.suffix.lower() in {".csv", ".tsv", ".parquet"}:
+            return featx.load_table(one, image=image, root=root, missing="keep").paths
+        return [str(one)]
+
+    return [path for one in images for path in listed(one)]
 
 
 def columns(command: Decorated) -> Decorated:

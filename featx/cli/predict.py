@@ -23,6 +23,9 @@ _images = click.argument("images", nargs=-1, required=True, type=click.Path(exis
 @click.command("predict", cls=Command, python="featx.load, featx.saving.load_exported")
 @click.argument("model", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @_images
+@click.option("--image", help="Column with the image paths of a table.")
+@click.option("--root", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="Folder that a table's paths start from; default: the table's own.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path),
               help="File for the answers, .csv, .parquet or .jsonl, in place of printing them.")  # fmt: skip
 @overwrite
@@ -35,10 +38,11 @@ _images = click.argument("images", nargs=-1, required=True, type=click.Path(exis
 @cache
 @as_json
 def predict_command(
-    model: Path, *, images: tuple[Path, ...], output: Path | None, overwrite: bool, top: int | None,
-    on_error: str, jobs: int | None, quiet: bool, cache: str, as_json: bool,
+    model: Path, *, images: tuple[Path, ...], image: str | None, root: Path | None,
+    output: Path | None, overwrite: bool, top: int | None, on_error: str, jobs: int | None, quiet: bool,
+    cache: str, as_json: bool,
 ) -> None:  # fmt: skip
-    """Apply a saved or exported MODEL to image files or folders, however many.
+    """Apply a saved or exported MODEL to images, however many: files, folders or tables of paths.
 
     A file appears when all is done; what is printed comes as it is computed, a thousand images at a time.
 
@@ -53,7 +57,7 @@ def predict_command(
         check_suffix(output)
         check_output(output, overwrite=overwrite)
     loaded = load_model(model, n_jobs=jobs, cache=cache)
-    paths = np.array(paths_from(images), object)
+    paths = np.array(paths_from(images, image=image, root=root), object)
     bad: list[BadImage] = []
     count = 0
     with writing(output, top) if output else printing(top, as_json=as_json) as write:

@@ -61,6 +61,16 @@ def test_printed_and_written_answers_are_the_same(tmp_path):
         )
 
 
+def test_a_table_names_the_images(tmp_path):
+    """A file that is not there is a bad image, as everywhere in this command."""
+    (tmp_path / "t.csv").write_text("who,what\ndisc/0000.png,a\ndisc/gone.png,b\nring/0002.png,c\n")
+    asked = ["model", tmp_path / "t.csv", "--image", "who", "--root", "photos"]
+    done = run(*asked, code=1)
+
+    assert done.stdout == run("model", "photos/disc/0000.png", "photos/ring/0002.png").stdout
+    assert done.stderr.startswith("photos/disc/gone.png: ")
+
+
 def test_top_gives_the_most_probable_classes_first():
     line = run("model", "photos/disc/0000.png", "--top", "2").stdout.split("\t")
     (listed,) = json.loads(run("model", "photos/disc/0000.png", "--top", "2", "--json").stdout)
