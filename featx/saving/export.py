@@ -120,7 +120,10 @@ def _one_graph(head: Head) -> tuple[Any, np.ndarray, str]:
         coef, constants = np.column_stack([0 * coef, coef]), np.append(0, constants)
     # around a vector that may occur, since the means of a scaler, summed apart, would cost digits of float32
     centre = vectors.mean(axis=0)
-    symbols = engine.model.outputs
+    entry = keras.Input((*plan.input_size, 3), dtype="uint8", name="pixels")
+    # Keras' exports call a model without saying whether it trains, which a layer such as RandomFlip then does
+    symbols = engine.model(entry, training=False)
+    symbols = symbols if isinstance(symbols, list | tuple) else [symbols]
     joined = (
         keras.layers.Concatenate(name="featx_embedding", dtype="float32")(symbols)
         if len(symbols) > 1
@@ -130,7 +133,7 @@ def _one_graph(head: Head) -> tuple[Any, np.ndarray, str]:
         joined
     )
     dense = keras.layers.Dense(coef.shape[1], activation=activation, name="featx_head", dtype="float32")
-    model = keras.Model(engine.model.inputs[0], dense(centred), name="featx")
+    model = keras.Model(entry, dense(centred), name="featx")
     dense.set_weights([coef.astype(np.float32), (centre @ coef + constants).astype(np.float32)])
     answers = head.scores(vectors) if head.answer is None else head.answer(vectors)
     model(pixels, training=False)  # Keras exports only what has been called

@@ -110,6 +110,18 @@ def test_so_does_that_of_other_programs(tiny, pixels, name, format):  # noqa: A0
     same(load_exported("exported"), model, pixels[:1])
 
 
+def test_a_network_that_flips_when_it_trains_is_exported_as_it_answers(tiny, pixels):
+    """A layer with two ways is at its second one in the graph."""
+    import keras
+
+    entry = keras.Input((16, 16, 3))
+    flipping = keras.Model(entry, tiny(keras.layers.RandomFlip(seed=0)(entry)))
+    model = make_pipeline(extractor(flipping, depth=-1), make_head("logistic")).fit(pixels, WORDS)
+    export_model(model, "exported")
+
+    same(load_exported("exported"), model, pixels)
+
+
 def test_another_program_has_all_that_it_needs(tiny, pixels):
     """The size, how an image comes to it, and the labels stand beside the graph; here ONNX Runtime alone runs it."""
     import onnxruntime
@@ -163,7 +175,7 @@ def test_the_answers_agree_on_photographs(data, imagenet):
     """A network with real weights, a head that has learned, images that it has not seen."""
     photographs = load_folder(data / "images" / "flowers5")
     some = photographs[:: len(photographs) // 80]
-    network = FeatureExtractor("mobilenet_v2", input_size=128, cache=None, engine="keras")
+    network = FeatureExtractor("mobilenet_v2", cache=None, engine="keras")
     model = make_pipeline(network, make_head("logistic")).fit(some.paths[::2], some.labels[::2])
     for format in ("onnx", "openvino", "keras"):  # noqa: A001
         export_model(model, format, format=format)
