@@ -1,4 +1,4 @@
-"""What rounding costs: a float16 cache, and a network run at bfloat16, on the same images and folds.
+"""What rounding costs: a float16 cache, and a network run at bfloat16 and at int8, on the same images and folds.
 
     python benchmarks/rounding.py [FOLDER ...] [--backbone featx-mini ...] [--at-most 1000]
 
@@ -19,7 +19,11 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from featx import EmbeddingCache, FeatureExtractor, load_folder, make_head
 from featx.images import digits
 
-VARIANTS = {"float16 cache": ("float32", "float16"), "bfloat16 network": ("bfloat16", "float32")}
+VARIANTS = {
+    "float16 cache": ("float32", "float16"),
+    "bfloat16 network": ("bfloat16", "float32"),
+    "int8 network": ("int8", "float32"),
+}
 """Name to the extractor's precision and the cache's dtype."""
 
 

@@ -108,12 +108,20 @@ def on_gpu(network: str, images: float) -> Section:
 
 def limit(network: str, images: float, size: tuple[int, int] = SMALL) -> Section:
     rows = [Contestant("decode alone", "decode"), Contestant("matrix product, float32", "matmul")]
-    for precision in ("float32", "bfloat16"):
+    for precision in ("float32", "bfloat16", "int8"):
         choices = {"backbone": network, "engine": "openvino", "precision": precision}
         rows.append(Contestant(f"forward alone, {precision}", "featx_forward", choices))
         rows.append(Contestant(f"from files, {precision}", "featx", choices))
     about = f"{network}, files of {size[1]} x {size[0]} pixels: what the cores allow"
     return Section(about, rows, size, images, limit=network)
+
+
+def beside_the_loop(network: str, images: float) -> Section:
+    """Everything from files, in one run: the loop that people write, and float32 and int8 beside their limits."""
+    section = limit(network, images)
+    rows = [one for one in section.contestants if "bfloat16" not in one.title]
+    rows.insert(0, Contestant("Keras: `load_img`, `model.predict`", "keras_loop", {"network": network}))
+    return Section(f"{network}, files beside a loop by hand", rows, SMALL, images, limit=network)
 
 
 FAMILIES = (
@@ -134,6 +142,7 @@ SECTIONS = {
     "limit-mobilenet_v2": limit("mobilenet_v2", 2.0),
     "limit-resnet50": limit("resnet50", 1.0),
     "limit-photos": limit("mobilenet_v2", 0.5, LARGE),
+    "files-mobilenet_v2": beside_the_loop("mobilenet_v2", 1.0),
     "photos": Section(
         "mobilenet_v2, JPEG files of 2048 x 1366 pixels",
         [
@@ -330,7 +339,9 @@ def reached(section: Section, results: list[list[dict[str, float]]]) -> None:
     rate = {one.title: rates(result) for one, result in zip(section.contestants, results, strict=True)}
     peak = rate["matrix product, float32"]
     print(f"\nThe matrix product does {spread([value / 1e9 for value in peak], 0)} GFLOP/s.")
-    for precision in ("float32", "bfloat16"):
+    for precision in ("float32", "bfloat16", "int8"):
+        if f"forward alone, {precision}" not in rate:
+            continue
         rounds = zip(
             rate["decode alone"], rate[f"forward alone, {precision}"], rate[f"from files, {precision}"],
             strict=True,

@@ -21,8 +21,8 @@ from featx.networks.catalogue import find
 @click.option("--all", "every", is_flag=True, help="Measure every network of the catalogue; takes hours.")
 @click.option("--engine", "engines", type=click.Choice(["keras", "openvino"]), multiple=True,
               help="keras or openvino; default: both.")  # fmt: skip
-@click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True,
-              help="Precision of the arithmetic.")  # fmt: skip
+@click.option("--precision", type=click.Choice(["float32", "bfloat16", "int8", "all"]), default="float32",
+              show_default=True, help="Precision of the arithmetic; int8 is OpenVINO's only.")  # fmt: skip
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
               help="Seconds to measure each figure for, roughly.")  # fmt: skip
 @quiet
@@ -47,7 +47,7 @@ def bench_command(
     """
     from tqdm import tqdm
 
-    from featx.embedding.speed import ALL_ENGINES, SMALL, Speed, machine
+    from featx.embedding.speed import ALL_ENGINES, SMALL, Speed, combinations, machine
 
     if names and every:
         raise click.UsageError("Give names or --all, not both.")
@@ -58,7 +58,10 @@ def bench_command(
     ended = 0
     try:
         for speed in tqdm(
-            measured, total=len(rows) * len(engines), unit="engine", disable=True if quiet else None
+            measured,
+            total=len(rows) * len(list(combinations(engines, precision))),
+            unit="engine",
+            disable=True if quiet else None,
         ):
             speeds.append(speed)  # noqa: PERF402 - keeps what there is when it is interrupted
     except KeyboardInterrupt:
@@ -77,7 +80,7 @@ def bench_command(
     print_table([what.replace("_", " "), _text(value)] for what, value in about.items())
     for speed in speeds:
         if speed.problem:
-            click.echo(f"{speed.backbone} on {speed.engine}: {speed.problem}", err=True)
+            click.echo(f"{speed.backbone} on {speed.engine} at {speed.precision}: {speed.problem}", err=True)
     sys.exit(ended)
 
 
@@ -85,7 +88,7 @@ def _measure(
     rows: Sequence[Backbone], engines: Sequence[str], precision: str, seconds: float
 ) -> Iterator[Any]:
     """Measure networks; several in a process each, so that none disturbs the next one or dies with it."""
-    from featx.embedding.speed import Speed, bench
+    from featx.embedding.speed import Speed, bench, combinations
 
     if len(rows) == 1:
         yield from bench(rows, engines=engines, precision=precision, seconds=seconds)
@@ -97,7 +100,8 @@ def _measure(
         if done.returncode:
             said = done.stderr.strip().rpartition("\n")[2]
             problem = f"its process ended with {done.returncode}{': ' * bool(said)}{said}"
-            yield from (Speed(row.name, engine, problem=problem) for engine in engines)
+            for engine, each in combinations(engines, precision):
+                yield Speed(row.name, engine, each, problem=problem)
         else:
             for found in json.loads(done.stdout)["speeds"]:
                 yield Speed(**{each.name: found[each.name] for each in fields(Speed)})
@@ -111,6 +115,7 @@ _HEADER = (
     "top-1 %",
     "top-5 %",
     "engine",
+    "precision",
     "ms alone",
     "ms of 32",
     "files/s",
@@ -127,6 +132,7 @@ def _cells(row: Backbone, speed: Any) -> list[Any]:
         row.top1,
         row.top5,
         speed.engine,
+        speed.precision,
         *("failed" if figure is None else f"{figure:.{1 if figure < 100 else 0}f}" for figure in figures),
     ]
 

@@ -169,8 +169,10 @@ network = with_options(
 
 extraction = with_options(
     network,
-    click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True,
-                 help="bfloat16 is about twice as fast."),
+    click.option("--precision", type=click.Choice(["float32", "bfloat16", "int8"]), default="float32",
+                 show_default=True, help="Of the arithmetic; featx bench --precision all tells which is fast here."),
+    click.option("--calibration", metavar="FOLDER", type=click.Path(exists=True, file_okay=False, path_type=Path),
+                 help="Images to calibrate int8 on; default: photographs that featx draws."),
     click.option("--engine", type=click.Choice(["auto", "keras", "openvino"]), default="auto", show_default=True,
                  help="What runs the network."),
     click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images per batch."),
@@ -184,12 +186,20 @@ extraction = with_options(
 
 
 def extractor_from(
-    *, weights: str, cache: str, cache_dtype: str = "float32", jobs: int | None, quiet: bool, **choices: Any
+    *,
+    weights: str,
+    cache: str,
+    cache_dtype: str = "float32",
+    jobs: int | None,
+    quiet: bool,
+    calibration: Path | None = None,
+    **choices: Any,
 ) -> Any:
     """Make a `FeatureExtractor` from those options."""
     kept: Any = cache if cache_dtype == "float32" else featx.EmbeddingCache.at(cache, cache_dtype)
     return featx.FeatureExtractor(
         weights=None if weights == "none" else weights,
+        calibration=None if calibration is None else list(folder_from(calibration).paths),
         cache=kept,
         n_jobs=jobs,
         verbose=0 if quiet else None,

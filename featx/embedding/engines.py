@@ -22,12 +22,14 @@ from featx.cache.exports import refusal
 from featx.cache.identity import digest
 from featx.cache.store import oddity
 from featx.embedding.batches import size_of_batch
+from featx.embedding.calibration import HELD_BACK, Calibration
 from featx.embedding.definition import check
 from featx.embedding.handover import Handover
 from featx.embedding.keras_engine import BLOCK_BYTES, KerasEngine, accelerated
 from featx.embedding.openvino_engine import CHUNK, OpenVINOEngine, computes_bfloat16, export
 from featx.embedding.plan import Plan, Tap
-from featx.errors import EngineWarning, ExportError
+from featx.embedding.worth import cosines, say_if_slower, say_what_changes, seconds
+from featx.errors import EngineWarning, ExportError, InputError
 from featx.files import remove
 from featx.networks.forks import Lock, refuse_if_forked
 from featx.networks.graph import Graph
@@ -70,6 +72,7 @@ def engine_for(
         ``"keras"``, ``"openvino"``, or ``"auto"``: OpenVINO where the exported graph is at hand or another process
         exports it, otherwise Keras until an export pays (`featx.embedding.handover`), if there is no GPU. Keras, too,
         where the export fails, with one warning.
+        int8 runs on OpenVINO, however many images there are.
     images
         How many images there are; 0 where that is not known.
     folder
@@ -83,9 +86,9 @@ def engine_for(
         If this process was forked after Keras or OpenVINO was loaded.
     """
     refuse_if_forked()
-    recipes = [tap.recipe_id for tap in taps]
-    versions = [__version__, version("keras")]
-    key = digest(json.dumps([versions, recipes]).encode()).hex()
+    check_engine(engine, plan.precision)
+    engine = "openvino" if plan.precision == "int8" else engine
+    recipes, key = [tap.recipe_id for tap in taps], _key(taps)
     with _lock:
         folder = None if engine == "keras" else _trusted(folder)
         kept = folder / key if folder else None
@@ -101,9 +104,10 @@ def engine_for(
                     plan = replace(plan, beside=None)
                     return engine_for(plan, taps, batch_size, engine=engine, images=images, folder=folder)
                 if engine == "openvino":
-                    message = (
-                        f"{plan.name!r} cannot be run by OpenVINO ({error}). Take engine='keras' or 'auto'."
-                    )
+                    how, instead = "", "engine='keras' or 'auto'"
+                    if plan.precision == "int8":
+                        how, instead = " at int8", "precision='float32'"
+                    message = f"{plan.name!r} cannot be run by OpenVINO{how} ({error}). Take {instead}."
                     raise ExportError(message) from error
                 _refuse(plan, key, error)
         graph = plan.graph(plan.precision)
@@ -133,6 +137,26 @@ def _refuse(plan: Plan, key: str, error: ExportError) -> None:
     """Leave a network to Keras from now on, and say so."""
     _refused.add(key)
     warnings.warn(f"{plan.name!r} runs on Keras, not on OpenVINO: {error}", EngineWarning, stacklevel=3)
+
+
+def check_engine(engine: str, precision: str) -> None:
+    """Refuse an engine that has not the precision.
+
+    Raises
+    ------
+    InputError
+        For int8 on Keras.
+    """
+    if precision == "int8" and engine == "keras":
+        raise InputError(
+            "int8 runs on OpenVINO, not on Keras: take engine='auto', or precision='bfloat16', which runs on both."
+        )
+
+
+def _key(taps: Sequence[Tap]) -> str:
+    """Name the exported graph that gives some taps."""
+    versions = [__version__, version("keras")]
+    return digest(json.dumps([versions, [tap.recipe_id for tap in taps]]).encode()).hex()
 
 
 def _trusted(folder: Path | None) -> Path | None:
@@ -193,15 +217,46 @@ def _openvino(plan: Plan, taps: Sequence[Tap], kept: Path | None, chunk: int) ->
                 raise
         remove(kept)
         kept = None if os.path.lexists(kept) else kept
-    write = _writer(plan, taps)
+    if plan.calibration:
+        return _int8(plan, plan.calibration, taps, kept, chunk)
+    precisions = dict.fromkeys((plan.precision, "float32"))
+    engine, *float32 = _written(_writer(plan, taps), kept, precisions, chunk)
+    for other in float32:
+        _say_if_slower(plan, other, engine)
+    return engine
+
+
+def _int8(
+    plan: Plan, calibration: Calibration, taps: Sequence[Tap], kept: Path | None, chunk: int
+) -> OpenVINOEngine:
+    """Make an int8 graph of the float32 one, compare both on images held back, and say what it costs."""
+    plain = plan.at_float32(taps)
+    float32 = _openvino(plain, plain.taps, kept and kept.with_name(_key(plain.taps)), chunk)
+    pixels = calibration.pixels(plan.input_size, taps[0].recipe["resize"])
+    held = np.arange(len(pixels)) % HELD_BACK == HELD_BACK - 1
+    used, held = (pixels[~held], pixels[held]) if held.any() else (pixels, pixels)
+    (engine,) = _written(partial(float32.write_int8, used), kept, ("int8",), chunk)
+    say_what_changes(plan.name, "int8", [tap.layer for tap in taps], cosines(float32, engine, held))
+    _say_if_slower(plan, float32, engine)
+    return engine
+
+
+def _say_if_slower(plan: Plan, float32: OpenVINOEngine, engine: OpenVINOEngine) -> None:
+    say_if_slower(plan.name, plan.precision, *seconds([float32, engine], plan.input_size))
+
+
+def _written(
+    write: Callable[[Path], object], kept: Path | None, precisions: Iterable[str], chunk: int
+) -> list[OpenVINOEngine]:
+    """Write a graph where it is kept, or else where it is not, and load it at each precision."""
     with suppress(OSError):  # a cache that cannot be written is no reason to be slow
         if kept:
             write(kept)
-            return OpenVINOEngine(kept, plan.precision, chunk)
+            return [OpenVINOEngine(kept, precision, chunk) for precision in precisions]
     try:
         with tempfile.TemporaryDirectory(prefix="featx-", ignore_cleanup_errors=True) as passing:
             write(Path(passing) / "graph")
-            return OpenVINOEngine(Path(passing) / "graph", plan.precision, chunk)
+            return [OpenVINOEngine(Path(passing) / "graph", precision, chunk) for precision in precisions]
     except OSError as error:
         raise ExportError(f"its graph cannot be written ({error.strerror or error})") from error
 

@@ -9,13 +9,16 @@ import numpy as np
 
 from featx.cache.embedding_cache import EmbeddingCache
 from featx.cache.memo import Memo
-from featx.embedding.embed import embed, file_id
+from featx.embedding.calibration import Calibration
+from featx.embedding.embed import embed, file_id, image_ids
+from featx.embedding.engines import check_engine
 from featx.embedding.held import held
 from featx.embedding.keras_engine import ENGINES
 from featx.embedding.plan import Choices, Plan, ask, is_count
 from featx.errors import ImageError, InputError, UnknownNameError
 from featx.images.inputs import ImageTransformer
 from featx.images.resizing import RULES
+from featx.images.sources import as_sources
 from featx.text import quoted
 
 ON_ERROR = ("raise", "nan")
@@ -54,7 +57,12 @@ class FeatureExtractor(ImageTransformer):
     value_range
         What black and white are in arrays that are not uint8: (0, 255), (0, 1), (0, 16), ...
     precision
-        ``float32``, or ``bfloat16`` (other numbers, so cached apart).
+        ``float32``; ``bfloat16``; or ``int8``, which is OpenVINO's and needs ``featx[int8]``. The last two are other
+        numbers, so cached apart; whether they are faster depends on the processor, and featx says where they are not.
+    calibration
+        At int8, images that show in which range each layer's numbers lie, 100 or so that are like those to be embedded,
+        given as `transform` takes them. None: photographs that featx draws. They count by their contents. Not used at
+        other precisions.
     engine
         What runs the network. ``openvino``: on a CPU 1 to 5 times as fast as ``keras``, after an export of some seconds
         that is kept for this machine. ``auto``: OpenVINO where that pays and works; in a process that has not loaded
@@ -108,6 +116,7 @@ class FeatureExtractor(ImageTransformer):
         image_shape: tuple[int, ...] | None = None,
         value_range: tuple[float, float] = (0, 255),
         precision: str = "float32",
+        calibration: Any = None,
         engine: str = "auto",
         batch_size: int = 32,
         n_jobs: int | None = None,
@@ -125,6 +134,7 @@ class FeatureExtractor(ImageTransformer):
         self.image_shape = image_shape
         self.value_range = value_range
         self.precision = precision
+        self.calibration = calibration
         self.engine = engine
         self.batch_size = batch_size
         self.n_jobs = n_jobs
@@ -259,6 +269,7 @@ class FeatureExtractor(ImageTransformer):
         for name, known in choices:
             if getattr(self, name) not in known:
                 raise UnknownNameError(name, getattr(self, name), known)
+        check_engine(self.engine, self.precision)
         if not is_count(self.batch_size):
             raise InputError(
                 f"batch_size={quoted(self.batch_size)}: give a whole number of images, 1 or more."
@@ -278,5 +289,15 @@ class FeatureExtractor(ImageTransformer):
             input_size=self.input_size,
             resize=self.resize,
             precision=self.precision,
+            calibration=self._calibration(memo),
         )
         return ask(choices, partial(file_id, memo=memo), memo, elsewhere=self.engine != "keras")
+
+    def _calibration(self, memo: Memo | None) -> Calibration | None:
+        if self.precision != "int8" or self.calibration is None:
+            return None
+        try:
+            sources = as_sources(self.calibration, image_shape=self.image_shape, value_range=self.value_range)
+        except InputError as error:
+            raise InputError(f"calibration: {error}") from error
+        return Calibration.of(sources, image_ids(sources, memo, self.n_jobs))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache, cached_property, partial
 from importlib.metadata import version
 from os import fspath
@@ -16,6 +16,7 @@ from featx.cache.identity import FORMAT, digest, recipe_id
 from featx.cache.memo import Memo
 from featx.embedding import beside
 from featx.embedding.beside import Beside
+from featx.embedding.calibration import Calibration
 from featx.embedding.definition import graph_of, has_code, is_kept, recipe_of
 from featx.errors import InputError, UnknownNameError
 from featx.networks.backbone import Backbone
@@ -25,7 +26,8 @@ from featx.networks.pooling import columns, parts
 from featx.networks.scaling import SCALINGS
 from featx.text import quoted
 
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "bfloat16", "int8")
+"""The names there are; int8 on OpenVINO only."""
 
 LAST_THREE = (-3, -2, -1)
 """Default depths of a network that is not in the catalogue."""
@@ -82,7 +84,7 @@ class Plan:
     taps: Sequence[Tap]
     precision: str
     graph: Callable[[str], Graph] = field(repr=False)
-    """Gives the network at a precision, building it on first use."""
+    """Gives the network at a precision, building it on first use; at float32 for int8, which is made of that."""
     key: str | None = None
     """Names the network and its weights by content; None for a Keras model."""
     row: Backbone | None = None
@@ -91,11 +93,27 @@ class Plan:
     """The process that exports the network, where another one can."""
     answer: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """What the memo remembers of all this, in JSON."""
+    calibration: Calibration | None = None
+    """Images to calibrate on, at int8."""
 
     @property
     def is_kept(self) -> bool:
         """Whether its vectors may be kept, and found again: whether all that the network does is known."""
         return all(is_kept(tap.recipe) for tap in self.taps)
+
+    def at_int8(self, calibration: Calibration) -> "Plan":
+        """Give this plan, which is one at float32, at int8."""
+        more = {"precision": "int8", "quantised": calibration.words}
+        taps = [replace(tap, recipe={**tap.recipe, **more}) for tap in self.taps]
+        return replace(self, taps=taps, precision="int8", calibration=calibration)
+
+    def at_float32(self, taps: Sequence[Tap]) -> "Plan":
+        """Give the plan of some of its taps at float32, of which those at int8 are made."""
+        recipes = [{**tap.recipe, "precision": "float32"} for tap in taps]
+        for recipe in recipes:
+            recipe.pop("quantised", None)
+        plain = [replace(tap, recipe=recipe) for tap, recipe in zip(taps, recipes, strict=True)]
+        return replace(self, taps=plain, precision="float32", calibration=None)
 
     @property
     def width(self) -> int:
@@ -110,7 +128,7 @@ class Plan:
         if self.is_kept:
             return tuple(tap.recipe_id for tap in self.taps)
         places = tuple((tap.layer, tap.pooling, tap.recipe["resize"]) for tap in self.taps)
-        return self.graph(self.precision), places
+        return self.graph(self.precision), self.precision, self.calibration and self.calibration.name, places
 
 
 @dataclass(frozen=True)
@@ -125,6 +143,7 @@ class Choices:
     input_size: int | tuple[int, int] | None = None
     resize: str = "squash"
     precision: str = "float32"
+    calibration: Calibration | None = None
 
 
 def resolve(choices: Choices, content_of: Callable[[Path], bytes], memo: Memo | None = None) -> Plan:
@@ -171,9 +190,17 @@ def ask(
         )
     depths = _depths(choices.depth, network)
     poolings = _poolings(choices.pooling, len(depths))
-    graph = cache(
+    built = cache(
         partial(graph_of, network, choices.scaling)
     )  # one for this plan, however it changes meanwhile
+
+    def graph(precision: str) -> Graph:
+        return built("float32" if precision == "int8" else precision)
+
+    calibration = None
+    if choices.precision == "int8":  # the network is described as at float32, of which it is made
+        calibration = choices.calibration or Calibration()
+        choices = replace(choices, precision="float32", calibration=None)
     spoken = [network.size, choices.scaling, choices.resize, choices.precision, depths, poolings]
     versions = [
         FORMAT,
@@ -196,9 +223,10 @@ def ask(
             memo.note(question, answer)
         taps = [Tap(network.name, **{**tap, "shape": tuple(tap["shape"])}) for tap in answer["taps"]]
         size = tuple(answer["input_size"])
-        return Plan(
+        found = Plan(
             network.name, size, taps, choices.precision, graph, network.key, network.row, helper, answer
         )
+        return found.at_int8(calibration) if calibration else found
 
     return plan
 

@@ -19,7 +19,7 @@ from featx.cache.embedding_cache import EmbeddingCache
 from featx.embedding.engines import engine_for
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.keras_engine import ENGINES, device
-from featx.embedding.plan import Choices, resolve
+from featx.embedding.plan import PRECISIONS, Choices, resolve
 from featx.errors import FeatxError, UnknownNameError
 from featx.images.datasets import write_photographs
 from featx.networks.backbone import Backbone
@@ -41,6 +41,7 @@ class Speed:
 
     backbone: str
     engine: str
+    precision: str = "float32"
     single_ms: float | None = None
     """Milliseconds for one image at a time."""
     batch_ms: float | None = None
@@ -58,7 +59,7 @@ def bench(
     precision: str = "float32",
     seconds: float = 1.0,
 ) -> Iterator[Speed]:
-    """Measure networks of the catalogue on every engine, one after the other.
+    """Measure networks of the catalogue on every engine that has the precision, one after the other.
 
     Their weights are random: speed does not depend on them, and nothing need be downloaded.
 
@@ -69,7 +70,7 @@ def bench(
     engines
         Names of `featx.embedding.keras_engine.ENGINES`.
     precision
-        ``"float32"`` or ``"bfloat16"``.
+        A name in `featx.embedding.plan.PRECISIONS`, or ``"all"``.
     seconds
         About how long each figure is measured for: the median of three rounds, after one that is not counted.
 
@@ -87,12 +88,20 @@ def bench(
     with TemporaryDirectory() as folder:
         files = write_photographs(Path(folder) / "photographs", FILES)
         for row in rows:
-            for engine in engines:
+            for engine, each in combinations(engines, precision):
                 try:
-                    choices = Choices(row.name, depth=-1, pooling="avg", weights=None, precision=precision)
+                    choices = Choices(row.name, depth=-1, pooling="avg", weights=None, precision=each)
                     yield _speed(choices, engine, files, seconds, folder=Path(folder))
                 except (FeatxError, ImportError) as error:
-                    yield Speed(row.name, engine, problem=str(error))
+                    yield Speed(row.name, engine, each, problem=str(error))
+
+
+def combinations(engines: Sequence[str], precision: str) -> Iterator[tuple[str, str]]:
+    """Give each engine with each precision that is to be measured; of ``"all"`` those that the engine has."""
+    for engine in engines:
+        for each in PRECISIONS if precision == "all" else (precision,):
+            if precision != "all" or (engine, each) != ("keras", "int8"):
+                yield engine, each
 
 
 def stage_ms(
@@ -205,7 +214,9 @@ def _speed(choices: Choices, engine: str, files: Sequence[str], seconds: float, 
         for file in files:
             os.utime(file)  # changed, as far as the cache can tell: it is read and named again
         times.append(_timed(lambda _: extractor.transform(files[:count]), 1))
-    return Speed(plan.name, engine, 1000 * single, 1000 * batch / BATCH, count / median(times))
+    return Speed(
+        plan.name, engine, choices.precision, 1000 * single, 1000 * batch / BATCH, count / median(times)
+    )
 
 
 def _forward(runner: Any, size: Size, batch_size: int) -> Callable[[int], object]:

@@ -157,6 +157,33 @@ def write_folder(
     return top
 
 
+def parts_of_photographs(n: int, size: tuple[int, int], random_state: int = 0) -> np.ndarray:
+    """Draw photographs: parts of scikit-learn's two in turn, with other colours and a sensor's noise.
+
+    Parameters
+    ----------
+    n
+        How many, all different; more of them begin with the same ones.
+    size
+        Height and width in pixels.
+    random_state
+        Another number gives other parts, other colours and other noise.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(n, h, w, 3)`` uint8 RGB.
+
+    Examples
+    --------
+    >>> parts_of_photographs(2, (75, 100)).shape
+    (2, 75, 100, 3)
+    """
+    originals, _ = photographs()
+    rows = [(random_state, row) for row in range(n)]
+    return np.stack([_part(originals[row[1] % 2], size, np.random.default_rng(row)) for row in rows])
+
+
 def write_photographs(
     folder: str | os.PathLike[str], n: int, size: tuple[int, int] = (375, 500), random_state: int = 0
 ) -> list[str]:

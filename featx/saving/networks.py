@@ -1,4 +1,4 @@
-"""Keras models inside a fitted estimator: each a file of the folder, with what it takes to load it again."""
+"""What a fitted estimator would need from elsewhere: Keras models, each a file of the folder, and images."""
 
 import copy
 import sys
@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from featx.embedding import FeatureExtractor
 from featx.errors import InputError, SavedModelError, WeightsError
+from featx.images.sources import as_sources, content
 from featx.networks import custom
 from featx.networks.code import code_digest
 from featx.networks.file_kinds import config_of
@@ -33,7 +35,7 @@ class Needs:
 
 
 def networks_to_files(estimator: Any, draft: Path) -> tuple[Any, Needs]:
-    """Save the Keras models in an estimator.
+    """Save the Keras models in an estimator, and take along what lies in the files that it calibrates on.
 
     Parameters
     ----------
@@ -45,23 +47,27 @@ def networks_to_files(estimator: Any, draft: Path) -> tuple[Any, Needs]:
     Returns
     -------
     estimator
-        A copy, with the files' names in place of the models.
+        A copy, with the files' names in place of the models, and contents in place of the paths of images.
     needs : Needs
 
     Raises
     ------
     SavedModelError
         If Keras cannot write a model.
+    InputError
+        If an image cannot be read.
     """
     needs = Needs()
-    if "keras" not in sys.modules:
-        return estimator, needs  # there can be no model without the module
-    from featx.networks.quiet_keras import keras
-
     memo: dict[int, Any] = {}
     for part in _estimators(estimator, set()):
+        given = part.calibration if isinstance(part, FeatureExtractor) else None
+        if given is not None and id(given) not in memo:
+            how = {"image_shape": part.image_shape, "value_range": part.value_range}
+            memo[id(given)] = [content(source) for source in as_sources(given, **how)]
+    kinds = (sys.modules["keras"].Model,) if "keras" in sys.modules else ()  # else there can be no model
+    for part in _estimators(estimator, set()):
         for value in vars(part).values():
-            if isinstance(value, keras.Model) and id(value) not in memo:
+            if isinstance(value, kinds) and id(value) not in memo:
                 name = f"network-{len(memo)}.keras"
                 _write(value, draft / name, needs)
                 memo[id(value)] = _PLACE + name
