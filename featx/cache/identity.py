@@ -1,12 +1,14 @@
 """When an embedding may be reused: the ids of images, weights and recipes.
 
-Everything here is a pure function of its arguments. A digest is BLAKE2b of 16 bytes (128 bits): among 10**9
-images the chance of any accidental collision is below 10**-20 (birthday bound n**2 / 2**129).
+Everything here is a pure function of its arguments and of what is installed. A digest is BLAKE2b of 16 bytes (128
+bits): among 10**9 images the chance of any accidental collision is below 10**-20 (birthday bound n**2 / 2**129).
 """
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from hashlib import blake2b
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,12 @@ FORMAT = 3
 
 SIZE = 16
 """Bytes in a digest."""
+
+
+@cache
+def version_of(package: str) -> str:
+    """Give the version of an installed package; asked once, since that reads a file."""
+    return version(package)
 
 
 def digest(*parts: bytes | memoryview) -> bytes:

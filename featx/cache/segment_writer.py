@@ -34,6 +34,7 @@ from featx.cache.segment import (
 from featx.files import whole_file
 
 _SYNCED = 1 << 25  # bytes that are sent to the disk while the next ones are made
+_SHARED = 1 << 18  # bytes of a block that are digested sooner than a thread starts
 
 
 def write_segment(
@@ -92,10 +93,15 @@ def write_segment(
         for block in blocks:
             stored = np.ascontiguousarray(block, stored_dtype(dtype))
             content = stored.reshape(-1).view("u1").data
-            read = [others.submit(read, content) for read in (whole.update, checker.add)]
-            file.write(stored.data)
-            for one in read:
-                one.result()  # the block may be used again for the next one
+            if stored.nbytes < _SHARED:
+                whole.update(content)
+                checker.add(content)
+                file.write(stored.data)
+            else:
+                read = [others.submit(read, content) for read in (whole.update, checker.add)]
+                file.write(stored.data)
+                for one in read:
+                    one.result()  # the block may be used again for the next one
             sent += stored.nbytes
             if sent > _SYNCED:
                 if syncing:

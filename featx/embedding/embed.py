@@ -72,8 +72,8 @@ def embed(
     readable = np.array([row not in reasons for row in range(len(sources))], bool)
     lacks, uses, column = [], {}, 0
     for tap in plan.taps:
-        vectors = embeddings[:, column : column + len(tap.columns)]
-        column += len(tap.columns)
+        vectors = embeddings[:, column : column + tap.width]
+        column += tap.width
         found = keeper.gather(tap.recipe_id, ids, vectors)
         uses[tap.recipe_id] = Use(int(readable.sum()), int((found & readable).sum()), time())
         if not (found | ~readable).all():
@@ -146,17 +146,26 @@ def image_ids(sources: Sequence[Source], memo: Memo | None = None, n_jobs: int |
 
 
 def file_id(path: Path, memo: Memo | None) -> bytes:
-    """Name a file by its content, from the memo if it has not changed since.
+    """Name a file by its content, from memory or from the memo if it has not changed since.
 
     Raises
     ------
     InputError
         If the file cannot be read.
     """
-    ids, reasons, _ = _identify([str(path)], memo, 1)
+    name, state = str(path.absolute()), stat_of(path)
+    known = _known_files.get(name)
+    if known and state == known[0]:
+        return known[1]
+    ids, reasons, states = _identify([name], memo, 1)
     if reasons:
         raise InputError(f"{str(path)!r}: {reasons[0]}")
+    if 0 in states and not states[0].racy:
+        _known_files[name] = states[0], bytes(ids[0])
     return bytes(ids[0])
+
+
+_known_files: dict[str, tuple[Stat, bytes]] = {}  # of networks, so they are few
 
 
 def _identify(

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from importlib.util import find_spec
 from math import prod
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 
 from featx import __version__
 from featx.cache.exports import refusal
-from featx.cache.identity import digest
+from featx.cache.identity import digest, version_of
 from featx.cache.store import oddity
 from featx.embedding.batches import size_of_batch
 from featx.embedding.calibration import HELD_BACK, Calibration
@@ -115,7 +114,7 @@ def engine_for(
         runner = engines.get(question) or _remember(engines, question, _keras(plan, graph, taps))
         largest = max(prod(side or 1 for side in tensor.shape) for tensor in graph.tensors)
         size = size_of_batch(batch_size, images, BATCH_BYTES // (4 * largest))
-        each = prod(graph.input.shape[1:]) + 4 * sum(len(tap.columns) for tap in taps)
+        each = prod(graph.input.shape[1:]) + 4 * sum(tap.width for tap in taps)
         if accelerated():
             return runner.of_size(size, max(2, BLOCK_BYTES // (size * each)))
         runner = runner.of_size(size, 1)
@@ -155,7 +154,7 @@ def check_engine(engine: str, precision: str) -> None:
 
 def _key(taps: Sequence[Tap]) -> str:
     """Name the exported graph that gives some taps."""
-    versions = [__version__, version("keras")]
+    versions = [__version__, version_of("keras")]
     return digest(json.dumps([versions, [tap.recipe_id for tap in taps]]).encode()).hex()
 
 

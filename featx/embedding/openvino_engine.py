@@ -82,14 +82,14 @@ class OpenVINOEngine:
         """Embed images, a request at a time; as `featx.embedding.keras_engine.KerasEngine.run` does."""
         # Requests of its own for each run, since threads may share an engine; two for each stream, so that the next
         # one waits there when one ends.
-        with _calling:
-            idle = deque(self._model.create_infer_request() for _ in range(2 * self._streams))
+        idle: deque[Any] = deque()
         running: deque[tuple[Any, int]] = deque()
         try:
             for pixels in regrouped(parts, self._chunk):
-                if not idle:
+                if len(running) == 2 * self._streams:
                     yield self._result(running, idle)
-                request = idle.popleft()
+                with _calling:
+                    request = idle.popleft() if idle else self._model.create_infer_request()
                 lack = len(pixels) < self._chunk
                 full = np.resize(pixels, (self._chunk, *pixels.shape[1:])) if lack else pixels
                 with _calling:

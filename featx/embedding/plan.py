@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, cached_property, partial
-from importlib.metadata import version
 from os import fspath
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from featx import __version__
-from featx.cache.identity import FORMAT, digest, recipe_id
+from featx.cache.identity import FORMAT, digest, recipe_id, version_of
 from featx.cache.memo import Memo
 from featx.embedding import beside
 from featx.embedding.beside import Beside
@@ -22,7 +21,7 @@ from featx.errors import InputError, UnknownNameError
 from featx.networks.backbone import Backbone
 from featx.networks.graph import Graph, Tensor
 from featx.networks.network import Network, Size, network_of
-from featx.networks.pooling import columns, parts
+from featx.networks.pooling import columns, parts, width_of
 from featx.networks.scaling import SCALINGS
 from featx.text import quoted
 
@@ -66,6 +65,11 @@ class Tap:
             "layer": self.layer,
             "recipe": dict(self.recipe),
         }
+
+    @property
+    def width(self) -> int:
+        """Length of its vector."""
+        return width_of(self.shape, self.pooling)
 
     @cached_property
     def columns(self) -> list[str]:
@@ -118,7 +122,7 @@ class Plan:
     @property
     def width(self) -> int:
         """Length of the embedding."""
-        return sum(len(tap.columns) for tap in self.taps)
+        return sum(tap.width for tap in self.taps)
 
     def question(self) -> Hashable:
         """Name what is computed, as long as the process lives.
@@ -205,22 +209,25 @@ def ask(
     versions = [
         FORMAT,
         __version__,
-        version("keras"),
+        version_of("keras"),
     ]  # another one may find other stages, or write other recipes
     question = network.key and digest(json.dumps([versions, network.key, spoken]).encode()).hex()
     known = memo.recall(question) if memo and question else None
+    before = known or _answers.get(question or "")
     helper = _helper(choices, network, depths) if elsewhere else None
-    if helper and known is None:
+    if helper and before is None:
         helper.begin()
 
     @cache
     def plan() -> Plan:
-        answer = known or (helper.describe() if helper else None)
+        answer = before or (helper.describe() if helper else None)
         if answer is None:
             answer = _answer(graph(choices.precision), network, depths, poolings, choices)
         # code may be edited while the file of the network stays what it is
-        if known is None and memo and question and not any(has_code(tap["recipe"]) for tap in answer["taps"]):
-            memo.note(question, answer)
+        if question and not any(has_code(tap["recipe"]) for tap in answer["taps"]):
+            _answers[question] = answer
+            if known is None and memo:
+                memo.note(question, answer)
         taps = [Tap(network.name, **{**tap, "shape": tuple(tap["shape"])}) for tap in answer["taps"]]
         size = tuple(answer["input_size"])
         found = Plan(
@@ -246,6 +253,9 @@ def _helper(choices: Choices, network: Network, depths: Sequence[int | str]) -> 
     if not isinstance(choices.pooling, str):
         plain["pooling"] = list(choices.pooling)
     return Beside(network.name, plain, network.key)
+
+
+_answers: dict[str, dict[str, Any]] = {}  # by question, of this process: some kilobytes each
 
 
 def _answer(

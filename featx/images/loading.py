@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 def spread(
     call: Callable[[Item], Result], items: Iterable[Item], n_jobs: int | None = None
 ) -> Iterator[Result]:
-    """Call a function on every item in parallel and yield the results in the order of the items.
+    """Call a function on every item in parallel, on a single one at once, and yield the results in their order.
 
     Items are taken `AHEAD` for each worker at a time, and more only when these results have been taken. So memory stays
     bounded however many there are and however slow their consumer is: joblib by itself would run ahead of it.
@@ -45,9 +45,15 @@ def spread(
     >>> list(spread(abs, [-1, -2, 3], n_jobs=2))
     [1, 2, 3]
     """
+    items = iter(items)
+    first = list(islice(items, 2))
+    if len(first) < 2:  # workers would take longer to start than to do it
+        yield from map(call, first)
+        return
+    items = chain(first, items)
     if n_jobs is None and effective_n_jobs(None) == 1:
         n_jobs = cpu_count()
-    count, items = AHEAD * effective_n_jobs(n_jobs), iter(items)
+    count = AHEAD * effective_n_jobs(n_jobs)
     with Parallel(
         n_jobs=n_jobs, prefer="threads", return_as="generator", batch_size=1, pre_dispatch="all"
     ) as workers:

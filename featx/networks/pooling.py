@@ -166,6 +166,21 @@ def columns(shape: tuple[int, ...], pooling: str) -> list[str]:
     """
     if len(shape) == 1:
         return [str(i) for i in range(shape[0])]
+    return [f"{name}_{i}" for name, count in _counts(shape, pooling) for i in range(count)]
+
+
+def width_of(shape: tuple[int, ...], pooling: str) -> int:
+    """Count these columns.
+
+    Examples
+    --------
+    >>> width_of((7, 7, 2), "avg+std"), width_of((3,), "avg")
+    (4, 3)
+    """
+    return shape[0] if len(shape) == 1 else sum(count for _, count in _counts(shape, pooling))
+
+
+def _counts(shape: tuple[int, ...], pooling: str) -> list[tuple[str, int]]:
     height, width, channels = shape
     cells = {"grid2": 4, "none": height * width}
-    return [f"{name}_{i}" for name in parts(pooling) for i in range(channels * cells.get(name, 1))]
+    return [(name, channels * cells.get(name, 1)) for name in parts(pooling)]

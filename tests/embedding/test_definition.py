@@ -443,6 +443,7 @@ def test_an_answer_about_another_layer_is_not_believed(tmp_path, monkeypatch):
     from featx.embedding import definition
 
     monkeypatch.setattr(definition, "_graphs", type(definition._graphs)())
+    monkeypatch.setattr(planning, "_answers", {})  # as in another process
     with pytest.raises(InputError, match="is not the network that it was when it was described"):
         FeatureExtractor(depth=3, **choices).fit_transform(X[2:])
 

@@ -138,3 +138,39 @@ def test_using_a_file_on_purpose_does_not_make_it_the_published_one(published, t
 
     with pytest.raises(WeightsError, match="is not the published file"):
         resolve(replace(choices, weights="auto"), partial(file_id, memo=memo), memo)
+
+
+def test_a_process_works_a_plan_out_once(monkeypatch):
+    """Without a memo, too: a service that keeps nothing described the whole network for each image."""
+    described, describe = [], plan.recipe_of
+    monkeypatch.setattr(plan, "_answers", {})
+    monkeypatch.setattr(
+        plan, "recipe_of", lambda *given, **named: described.append(1) or describe(*given, **named)
+    )
+    first = taps_of(depth=2)
+    assert taps_of(depth=2) == first
+    assert len(described) == 1
+
+
+def test_what_a_process_knows_reaches_the_memo_of_another_cache(tmp_path, monkeypatch):
+    """Else a later process would have to start Keras for what lies in that cache."""
+    first = taps_of(depth=2)
+    memo = Memo(tmp_path)
+    assert taps_of(memo, depth=2) == first
+    monkeypatch.setattr(plan, "_answers", {})  # as in another process
+    monkeypatch.setattr(plan, "graph_of", lambda *_: pytest.fail("the network was built"))
+    assert taps_of(memo, depth=2) == first
+
+
+def test_a_file_of_weights_is_read_anew_when_it_changes(tmp_path, monkeypatch):
+    """Also by a process that knows it already; while it stays as it is, it is read once."""
+    from featx.cache import memo
+
+    monkeypatch.setattr(memo, "_RACY", -1)  # so that the test need not wait for two seconds
+    path = tmp_path / "weights.h5"
+    path.write_bytes(b"one")
+    with watched(path) as reads:
+        names = {file_id(path, None) for _ in range(3)}
+    assert len(names) == len(reads) == 1
+    path.write_bytes(b"two")
+    assert file_id(path, None) not in names

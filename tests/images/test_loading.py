@@ -1,6 +1,7 @@
 """Images read in parallel: in order, never far ahead of whoever takes them, and each bad one with its reason."""
 
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -29,6 +30,13 @@ def test_a_slow_consumer_is_never_left_behind(n_jobs):
         assert len(called) <= taken + AHEAD * n_jobs
     results.close()
     assert len(called) <= 100 + AHEAD * n_jobs
+
+
+@pytest.mark.parametrize("n_jobs", [2, None])
+def test_a_single_item_is_done_by_whoever_asks(n_jobs):
+    """Workers are not started for it: that takes longer than to read a photograph."""
+    assert list(spread(lambda _: threading.get_ident(), [0], n_jobs)) == [threading.get_ident()]
+    assert threading.get_ident() not in set(spread(lambda _: threading.get_ident(), [0, 1], n_jobs))
 
 
 def test_an_error_comes_to_whoever_takes_the_result():
