@@ -132,13 +132,15 @@ def classify_command(
     """
     import numpy as np
 
-    from featx.exploring.imagenet import classify
+    from featx.embedding.held import hold
+    from featx.exploring.imagenet import classifier, classify
     from featx.images.loading import past_bad
 
     choices |= {"n_jobs": jobs, "verbose": 0 if quiet else None}
-    guesses, (paths,), bad = past_bad(
-        lambda paths: classify(paths, backbone, top=top, **choices), np.array(paths_from(images), object)
-    )
+    listed = np.array(paths_from(images), object)
+    network = classifier(backbone, **choices)
+    with hold():  # where some are bad, the others are asked for once more
+        guesses, (paths,), bad = past_bad(lambda paths: classify(paths, network, top=top), listed)
     rows = list(zip(paths, guesses, strict=True))
     if as_json:
         print_json([{"path": path, "guesses": [guess._asdict() for guess in row]} for path, row in rows])

@@ -87,11 +87,12 @@ def test_duplicates_compares_the_good_ones(photos, choice, code):
     assert BAD in found.stderr
 
 
-def test_classify_answers_for_the_good_ones(photos, imagenet):
-    """A line for each of them."""
-    network = ["--backbone", "mobilenet_0.25", "--input-size", "128"]
+def test_classify_answers_for_the_good_ones(photos, imagenet, forwards):
+    """A line for each of them, which went through the network once, though nothing is kept."""
+    network = ["--backbone", "mobilenet_0.25", "--input-size", "128", "--cache", "none"]
     answers = run("classify", "photos", *network, code=1)
 
+    assert sum(forwards) == 21
     assert answers.stdout.count("\n") == 21
     assert BAD in answers.stderr
 
