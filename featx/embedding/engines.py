@@ -87,7 +87,7 @@ def engine_for(
     refuse_if_forked()
     check_engine(engine, plan.precision)
     engine = "openvino" if plan.precision == "int8" else engine
-    recipes, key = [tap.recipe_id for tap in taps], _key(taps)
+    key = _key(taps)
     with _lock:
         folder = None if engine == "keras" else _trusted(folder)
         kept = folder / key if folder else None
@@ -103,22 +103,11 @@ def engine_for(
                     plan = replace(plan, beside=None)
                     return engine_for(plan, taps, batch_size, engine=engine, images=images, folder=folder)
                 if engine == "openvino":
-                    how, instead = "", "engine='keras' or 'auto'"
-                    if plan.precision == "int8":
-                        how, instead = " at int8", "precision='float32'"
-                    message = f"{plan.name!r} cannot be run by OpenVINO{how} ({error}). Take {instead}."
-                    raise ExportError(message) from error
+                    raise _cannot(plan, error) from error
                 _refuse(plan, key, error)
         graph = plan.graph(plan.precision)
-        engines, question = _engines.setdefault(graph, {}), tuple(recipes)
-        runner = engines.get(question) or _remember(engines, question, _keras(plan, graph, taps))
-        largest = max(prod(side or 1 for side in tensor.shape) for tensor in graph.tensors)
-        size = size_of_batch(batch_size, images, BATCH_BYTES // (4 * largest))
-        each = prod(graph.input.shape[1:]) + 4 * sum(tap.width for tap in taps)
-        if accelerated():
-            return runner.of_size(size, max(2, BLOCK_BYTES // (size * each)))
-        runner = runner.of_size(size, 1)
-        if engine == "keras" or key in _refused or not _runs_openvino(plan):
+        runner = _of_fitting_size(plan, graph, taps, batch_size, images)
+        if engine == "keras" or key in _refused or accelerated() or not _runs_openvino(plan):
             return runner
 
         def export_now() -> OpenVINOEngine:
@@ -130,6 +119,26 @@ def engine_for(
                     raise
 
         return Handover(runner, images, len(graph.tensors), export_now)
+
+
+def _of_fitting_size(
+    plan: Plan, graph: Graph, taps: Sequence[Tap], batch_size: int, images: int
+) -> KerasEngine:
+    """Give the network on Keras, in batches that are no larger than the images are many, or memory is large."""
+    engines, question = _engines.setdefault(graph, {}), tuple(tap.recipe_id for tap in taps)
+    runner = engines.get(question) or _remember(engines, question, _keras(plan, graph, taps))
+    largest = max(prod(side or 1 for side in tensor.shape) for tensor in graph.tensors)
+    size = size_of_batch(batch_size, images, BATCH_BYTES // (4 * largest))
+    each = prod(graph.input.shape[1:]) + 4 * sum(tap.width for tap in taps)
+    return runner.of_size(size, max(2, BLOCK_BYTES // (size * each)) if accelerated() else 1)
+
+
+def _cannot(plan: Plan, error: ExportError) -> ExportError:
+    """Say that OpenVINO cannot run a network, and what to do."""
+    how, instead = ("", "engine='keras' or 'auto'")
+    if plan.precision == "int8":
+        how, instead = (" at int8", "precision='float32'")
+    return ExportError(f"{plan.name!r} cannot be run by OpenVINO{how} ({error}). Take {instead}.")
 
 
 def _refuse(plan: Plan, key: str, error: ExportError) -> None:

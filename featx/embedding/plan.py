@@ -182,16 +182,7 @@ def ask(
     elsewhere
         Whether another process may describe the network, where this one would have to load Keras for that.
     """
-    if choices.precision not in PRECISIONS:
-        raise UnknownNameError("precision", choices.precision, PRECISIONS)
-    if choices.scaling not in ("auto", *SCALINGS):
-        raise UnknownNameError("scaling", choices.scaling, ("auto", *SCALINGS))
-    network = network_of(choices.backbone, choices.weights, _size(choices.input_size), content_of)
-    if network.row and choices.scaling not in ("auto", network.row.scaling):
-        raise InputError(
-            f"scaling={quoted(choices.scaling)}: {network.name!r} brings its own, {network.row.scaling!r}. "
-            "scaling= is for Keras models of your own."
-        )
+    network = _network(choices, content_of)
     depths = _depths(choices.depth, network)
     poolings = _poolings(choices.pooling, len(depths))
     built = cache(
@@ -236,6 +227,21 @@ def ask(
         return found.at_int8(calibration) if calibration else found
 
     return plan
+
+
+def _network(choices: Choices, content_of: Callable[[Path], bytes]) -> Network:
+    """Find the network, and refuse a precision or scaling that is none, or that is not for this network."""
+    if choices.precision not in PRECISIONS:
+        raise UnknownNameError("precision", choices.precision, PRECISIONS)
+    if choices.scaling not in ("auto", *SCALINGS):
+        raise UnknownNameError("scaling", choices.scaling, ("auto", *SCALINGS))
+    network = network_of(choices.backbone, choices.weights, _size(choices.input_size), content_of)
+    if network.row and choices.scaling not in ("auto", network.row.scaling):
+        raise InputError(
+            f"scaling={quoted(choices.scaling)}: {network.name!r} brings its own, {network.row.scaling!r}. "
+            "scaling= is for Keras models of your own."
+        )
+    return network
 
 
 def _helper(choices: Choices, network: Network, depths: Sequence[int | str]) -> Beside | None:
