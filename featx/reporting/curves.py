@@ -88,13 +88,7 @@ def depths(
     embeddings: NDArray[Any], taps: Sequence[Any], held: HeldOut, groups: Any, step: Callable[[], object]
 ) -> list[dict[str, Any]]:
     """Score each depth that the embeddings were made of, by a ridge head, on at most `SAMPLE` images."""
-    from sklearn.model_selection import train_test_split
-
-    rows = np.arange(len(held.y))
-    if len(rows) > SAMPLE and groups is None:
-        strata = held.y if held.classes is not None and _members(held.y) * SAMPLE >= 2 * len(rows) else None
-        if strata is None or len(held.classes or ()) <= SAMPLE:
-            rows = np.sort(train_test_split(rows, train_size=SAMPLE, random_state=0, stratify=strata)[0])
+    rows = _sample(held)
     edges = np.cumsum([0, *(len(tap.columns) for tap in taps)])
     found = []
     for tap, start, stop in zip(taps, edges, edges[1:], strict=False):
@@ -123,8 +117,13 @@ def _scores(report: Report) -> dict[str, Any]:
     return {"score": told["mean"], "interval": told["interval"], "images": told["images"]}
 
 
-def _members(y: NDArray[Any]) -> int:
-    return int(np.unique(y, return_counts=True)[1].min())
+def _sample(held: HeldOut) -> NDArray[np.intp]:
+    """Take at most `SAMPLE` rows; those of a class that is left with a single one could not be judged."""
+    rows = np.sort(np.random.default_rng(0).permutation(len(held.y))[:SAMPLE])
+    if held.classes is None or len(rows) == len(held.y):
+        return rows
+    _, kinds, counts = np.unique(held.y[rows], return_inverse=True, return_counts=True)
+    return rows[counts[kinds] > 1]
 
 
 def _part(held: HeldOut, train: NDArray[np.intp], share: float) -> NDArray[np.intp]:
