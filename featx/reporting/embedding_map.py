@@ -53,7 +53,8 @@ def embedding_map(embeddings: NDArray[Any], projection: str = "pca") -> dict[str
     if len(rows) < 3 or some.shape[1] < 2 or not np.ptp(some, axis=0).any():
         return None
     if projection == "umap":
-        points, explained = _umap()(random_state=0, n_jobs=1).fit_transform(some), None
+        near = min(15, len(some) - 1)
+        points, explained = _umap()(near, random_state=0, n_jobs=1).fit_transform(some), None
     else:
         pca = PCA(2, svd_solver="randomized", random_state=0)
         points, explained = pca.fit_transform(some), float(pca.explained_variance_ratio_.sum())

@@ -1,6 +1,7 @@
 """What a person reads when a report is refused: the whole message, for each mistake, before anything is computed."""
 
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -31,7 +32,22 @@ def told(y=Y, X=X, **choices):
     return lambda: report(Never(), X, y, **choices)
 
 
+def without(module, call):
+    """Call where a module is not installed."""
+
+    def absent():
+        with patch.dict("sys.modules", {module: None}):
+            call()
+
+    return absent
+
+
 MESSAGES = {
+    "a projection that is not installed": (
+        without("umap", told(projection="umap")),
+        InputError,
+        "projection='umap' needs umap-learn, which is not installed: pip install umap-learn.",
+    ),
     "a projection there is not": (
         told(projection="tsne"),
         UnknownNameError,
