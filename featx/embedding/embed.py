@@ -16,7 +16,7 @@ from featx.cache.identity import SIZE, image_id
 from featx.cache.memo import Memo, Stat, Use, stat_of
 from featx.embedding.engines import engine_for
 from featx.embedding.plan import Plan, Tap
-from featx.embedding.progress import images_bar
+from featx.embedding.progress import ahead, images_bar
 from featx.errors import BadImage, CacheError, CacheWarning, InputError
 from featx.images.loading import bad_image, in_parts, load, spread
 from featx.images.sources import Source, content
@@ -248,7 +248,7 @@ def _compute(
         first = meanwhile.submit(next, loaded)
         runner = engine_for(
             plan, [lack.tap for lack in lacks], batch_size,
-            engine=engine, images=len(groups), folder=keeper.cache.engines if keeper.cache else None,
+            engine=engine, images=max(len(groups), ahead()), folder=keeper.cache.engines if keeper.cache else None,
         )  # fmt: skip
     bad: dict[int, str] = {}
     under_way: deque[np.ndarray] = deque()

@@ -8,6 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 _shared: ContextVar[Any] = ContextVar("_shared", default=None)
+_left: ContextVar[int] = ContextVar("_left", default=0)
 
 
 def bar_choices(progress: bool | None) -> dict[str, Any]:
@@ -23,11 +24,25 @@ def images_bar(total: int, name: str, progress: bool | None) -> AbstractContextM
     return tqdm(total=total, unit="image", desc=name, **bar_choices(progress))
 
 
+def ahead() -> int:
+    """Tell how many images a piece of work had left when this call of it began; 0 where it is one call."""
+    return _left.get()
+
+
 @contextmanager
-def sharing(bar: Any) -> Iterator[None]:
-    """Count on a bar that is there already, in the block, in place of others."""
-    token = _shared.set(bar)
+def sharing(bar: Any, left: int) -> Iterator[None]:
+    """Count on a bar that is there already, in the block, in place of others.
+
+    Parameters
+    ----------
+    bar
+        The bar.
+    left
+        How many images it has yet to count: an engine that pays for all of them may not pay for those of one call.
+    """
+    tokens = _shared.set(bar), _left.set(left)
     try:
         yield
     finally:
-        _shared.reset(token)
+        _shared.reset(tokens[0])
+        _left.reset(tokens[1])

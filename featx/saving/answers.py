@@ -128,7 +128,7 @@ def answers(
         for start in range(0, len(images), block):
             stop = min(start + block, len(images))
             some = images[start:stop]
-            with sharing(bar), hold():
+            with sharing(bar, len(images) - start), hold():
                 found = _ask(model, some, None if table is None else table.iloc[start:stop], start)
             bar.update(stop - bar.n)  # those that were cached
             bar.clear()  # or the lines that are printed now would go through it

@@ -71,6 +71,22 @@ def test_a_model_is_never_asked_about_more_than_a_block():
     assert [some.predictions.tolist() for some in found] == [[4] * 4, [4] * 4, [2] * 2]
 
 
+def test_the_engine_is_chosen_for_all_images_that_are_left(tiny, files, monkeypatch):
+    """An export that pays for all of them would not pay for a block."""
+    from featx.embedding import embed
+
+    model, asked, engine_for = MODELS["a pipeline"](tiny).fit(files, LABELS), [], embed.engine_for
+
+    def noting(*arguments, **choices):
+        asked.append(choices["images"])
+        return engine_for(*arguments, **choices)
+
+    monkeypatch.setattr(embed, "engine_for", noting)
+    list(answers(model, np.array(files, object), block=5))
+
+    assert asked == [12, 7, 2]
+
+
 def test_a_block_of_bad_images_does_not_end_it(tiny, files):
     """Only where no image is left there is nothing to answer."""
     model = MODELS["a pipeline"](tiny).fit(files, LABELS)
