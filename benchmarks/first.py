@@ -16,7 +16,7 @@ from statistics import median
 
 DATA = Path(os.environ["FEATX_TEST_DATA"])
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-FILES = sorted(map(str, DATA.glob("images/hymenoptera/train/*/*.jpg")))
+FILES = sorted(map(str, DATA.glob("images/hymenoptera/train/*/*")))
 
 LOOP = """
 import keras, numpy as np
