@@ -156,8 +156,13 @@ class _Process:
                 popen.communicate()
 
     def _forget(self) -> None:
-        """Leave the process to the parent of a forked one."""
-        self._popen, self._replies = None, {}
+        """Leave the process to the parent of a forked one: it ends when nobody holds its input open any more."""
+        popen, self._popen, self._replies = self._popen, None, {}
+        if popen:
+            popen.returncode = 0  # whose child it is not, need not wait for it
+            for pipe in (popen.stdin, popen.stdout):
+                with suppress(OSError, ValueError):
+                    pipe.close()
 
 
 def _start() -> Any:

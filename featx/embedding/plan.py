@@ -251,7 +251,7 @@ def _helper(choices: Choices, network: Network, depths: Sequence[int | str]) -> 
     """
     if network.key is None or network.file is None or not beside.is_open():
         return None
-    plain = asdict(choices) | {"backbone": fspath(choices.backbone)}
+    plain = asdict(replace(choices, backbone=fspath(choices.backbone), calibration=None))
     plain["weights"] = choices.weights if choices.weights is None else fspath(choices.weights)
     plain["input_size"] = network.size
     if not (isinstance(choices.depth, str) and choices.depth == "default"):

@@ -154,6 +154,20 @@ def test_a_wrong_choice_is_the_same_error(helped, saved):
         FeatureExtractor(**saved | {"depth": 9}, cache=None).plan()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_lets_go_of_it_without_a_word(tmp_path):
+    """It neither warns of a child that is not its own nor keeps it alive."""
+    program = (
+        "import os, sys\nfrom featx.embedding.beside import Beside, _process\n"
+        "Beside('none', {}, '').begin()\nchild = os.fork()\n"
+        "if not child:\n    assert _process._popen is None\n    sys.exit()\n"
+        "os.waitpid(child, 0)\nassert _process._popen.poll() is None"
+    )
+    command = [sys.executable, "-W", "error", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_two_extractors_may_ask_at_once(helped, saved, pixels):
     """Each gets the answer to its own question."""
     extractors = [FeatureExtractor(**saved | {"depth": depth}, cache=None) for depth in (1, 2, 3)]
