@@ -25,13 +25,15 @@ def size_of_batch(wanted: int, images: int, most: int) -> int:
     Examples
     --------
     >>> [size_of_batch(32, images, most=200) for images in (1, 3, 20, 33, 1000)]
-    [1, 4, 32, 32, 32]
+    [1, 2, 16, 32, 32]
     >>> [size_of_batch(10**6, images, most=200) for images in (1, 100, 1000)]
-    [1, 128, 128]
+    [1, 64, 128]
     """
     most = max(LEAST, most)
     size = wanted if wanted <= most else 1 << (most.bit_length() - 1)
-    return min(size, 1 << (images - 1).bit_length()) if images else size
+    return (
+        min(size, 1 << (images.bit_length() - 1)) if images else size
+    )  # as much is filled up as in a larger one
 
 
 def regrouped(parts: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:

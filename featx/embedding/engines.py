@@ -65,7 +65,7 @@ def engine_for(
     taps
         Those of its taps that are wanted.
     batch_size
-        Images in a batch on Keras, at most: no batch is much larger than `images`, nor than what fits into
+        Images in a batch on Keras, at most: no batch is larger than `images`, nor than what fits into
         `BATCH_BYTES`. OpenVINO takes its own.
     engine
         ``"keras"``, ``"openvino"``, or ``"auto"``: OpenVINO where the exported graph is at hand or another process
