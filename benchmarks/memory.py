@@ -1,6 +1,10 @@
 """How much memory a run takes beside the network, however many images there are.
 
+    python benchmarks/memory.py --first
     python benchmarks/memory.py [--images 50000 200000] [--backbone featx-mini] [--input-size 32] [--folder FOLDER]
+
+With --first: the peak of a first run, with nothing cached, over the photographs of the folder that FEATX_TEST_DATA
+names, by MobileNetV2 with its weights, and that of the process that exports the network meanwhile.
 
 For each number a fresh process embeds so many files, all different: 8 x 8 pixels, brought to the input size, through
 the network, its last stage averaged, into an empty cache. Printed are the peak of its resident memory, what was
@@ -9,6 +13,7 @@ peak. The peak is that of the whole process, so where an export took more than t
 """
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
@@ -31,10 +36,14 @@ def main() -> None:
     parser.add_argument("--input-size", type=int, default=32)
     parser.add_argument("--folder", help="where to write; default: the platform's temporary folder")
     parser.add_argument("--engine", default="auto")
+    parser.add_argument("--first", action="store_true")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     choice = parser.parse_args()
     if choice.inside:
         measure(choice)
+        return
+    if choice.first:
+        first()
         return
     print("| images | seconds | peak MB | network | result | rest |", flush=True)
     print("| ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
@@ -45,6 +54,36 @@ def main() -> None:
             for name in ("backbone", "input_size", "engine"):
                 command += [f"--{name.replace('_', '-')}", str(getattr(choice, name))]
             subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+
+
+FIRST = """
+import glob, os, sys
+from featx import FeatureExtractor
+files = sorted(glob.glob(sys.argv[1] + "/images/hymenoptera/train/*/*.jpg"))
+FeatureExtractor("mobilenet_v2", depth=-1, pooling="avg").transform(files)
+for path in glob.glob("/proc/[0-9]*/status"):
+    try:
+        facts = dict(line.split(":", 1) for line in open(path).read().splitlines() if ":" in line)
+    except OSError:  # it has ended
+        continue
+    mine = [int(facts.get(name, 0)) == os.getpid() for name in ("Pid", "PPid")]
+    if any(mine) and "VmHWM" in facts:
+        peak = int(facts["VmHWM"].split()[0]) * 1024 / 1e6
+        print(f"{len(files)} photographs: peak {peak:.0f} MB, {'this' if mine[0] else 'the other'} process")
+"""
+
+
+def first() -> None:
+    data = os.environ["FEATX_TEST_DATA"]
+    with TemporaryDirectory() as folder:
+        own = {
+            "FEATX_CACHE": f"{folder}/cache",
+            "FEATX_GRAPHS": f"{folder}/graphs",
+            "KERAS_HOME": f"{data}/keras_home",
+        }
+        subprocess.run(
+            [sys.executable, "-c", FIRST, data], check=True, env=os.environ | own, stderr=subprocess.DEVNULL
+        )
 
 
 def path(folder: Path, row: int) -> Path:
