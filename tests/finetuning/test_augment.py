@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from featx.errors import InputError, UnknownNameError
-from featx.finetuning.augment import Augmenter
+from featx.finetuning.augment import Augmenter, _layers
 
 NAMES = ("flip", "crop", "rotation", "translation", "contrast", "erasing")
 
@@ -25,6 +25,19 @@ def test_every_name_changes_images_and_can_be_repeated(name, pixels):
     assert given[0].shape == pixels.shape
     assert (given[0] != pixels).any()
     assert (given[0] != given[2]).any()
+
+
+@pytest.mark.parametrize("name", ["flip", "default"])
+def test_what_is_known_changes_images_as_its_layers_do(name, pixels):
+    """Compiled or one after the other, to one rounding of a pixel."""
+    compiled = Augmenter(name)
+    plain = Augmenter(_layers(name))
+    for augmenter in (compiled, plain):
+        augmenter.seed(7)
+    for _ in range(2):
+        difference = compiled(pixels).astype(int) - plain(pixels)
+        assert abs(difference).max() <= 1
+        assert (difference != 0).mean() < 0.001
 
 
 def test_images_of_a_batch_change_each_in_its_way(pixels):
