@@ -47,10 +47,10 @@ class XGBoostHead(XGBClassifier):
     n_jobs : int, optional
         None: one thread for a small table, for a large one as many as there are idle cores. The trees are the same.
     tree_method : str, optional
-        None: for up to 16 million numbers on a CPU ``"exact"``, which sorts the columns that a tree is given; else
-        ``"hist"``, which puts all columns into `max_bin` bins.
+        None: for more than 1,000 columns and up to 16 million numbers on a CPU ``"exact"``, which sorts the columns
+        that a tree is given; else ``"hist"``, which puts all columns into `max_bin` bins.
     colsample_bytree : float or "auto", optional
-        ``"auto"``: each tree is given a fifth of the columns, and where columns are sorted no more than 200.
+        ``"auto"``: each tree is given a fifth of the columns, and where columns are sorted 200.
     early_stopping_rounds : int, optional
         Without an `eval_set`, a fifth of the images is held out to count the trees after which the loss falls no more
         for so many rounds; then so many trees are grown on all images.
@@ -168,15 +168,14 @@ def _grow(
     """Fit by XGBoost's own `fit`, with as many trees as bring something where that is to be found out."""
     device = head.device or _fastest()
     numbers = int(np.prod(X.shape if hasattr(X, "shape") else np.asarray(X).shape))
-    exact = (
-        device == "cpu" and head.tree_method is None and numbers <= _SORTED and _goes_without_bins(head, X)
-    )
+    wide = _FIFTH * numbers / len(y) > _COLUMNS and numbers <= _SORTED
+    exact = wide and device == "cpu" and head.tree_method is None and _goes_without_bins(head, X)
     given: dict[str, Any] = {"device": device, "n_jobs": head.n_jobs or _threads(numbers)}
     if exact:
         given |= {"tree_method": "exact", "max_bin": None}
     share: Any = head.colsample_bytree
     if share == "auto":
-        given["colsample_bytree"] = min(_FIFTH, _COLUMNS * len(y) / numbers) if exact else _FIFTH
+        given["colsample_bytree"] = _COLUMNS * len(y) / numbers if exact else _FIFTH
     without_gpu = head.device is None
     with _set(head, **given):
         rounds = {}

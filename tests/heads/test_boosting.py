@@ -63,7 +63,7 @@ def test_xgboost_stays_xgboost():
     """Importances, the booster and margins are within reach; predictions are XGBClassifier's."""
     X, y = wide()
     head = XGBoostHead(n_estimators=5, n_jobs=1, random_state=0).fit(X, np.array(["a", "b", "c"])[y])
-    plain = XGBClassifier(n_estimators=5, n_jobs=1, random_state=0, tree_method="exact").fit(X, y)
+    plain = XGBClassifier(n_estimators=5, n_jobs=1, random_state=0).fit(X, y)
     assert head.feature_importances_.shape == (300,)
     assert head.get_booster().num_boosted_rounds() == 5
     np.testing.assert_array_equal(head.predict_proba(X), plain.predict_proba(X))
@@ -126,7 +126,7 @@ BINS = {
 @pytest.mark.parametrize("choices", BINS.values(), ids=BINS.keys())
 def test_columns_are_sorted_unless_bins_are_needed(choices, monkeypatch):
     """Sorting a few columns of few rows is quicker than bins for all; what only bins can do is done with them."""
-    X, y = wide()
+    X, y = wide(d=1200)
     small = XGBoostHead(n_estimators=2, max_bin=8, n_jobs=1).fit(X, y)
     monkeypatch.setattr(boosting, "_SORTED", 0 if not choices else boosting._SORTED)
     binned = XGBoostHead(n_estimators=2, max_bin=8, n_jobs=1, **choices).fit(X, y)
@@ -177,9 +177,9 @@ def test_threads_go_by_the_table_and_by_what_else_runs(monkeypatch, busy, expect
 @pytest.mark.parametrize("tree_method", [None, "hist"])
 def test_threads_change_no_tree(tree_method):
     """What a model answers does not depend on how busy the machine was."""
-    X, y = wide()
+    X, y = wide(d=1200)
     answers = [
-        make_head("xgboost", n_estimators=10, n_jobs=threads, tree_method=tree_method)
+        make_head("xgboost", n_estimators=5, n_jobs=threads, tree_method=tree_method)
         .fit(X, y)
         .predict_proba(X)
         for threads in (1, 2, 3)
