@@ -679,7 +679,8 @@ def ends(engine, pixels):
     return call(engine, pixels)
 
 KerasEngine.__call__ = ends
-FeatureExtractor(depth=1, pooling="avg", input_size=32, batch_size=2, n_jobs=1).transform(images)
+choices = {"pooling": "avg", "input_size": 32, "batch_size": 2, "n_jobs": 1, "engine": "keras"}
+FeatureExtractor(depth=1, **choices).transform(images)
 """
 
 

@@ -57,7 +57,12 @@ def test_no_report_is_as_good_a_model(photos):
     )
     assert told["scores"] == plain["scores"]
     assert plain["report"] is None
-    assert {path.name for path in Path("plain").iterdir()} == {"README.md", "model.json", "model.skops"}
+    assert {path.name for path in Path("plain").iterdir()} == {
+        "README.md",
+        "images.npy",
+        "model.json",
+        "model.skops",
+    }
     paths = featx.load_folder("photos").paths
     assert (featx.load("told").predict_proba(paths) == featx.load("plain").predict_proba(paths)).all()
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from featx import FeatureExtractor
-from featx.embedding import beside
+from featx.embedding import beside, engines, plan
 from featx.errors import EngineWarning, InputError
 
 PROGRAM = """
@@ -90,6 +90,8 @@ def helped(monkeypatch):
     process = beside._Process()
     monkeypatch.setattr(beside, "_process", process)
     monkeypatch.setattr(beside, "is_open", lambda: True)
+    monkeypatch.setattr(plan, "_answers", {})  # what another test has asked
+    monkeypatch.setattr(engines, "_exported", {})
     yield lambda program: monkeypatch.setattr(beside, "_PROGRAM", program)
     process._end()
 

@@ -546,7 +546,16 @@ def test_two_classes_are_read_from_the_scores_as_the_documentation_says(shapes):
     np.testing.assert_array_equal(tuner.target_.decode(scores), tuner.predict(images))
 
 
-COUNTS_FOR_NOTHING = {"engine", "batch_size", "n_jobs", "cache", "on_error", "verbose", "precision"}
+COUNTS_FOR_NOTHING = {
+    "engine",
+    "batch_size",
+    "n_jobs",
+    "cache",
+    "on_error",
+    "verbose",
+    "precision",
+    "calibration",
+}
 OTHERWISE = {
     "backbone": "mobilenet_0.25",
     "depth": [2, 1],
@@ -558,6 +567,7 @@ OTHERWISE = {
     "image_shape": (16, 64, 3),
     "value_range": (0, 128),
     "precision": "bfloat16",
+    "calibration": np.zeros((11, 32, 32, 3), "u1"),
     "engine": "keras",
     "batch_size": 7,
     "n_jobs": 1,

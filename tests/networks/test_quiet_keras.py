@@ -11,7 +11,8 @@ import pytest
 import featx
 
 FIRST_USES = {
-    "a network": "featx.FeatureExtractor(depth=2, cache=None).transform(np.zeros((3, 32, 32, 3), 'uint8'))",
+    "a network": "featx.FeatureExtractor(depth=2, cache=None, engine='keras').transform("
+    "np.zeros((3, 32, 32, 3), 'uint8'))",
     "fetching a file": "from featx.networks.weights import fetch\ntry: fetch('a.h5', 'http://127.0.0.1:9/a.h5')\n"
     "except featx.FeatxError: pass",
 }
