@@ -33,10 +33,10 @@ IDLE = 60.0
 
 
 class _Without(importlib.abc.MetaPathFinder):
-    """Says that there are no other backends: Keras would load TensorFlow to write down a configuration."""
+    """Says that there are no other backends, which Keras would load to write down a configuration, nor what it draws with."""
 
     def find_spec(self, name: str, *_: Any) -> None:
-        if name in {"tensorflow", "jax", "torch"}:
+        if name in {"tensorflow", "jax", "torch", "matplotlib", "pandas"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
