@@ -86,6 +86,7 @@ def tiny():
 def forwards(monkeypatch):
     """Count, per call of an engine, how many images went through a network."""
     from featx.embedding.keras_engine import KerasEngine
+    from featx.networks.quiet_keras import keras  # noqa: F401 - so that no other process takes the network
 
     counts = []
     call = KerasEngine.__call__

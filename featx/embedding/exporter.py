@@ -33,7 +33,7 @@ IDLE = 60.0
 
 
 class _Without(importlib.abc.MetaPathFinder):
-    """Says that there are no other backends, which Keras would load to write down a configuration, nor what it draws with."""
+    """Hides other backends, which Keras would load to write down a configuration, and what it draws with."""
 
     def find_spec(self, name: str, *_: Any) -> None:
         if name in {"tensorflow", "jax", "torch", "matplotlib", "pandas"}:
