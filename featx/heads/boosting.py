@@ -18,8 +18,9 @@ from featx.heads.blas import threads_allowed
 from featx.heads.checks import groups_of, labels_of, numbers_of, one_class, weights_of
 from featx.heads.inner_folds import inner_folds
 
-_SORTED = 1 << 24
-"""Numbers of a table up to which columns are sorted, not put into bins: 8 bytes each, and time that grows with rows."""
+_SORTED = 1 << 22
+"""Numbers of a table up to which columns are sorted, not put into bins. With more rows 200 columns are too few:
+on 1,797 digits of 3,136 columns a fifth of them was right for 98.3 %, 200 for 97.8."""
 _ALONE = 1 << 22
 """Numbers up to which one thread grows the trees: others would mostly wait for each other, busily."""
 _FIFTH, _COLUMNS = 0.2, 200
@@ -47,7 +48,7 @@ class XGBoostHead(XGBClassifier):
     n_jobs : int, optional
         None: one thread for a small table, for a large one as many as there are idle cores. The trees are the same.
     tree_method : str, optional
-        None: for more than 1,000 columns and up to 16 million numbers on a CPU ``"exact"``, which sorts the columns
+        None: for more than 1,000 columns and up to 4 million numbers on a CPU ``"exact"``, which sorts the columns
         that a tree is given; else ``"hist"``, which puts all columns into `max_bin` bins.
     colsample_bytree : float or "auto", optional
         ``"auto"``: each tree is given a fifth of the columns, and where columns are sorted 200.

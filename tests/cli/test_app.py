@@ -60,6 +60,7 @@ def test_images_of_kinds_that_are_left_out_are_told(photos):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The model was fitted to:featx.errors.DuplicateWarning")  # as said there
 def test_the_documented_examples_run(photos):
     """Each line of docs/cli.md works, one after the other; an id in them stands for one of the cache's."""
     assert len(EXAMPLES) > 10
