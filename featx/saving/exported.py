@@ -19,6 +19,7 @@ from featx.files import read_file
 from featx.images.loading import bad_image, in_parts, load
 from featx.images.resizing import RULES
 from featx.images.sources import as_sources
+from featx.saving.replacing import check_folder
 from featx.saving.runners import RUNNERS
 
 FORMAT = 1
@@ -279,15 +280,6 @@ def check_place(folder: Path, *, overwrite: bool) -> None:
     SavedModelError
         If it exists and is not to be replaced, or is something else than an exported model.
     """
-    if not os.path.lexists(folder):
-        return
-    if not overwrite:
-        raise SavedModelError(
-            f"{str(folder)!r} exists. Give another name, or overwrite=True to replace an exported model."
-        )
-    ours = {MANIFEST, *read_manifest(folder)["files"]}
-    if others := sorted({path.name for path in folder.iterdir()} - ours):
-        raise SavedModelError(
-            f"{str(folder)!r} is not replaced: {others[0]!r} in it does not belong to an exported model. Give another "
-            "name."
-        )
+    check_folder(
+        folder, lambda: {MANIFEST, *read_manifest(folder)["files"]}, "an exported model", overwrite=overwrite
+    )

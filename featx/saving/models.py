@@ -25,6 +25,7 @@ from featx.saving import types
 from featx.saving.card import CARD, REPORT, card
 from featx.saving.fitted_images import FITTED, packed, unpacked
 from featx.saving.networks import Needs, files_to_networks, networks_to_files, untrusted
+from featx.saving.replacing import check_folder
 from featx.text import quoted
 
 FORMAT = 1
@@ -286,17 +287,12 @@ def check_place(folder: Path, *, overwrite: bool) -> None:
     SavedModelError
         If it exists and is not to be replaced, or is something else than a saved model.
     """
-    if not os.path.lexists(folder):
-        return
-    if not overwrite:
-        raise SavedModelError(
-            f"{str(folder)!r} exists. Give another name, or overwrite=True to replace a saved model."
-        )
-    ours = {_MANIFEST, CARD, REPORT, *_read_manifest(folder)["files"]}
-    if others := sorted({path.name for path in folder.iterdir()} - ours):
-        raise SavedModelError(
-            f"{str(folder)!r} is not replaced: {others[0]!r} in it does not belong to a saved model. Give another name."
-        )
+    check_folder(
+        folder,
+        lambda: {_MANIFEST, CARD, REPORT, *_read_manifest(folder)["files"]},
+        "a saved model",
+        overwrite=overwrite,
+    )
 
 
 def _version(package: str) -> str | None:

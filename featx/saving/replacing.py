@@ -1,0 +1,38 @@
+"""Which folder may be written, and which one is replaced only where that was asked for."""
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from featx.errors import SavedModelError
+
+
+def check_folder(folder: Path, ours: Callable[[], Iterable[str]], what: str, *, overwrite: bool) -> None:
+    """Refuse a folder that exists and is not to be replaced, or that holds something of somebody else's.
+
+    Parameters
+    ----------
+    folder
+        Where to write.
+    ours
+        Gives the names of the files that are replaced; asked only where the folder exists and may be replaced.
+    what
+        What is written, with its article, for the message.
+    overwrite
+        Whether a folder of that kind may be replaced.
+
+    Raises
+    ------
+    SavedModelError
+        If it is refused.
+    """
+    if not os.path.lexists(folder):
+        return
+    if not overwrite:
+        raise SavedModelError(
+            f"{str(folder)!r} exists. Give another name, or overwrite=True to replace {what}."
+        )
+    if others := sorted({path.name for path in folder.iterdir()} - set(ours())):
+        raise SavedModelError(
+            f"{str(folder)!r} is not replaced: {others[0]!r} in it does not belong to {what}. Give another name."
+        )
