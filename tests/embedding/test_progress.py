@@ -17,7 +17,7 @@ def slow(engine, pixels):
     return call(engine, pixels)
 KerasEngine.__call__ = slow
 for verbose in (0, 1, None):
-    extractor = featx.FeatureExtractor(depth=2, cache=None, batch_size=2)
+    extractor = featx.FeatureExtractor(depth=2, cache=None, batch_size=2, engine="keras")
     if verbose is not None:
         extractor.set_params(verbose=verbose)
     print(f"{verbose}:", file=sys.stderr)
