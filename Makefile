@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow soak parity check size format backbone clean
+.PHONY: help demo test docs slow soak parity check size format backbone clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,13 @@ test: $(VENV)/dev  ## install into .venv and run the tests, except the slow ones
 
 slow: $(VENV)/dev  ## run the slow tests: each takes more than ten seconds
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+
+$(VENV)/docs: $(VENV)/featx
+	$(BIN)/python -m pip install --quiet --group docs
+	@touch $@
+
+docs: $(VENV)/docs  ## build the documentation as a site, build/site/index.html; warnings are errors
+	$(BIN)/python -m website.build
 
 soak: $(VENV)/dev  ## run the cache's tests at length: hundreds of kills, every bit flipped, thousands of hostile files
 	FEATX_SOAK=1 $(BIN)/python -m pytest --timeout 3600 tests/cache/test_embedding_cache.py tests/cache/test_segment.py tests/cache/test_memo.py tests/cache/test_merging.py
