@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import chain
 from numbers import Number
 from typing import Any
 
@@ -12,8 +13,8 @@ import PIL.Image
 from featx.errors import InputError
 
 
-def items(X: Any, image_shape: Sequence[int] | None) -> list[Any]:
-    """List what `X` holds, one item per image, of which only the first is looked at.
+def items(X: Any, image_shape: Sequence[int] | None) -> Iterable[Any]:
+    """Give what `X` holds, one item per image, of which only the first is looked at, before any other is taken.
 
     Raises
     ------
@@ -29,28 +30,29 @@ def items(X: Any, image_shape: Sequence[int] | None) -> list[Any]:
     if isinstance(X, str | bytes | bytearray | memoryview | os.PathLike | PIL.Image.Image):
         raise InputError(f"X is a single {type(X).__name__}, not several images: wrap it in a list.")
     X = _unwrapped(X)
-    if not isinstance(X, list | tuple) and not hasattr(X, "__array__"):
-        if advice := _advice(X):
-            name = type(X).__name__
-            raise InputError(f"X is {'an' if name[0] in 'aeiou' else 'a'} {name}{advice}")
-        X = [X[row] for row in range(len(X))]
-    if isinstance(X, list | tuple):
-        first = X[0] if X else None
-        _refuse_pairs(first)
+    if not hasattr(X, "__array__"):
+        if not isinstance(X, list | tuple):
+            _refuse_others(X)
+        if not len(X):
+            return []
+        first = X[0]
+        _refuse_pairs(first, X)
+        every = chain([first], (X[row] for row in range(1, len(X))))  # a data set reads a file for each item
         as_rows = isinstance(first, list | tuple | Number) or getattr(first, "ndim", None) in (0, 1)
         if isinstance(first, str | bytes) or not as_rows:
-            return list(X)
+            return every
+        X = list(every)
     array = _array(X)
     if array.shape[:1] == (0,):
         return []
     if array.dtype.kind in "OUT":  # objects, and both kinds of numpy's strings
-        listed = array.tolist()
-        _refuse_pairs(listed[0])
+        rows = array.tolist()
+        _refuse_pairs(rows[0], X)
         if array.ndim == 1:
-            return list(listed)
-        if array.shape[1:] == (1,) and not all(isinstance(item, Number) for (item,) in listed):
-            return [item for (item,) in listed]
-        array = _array(listed)
+            return list(rows)
+        if array.shape[1:] == (1,) and not all(isinstance(item, Number) for (item,) in rows):
+            return [item for (item,) in rows]
+        array = _array(rows)
     _check_batch(array, image_shape)
     return list(array)
 
@@ -70,10 +72,19 @@ _BY_ATTRIBUTE = {
 """What to do with something that has such an attribute."""
 
 
+def _refuse_others(X: Any) -> None:
+    """Refuse what is no list, array or data set."""
+    if advice := _advice(X):
+        name = type(X).__name__
+        raise InputError(f"X is {'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}{advice}")
+
+
 def _advice(X: Any) -> str | None:
     """Say how to get the images out of something; None if they can be taken one by one."""
     for attribute, advice in _BY_ATTRIBUTE.items():
-        if hasattr(X, attribute):
+        if hasattr(X, attribute) and not (
+            attribute == "dataset" and hasattr(X, "__getitem__")
+        ):  # a part of one
             return advice
     names = X if isinstance(X, Mapping) else getattr(X, "column_names", None)
     if names is not None:
@@ -102,22 +113,25 @@ def _unwrapped(X: Any) -> Any:
     return X.to_series().to_list() if hasattr(X, "to_series") else X
 
 
-def _refuse_pairs(first: Any) -> None:
-    """Refuse images that come with their labels."""
-    if (
-        isinstance(first, list | tuple)
-        and len(first) > 1
-        and (
-            isinstance(first[0], bytes | os.PathLike | PIL.Image.Image)
-            or getattr(first[0], "ndim", 0) > 1
-            or (isinstance(first[0], str) and not all(isinstance(one, str) for one in first))
-        )
-    ):
-        kinds = ", ".join(type(one).__name__ for one in first)
-        raise InputError(
-            f"Each item of X is a {type(first).__name__} ({kinds}), not an image: pass the images alone, "
-            "[item[0] for item in X], and the labels as y."
-        )
+def _refuse_pairs(first: Any, X: Any) -> None:
+    """Refuse images that come with their labels, as a torch-style data set gives them; `first` is the first item."""
+    if not isinstance(first, list | tuple) or len(first) < 2:
+        return
+    image = next((place for place, one in enumerate(first) if _is_image(one)), None)
+    if image is None and not all(isinstance(one, str) for one in first):
+        image = next((place for place, one in enumerate(first) if isinstance(one, str)), None)
+    if image is None:
+        return
+    advice = f"pass the images alone, [item[{image}] for item in X], and the labels as y"
+    samples = getattr(X, "samples", None)
+    if isinstance(samples, list) and samples and isinstance(samples[0], tuple) and len(samples[0]) == 2:
+        advice = "pass the paths alone, [path for path, _ in X.samples], and the labels, X.targets, as y"
+    kinds = ", ".join(type(one).__name__ for one in first)
+    raise InputError(f"Each item of X is a {type(first).__name__} ({kinds}), not an image: {advice}.")
+
+
+def _is_image(one: Any) -> bool:
+    return isinstance(one, bytes | os.PathLike | PIL.Image.Image) or getattr(one, "ndim", 0) > 1
 
 
 def _array(values: Any) -> np.ndarray:

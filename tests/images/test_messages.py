@@ -39,6 +39,20 @@ def framed(columns, message, **choices):
 LISTING = load_table(pd.DataFrame({"path": ["a.png", "b.png"]}), missing="keep")
 
 
+class Folder(list):
+    """A data set of torchvision's `ImageFolder`, as far as it is looked at; each item reads a file."""
+
+    samples = [("a.png", 0)]  # noqa: RUF012 - as it is there
+    targets = [0]  # noqa: RUF012
+
+
+class IterableColumn:
+    """A column of a stream of Hugging Face."""
+
+    def __iter__(self):
+        return iter([IMAGE])
+
+
 class Lazy:
     """A TensorFlow data set, as far as it is looked at."""
 
@@ -47,6 +61,7 @@ class Lazy:
 
 NORMALISED = np.linspace(-2.1, 2.6, 54).reshape(2, 3, 3, 3)
 PAIRS = "not an image: pass the images alone, [item[0] for item in X], and the labels as y."
+SECOND = PAIRS.replace("item[0]", "item[1]")
 
 MESSAGES = {
     "a folder that is not there": (
@@ -107,6 +122,20 @@ MESSAGES = {
         [(np.zeros((2, 2)), "cat")], f"Each item of X is a tuple (ndarray, str), {PAIRS}"
     ),
     "paths with their labels": given([["a.png", 3]], f"Each item of X is a list (str, int), {PAIRS}"),
+    "labels before their images": given([(3, IMAGE)], f"Each item of X is a tuple (int, Image), {SECOND}"),
+    "a data set of a folder": given(
+        Folder([(IMAGE, 0)]),
+        "Each item of X is a tuple (Image, int), not an image: pass the paths alone, [path for path, _ in X.samples], "
+        "and the labels, X.targets, as y.",
+    ),
+    "a stream": given(
+        IterableColumn(), "X is an IterableColumn, not a list, array or column of images: pass list(X)."
+    ),
+    "tensors with their channels first": given(
+        [np.zeros((3, 9, 8))],
+        "image 0 has shape (3, 9, 8), not (h, w) or (h, w, 1 | 3 | 4). Its channels come first: pass "
+        "[image.swapaxes(0, 2).swapaxes(0, 1) for image in X].",
+    ),
     "rows that hold more than the image": given(
         [{"label": 0, "image": IMAGE}],
         "image 0 is a dict of 'label', 'image', not a path, bytes, a Pillow image or an array. "

@@ -190,7 +190,6 @@ def test_the_input_is_never_modified(kind):
         ([np.zeros((2, 2, 2))], r"image 0 has shape \(2, 2, 2\), not \(h, w\) or"),
         ([np.zeros((0, 2))], r"image 0 has shape \(0, 2\)"),
         ([np.zeros((2, 2), complex)], "image 0 has dtype complex128"),
-        (np.zeros((2, 3, 8, 8)), r"image 0 has shape \(3, 8, 8\).*come first: X.transpose\(0, 2, 3, 1\)"),
     ],
 )  # fmt: skip
 def test_what_is_no_batch_of_images_is_refused(X, reason):
@@ -329,6 +328,44 @@ def test_what_has_a_length_and_items_is_a_list(kind):
     """Sequences of any library."""
     assert same(as_sources(kind(PATHS)), PATHS)
     assert same(as_sources(kind([Image.new("L", (1, 1))])), [np.zeros((1, 1, 3), np.uint8)])
+
+
+class Reading:
+    """A torch-style data set, which reads a file for each item, and notes which."""
+
+    def __init__(self, item):
+        self.item, self.read = item, []
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, row):
+        self.read.append(row)
+        return self.item
+
+
+RED = np.full((2, 2, 3), [255, 0, 0], np.uint8)
+
+
+def test_a_data_set_is_read_once():
+    """Each item of it, in order; so is a part of one, as torch's `random_split` gives it."""
+    whole = Reading(RED)
+    part = Rows([whole[0], whole[1]])
+    part.dataset = whole
+    whole.read.clear()
+
+    assert same(as_sources(whole), [RED] * 5)
+    assert whole.read == [0, 1, 2, 3, 4]
+    assert same(as_sources(part), [RED] * 2)
+
+
+@pytest.mark.parametrize("item", [(RED, 0), {"image": RED, "label": 0}, RED.transpose(2, 0, 1)])
+def test_what_cannot_be_used_of_a_data_set_is_found_at_its_first_item(item):
+    """Before a hundred thousand files are read."""
+    images = Reading(item)
+    with pytest.raises(InputError, match=r"for (item|image) in X"):
+        as_sources(images)
+    assert images.read == [0]
 
 
 def test_files_in_memory_are_their_bytes():
