@@ -196,8 +196,12 @@ def _tuned(tuner: Any, need: str) -> Head:
 
 
 def _steps(model: Any) -> list[Any]:
-    """List the steps of a pipeline, those of pipelines in it, too, but not those that do nothing."""
+    """List the steps of a pipeline, those of pipelines in it, too, but not those that do nothing to what is asked.
+
+    A sampler of imbalanced-learn draws rows for `fit` only.
+    """
     if not isinstance(model, Pipeline):
         return [model]
     steps = [step for _, step in model.steps if step is not None and not isinstance(step, str)]
+    steps = [step for step in steps if not hasattr(step, "fit_resample")]
     return [inner for step in steps for inner in _steps(step)]

@@ -44,6 +44,16 @@ def search(tiny, pixels):
     return GridSearchCV(steps, {"logisticregression__C": [1.0, 10.0]}, cv=2).fit(pixels, WORDS)
 
 
+def sampled(tiny, pixels):
+    """Fit a pipeline with a sampler of imbalanced-learn, which has no `transform`."""
+    from imblearn.over_sampling import SMOTE
+    from imblearn.pipeline import make_pipeline
+
+    return make_pipeline(extractor(tiny, depth=-1), SMOTE(k_neighbors=1), LogisticRegression()).fit(
+        pixels, WORDS
+    )
+
+
 def tuned(kind, y):
     """Give a function that fine-tunes a network for an epoch."""
 
@@ -60,6 +70,7 @@ MODELS = {
     "several labels": pipe("logistic", SEVERAL),
     "several depths and poolings": pipe("logistic", WORDS, [1, 2, -1], ["avg+std", "gem", "grid2+max"]),
     "a search": search,
+    "a sampler": sampled,
     "scores without probabilities": pipe("ridge-classifier", WORDS),
     "the score of two classes": pipe("ridge-classifier", WORDS == "ant"),
     "a number": pipe("ridge", NUMBERS),
