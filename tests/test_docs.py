@@ -1,4 +1,4 @@
-"""Documents are programs: the examples of README and docs run, and the notebooks and pipelines do."""
+"""Documents are programs: the examples of README and docs run, and the pipelines do."""
 
 import re
 import runpy
@@ -101,22 +101,6 @@ def test_no_pipeline_hides_a_dependency(program):
     from importlib.util import find_spec
 
     assert find_spec(program.stem) is None
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.name)
-def test_notebooks_run_and_are_kept_without_outputs(path, tmp_path):
-    """Executed from the first cell to the last; committed clean."""
-    import nbformat
-    from nbclient import NotebookClient
-
-    notebook = nbformat.read(path, as_version=4)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert all(not cell.outputs and cell.execution_count is None for cell in code)
-
-    patient = {"timeout": None, "startup_timeout": 600}  # pytest ends what hangs
-    NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}, **patient).execute()
-    assert code[-1].outputs
 
 
 def figures(text):
