@@ -45,8 +45,7 @@ def main() -> None:
     sys.meta_path.insert(0, _Without())
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as replies:
         os.dup2(2, 1)  # what libraries print is no reply
-        import openvino  # noqa: F401 - Keras does not say where it is missing
-
+        from featx.networks.quiet_openvino import openvino  # noqa: F401, I001 - Keras does not say if it is missing
         from featx.networks.quiet_keras import keras  # noqa: F401 - takes longest, and is needed in any case
 
         for line in sys.stdin:

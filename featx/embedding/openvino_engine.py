@@ -17,6 +17,7 @@ from featx.embedding.int8 import hand_over, quantise, saturates
 from featx.errors import ExportError
 from featx.files import whole_folder
 from featx.networks.forks import Lock
+from featx.networks.uncounted import uncounted
 
 CHUNK = 2
 """Images in a request, the last one filled up; few enough for the processor's cache (docs/performance.md)."""
@@ -57,7 +58,7 @@ class OpenVINOEngine:
     ) -> None:
         self._chunk = chunk
         with _calling:
-            import openvino
+            from featx.networks.quiet_openvino import openvino
 
             graph, core = open_export(folder, name), openvino.Core()
             try:
@@ -145,7 +146,7 @@ class OpenVINOEngine:
 def computes_bfloat16() -> bool:
     """Tell whether this processor multiplies bfloat16 by itself."""
     with _calling:
-        import openvino
+        from featx.networks.quiet_openvino import openvino
 
         return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
@@ -167,9 +168,8 @@ def export(model: Any, folder: Path) -> None:
     OSError
         If the folder cannot be written.
     """
-    import openvino
-
     from featx.networks.quiet_keras import keras
+    from featx.networks.quiet_openvino import openvino
 
     make_home(folder.parent)
     by_openvino = keras.backend.backend() == "openvino"
@@ -177,7 +177,8 @@ def export(model: Any, folder: Path) -> None:
         raw = draft / "keras.xml"
         try:
             batch = {"input_signature": [_signature(model)]} if by_openvino else {}
-            _for_inference(model).export(str(raw), format="openvino", verbose=False, **batch)
+            with uncounted():
+                _for_inference(model).export(str(raw), format="openvino", verbose=False, **batch)
             with _calling:
                 graph = openvino.Core().read_model(raw)
                 graph = (
@@ -217,7 +218,7 @@ def _signature(model: Any) -> Any:
 def _as_it_was(path: Path, pixels: np.ndarray) -> list[np.ndarray]:
     """Run the graph that Keras' OpenVINO backend wrote, channels last."""
     with _calling:
-        import openvino
+        from featx.networks.quiet_openvino import openvino
 
         answer = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})([pixels])
         return [answer[place].copy() for place in range(len(answer))]
@@ -237,7 +238,7 @@ def _only_outputs(graph: Any, count: int) -> Any:
     """Drop what Keras' export adds to the outputs, one result for every swish, and undo its order, 1, 10, 11, 2."""
     named = {name: result for result in graph.get_results() for name in result.output(0).get_names()}
     results = [named["Identity:0"], *(named[f"Identity_{place}:0"] for place in range(1, count))]
-    import openvino
+    from featx.networks.quiet_openvino import openvino
 
     return openvino.Model([result.input_value(0) for result in results], graph.get_parameters(), "featx")
 

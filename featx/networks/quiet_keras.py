@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from featx.networks.forks import is_forked
+from featx.networks.uncounted import uncounted
 
 __all__ = ["keras", "layers", "ops"]
 
@@ -42,6 +43,7 @@ def _silence() -> Iterator[None]:
 with ExitStack() as _stack:
     if os.environ["TF_CPP_MIN_LOG_LEVEL"] != "0":
         _stack.enter_context(_silence())
+    _stack.enter_context(uncounted())  # one of its backends is OpenVINO
     import keras
     from keras import layers, ops
 

@@ -25,7 +25,7 @@ def _onnx(contents: list[bytes], folder: Path) -> Runner:
 
 def _openvino(contents: list[bytes], folder: Path) -> Runner:
     _need("openvino", folder)
-    import openvino
+    from featx.networks.quiet_openvino import openvino
 
     with _readable(folder):
         core = openvino.Core()
