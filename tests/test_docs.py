@@ -17,7 +17,7 @@ README = (ROOT / "README.md").read_text()
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 
 
-LONG_PAGES = ("README.md", "finetune.md")
+LONG_PAGES = ("README.md", "coming-from.md", "finetune.md")
 
 
 @pytest.fixture
@@ -39,6 +39,22 @@ def test_examples_run(page, flowers):
     ).parse(page)
     for example in document.examples():
         example.evaluate()
+
+
+CONSOLE = [page for page in PAGES if "```console" in page.read_text() and page.name != "cli.md"]
+
+
+@pytest.mark.parametrize("page", CONSOLE, ids=lambda page: page.name)
+def test_commands_run(page, flowers, monkeypatch):
+    """Every line that begins with ``$ featx`` works, in its order; tests/cli/test_app.py runs those of docs/cli.md."""
+    from click.testing import CliRunner
+
+    from featx.cli import main
+
+    write_folder(*synthetic(n=30, classes=3, size=64, random_state=0), flowers.parent / "photos")
+    for line in re.findall(r"^\$ featx (.*)$", page.read_text(), re.MULTILINE):
+        done = CliRunner().invoke(main, line.split())
+        assert done.exit_code == 0, (line, done.output, done.exception)
 
 
 @pytest.mark.slow
