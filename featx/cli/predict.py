@@ -68,7 +68,9 @@ def predict_command(
                 write(found)
     if output:
         summary = {"output": str(output), "images": count, "bad": len(bad)}
-        print_json(summary) if as_json else click.echo(f"{shown(output)}: {count} images, {len(bad)} bad")
+        print_json(summary) if as_json else click.echo(
+            f"{shown(output)}: {count} image{'s' * (count != 1)}, {len(bad)} bad"
+        )
     end_with(bad, on_error)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
-from featx.errors import InputError, SavedModelError, SavedModelWarning, UnfitFileError
+from featx.errors import InputError, SavedModelError, SavedModelWarning, UnfitFileError, Words
 from featx.files import file_digest, make_folder, open_file, read_file, whole_folder
 from featx.saving import types
 from featx.saving.card import CARD, REPORT, card
@@ -230,7 +230,10 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads(read_file(path, _LONGEST_MANIFEST))
     except (FileNotFoundError, NotADirectoryError):
         raise SavedModelError(
-            f"{str(folder)!r} is not a saved model: it has no {_MANIFEST}. Give the folder that was given to save."
+            f"{str(folder)!r} is not a saved model: it has no {_MANIFEST}. ",
+            Words(
+                "Give the folder that was given to save.", "Give a folder that featx fit or finetune wrote."
+            ),
         ) from None
     except UnfitFileError as error:
         raise SavedModelError(f"{str(path)!r} {error.reason}. {_COPY}") from error

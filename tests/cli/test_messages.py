@@ -15,6 +15,34 @@ from featx.images import synthetic, write_folder
 
 QUICK = ["--depth", "2", "--input-size", "32"]
 MESSAGES = {
+    "a model that is none": (
+        ["predict", "photos", "photos"],
+        "'*/photos' is not a saved model: it has no model.json. Give a folder that featx fit or finetune wrote.",
+    ),
+    "an export of no model": (
+        ["export", "photos", "-o", "x"],
+        "'*/photos' is not a saved model: it has no model.json. Give a folder that featx fit or finetune wrote.",
+    ),
+    "an evaluation by no model": (
+        ["evaluate", "photos", "photos"],
+        "'*/photos' is not a saved model: it has no model.json. Give a folder that featx fit or finetune wrote.",
+    ),
+    "similar images of none": (
+        ["similar", "none", "photos"],
+        "No images in 'none' (it is empty). Images end in *.",
+    ),
+    "a calibration on none": (
+        ["fit", "photos", "-o", "x", "--precision", "int8", "--calibration", "none"],
+        "No images in 'none' (it is empty). Images end in *.",
+    ),
+    "int8 on Keras": (
+        ["fit", "photos", "-o", "x", "--precision", "int8", "--engine", "keras"],
+        "int8 runs on OpenVINO, not on Keras: take --engine auto, or --precision bfloat16, which runs on both.",
+    ),
+    "weights that are not there": (
+        ["extract", "photos", "-o", "x.npz", "--backbone", "resnet18", "--weights", "gone.safetensors"],
+        "--weights gone.safetensors: there is no such file. Give the path of a *.",
+    ),
     "a folder that is there": (
         ["extract", "photos", "-o", "photos"],
         "Unknown format 'photos'. Known: '.h5', '.npz', '.parquet', '.csv'.",
@@ -102,6 +130,7 @@ def photos(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "table.csv").write_text("who,what\nnobody.png,cat\nno-one.png,dog\n")
     (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "none").mkdir()
     write_folder(*synthetic(n=4, classes=2, size=32, random_state=0), tmp_path / "split" / "train")
     paths = sorted((tmp_path / "split").rglob("*.png"))
     rows = zip(paths, "xxxx", (1, 1, 1, 2), (3, 3, 4, 4), "abab", (0.5, 1.5, 2.5, 3.5), strict=True)
