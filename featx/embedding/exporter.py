@@ -3,12 +3,16 @@
 Reads a request from each line of its input, in JSON, and writes the reply as a line; see `featx.embedding.beside`.
 """
 
-import importlib.abc
 import json
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import LazyLoader
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from featx.errors import ExportError, InputError
@@ -32,25 +36,35 @@ IDLE = 60.0
 """Seconds after the last request after which the process ends by itself."""
 
 
-class _Without(importlib.abc.MetaPathFinder):
-    """Hides other backends, which Keras would load to write down a configuration, and what it draws with."""
+NEEDLESS = {"tensorflow", "jax", "torch", "matplotlib", "pandas", "sklearn", "openvino_telemetry"}
+"""What Keras and OpenVINO would load where it is installed, and do without: other backends to write down a
+configuration, what draws, wrappers of scikit-learn."""
+LATER = {"scipy.signal"}
+"""What Keras' OpenVINO backend imports for spectrograms: half of the start, with all of `scipy.stats`."""
 
-    def find_spec(self, name: str, *_: Any) -> None:
-        if name in {"tensorflow", "jax", "torch", "matplotlib", "pandas"}:
+
+class _Finder(MetaPathFinder):
+    """Hides what is needless, and loads on first use what is hardly ever used."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name in NEEDLESS:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        spec = PathFinder.find_spec(name, path, target) if name in LATER else None
+        if spec and spec.loader:
+            spec.loader = LazyLoader(spec.loader)
+        return spec
 
 
 def main() -> None:
     """Answer requests until the input ends."""
-    sys.meta_path.insert(0, _Without())
+    sys.meta_path.insert(0, _Finder())
+    requests = _requests()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as replies:
         os.dup2(2, 1)  # what libraries print is no reply
         from featx.networks.quiet_openvino import openvino  # noqa: F401, I001 - Keras does not say if it is missing
         from featx.networks.quiet_keras import keras  # noqa: F401 - takes longest, and is needed in any case
 
-        for line in sys.stdin:
-            _idle(False)
-            request = json.loads(line)
+        for request in requests:
             try:
                 reply = answer(request)
             except OSError as error:
@@ -62,7 +76,31 @@ def main() -> None:
                 reply = {"reason": f"{type(error).__name__}: {first}"}
             replies.write(json.dumps({"number": request["number"], **reply}) + "\n")
             replies.flush()
-            _idle(True)
+
+
+def _requests() -> Iterator[dict[str, Any]]:
+    """Give the requests as they come, until none has come for long.
+
+    They are read by a thread of its own, which ends the process at once where the other one has ended: nobody waits for
+    what is being done.
+    """
+    lines: SimpleQueue[str] = SimpleQueue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            lines.put(line)
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+
+    def requests() -> Iterator[dict[str, Any]]:
+        while True:
+            try:
+                yield json.loads(lines.get(timeout=IDLE))
+            except Empty:
+                return
+
+    return requests()
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -78,9 +116,9 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     plan = resolve(Choices(**request["choices"]), content)
     if plan.key != request["key"]:
         raise ExportError("its file changed meanwhile")
+    if plan.row is None:
+        _refuse_unknown(plan)
     if request["do"] == "describe":
-        if plan.row is None:
-            _refuse_unknown(plan)
         return {"answer": plan.answer}
     taps = {tap.recipe_id: tap for tap in plan.taps}
     graph = plan.graph("float32")
@@ -102,16 +140,3 @@ def _refuse_unknown(plan: Any) -> None:
             or activation not in ACTIVATIONS
         ):
             raise InputError(f"layer {tensor.name!r} ({kind.__name__}) is not known to work")
-
-
-_timers: list[threading.Timer] = []
-
-
-def _idle(idle: bool) -> None:
-    while _timers:
-        _timers.pop().cancel()
-    if idle:
-        timer = threading.Timer(IDLE, os._exit, [0])
-        timer.daemon = True
-        timer.start()
-        _timers.append(timer)

@@ -3,16 +3,19 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import psutil
 import pytest
 
 from featx import FeatureExtractor
 from featx.embedding import beside, engines, plan
-from featx.errors import EngineWarning, InputError
+from featx.errors import EngineWarning, ExportError, InputError
 
 PROGRAM = """
 import json, sys, warnings
@@ -150,6 +153,22 @@ def test_layers_that_no_test_knows_are_left_to_tensorflow(helped, pixels, forwar
     assert_close(vectors, of_keras(pixels, **choices)[0])
 
 
+def test_layers_that_no_test_knows_are_not_exported_either(helped, pixels, tmp_path):
+    """Nor where the memo knows the network, which Keras on TensorFlow described in an earlier run."""
+    import keras
+
+    layers = [keras.Input((16, 16, 3)), keras.layers.Conv2D(4, 3), keras.layers.UpSampling2D()]
+    keras.Sequential(layers, name="odd").save(tmp_path / "odd.keras")
+    choices = {"backbone": str(tmp_path / "odd.keras"), "depth": -1, "scaling": "unit"}
+    extractor = FeatureExtractor(**choices, cache=str(tmp_path / "cache"), engine="keras")
+    extractor.transform(np.resize(pixels, (2, 16, 16, 3)))
+    plan._answers.clear()  # as in a new process
+    known = extractor.set_params(engine="auto").plan()
+    with pytest.raises(ExportError, match="another process could not"):
+        known.beside.export([tap.recipe_id for tap in known.taps], tmp_path / "graph")
+    assert not known.beside.works
+
+
 def test_a_wrong_choice_is_the_same_error(helped, saved):
     """It is found in the other process, and said by this one."""
     with pytest.raises(InputError, match=r"^depth=9: this backbone has 3 stages; give 1\.\.3"):
@@ -167,6 +186,36 @@ def test_a_forked_process_lets_go_of_it_without_a_word(tmp_path):
     )
     command = [sys.executable, "-W", "error", "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_it_ends_with_the_process_that_asked(tmp_path):
+    """However that ended, and in the middle of its work."""
+    program = (
+        "import os, signal, sys\nfrom featx.embedding import beside\n"
+        "beside._PROGRAM = 'import time, featx.embedding.exporter as own\\n'"
+        "'own.answer = lambda _: time.sleep(1e6)\\nown.main()'\n"
+        "beside.Beside('none', {}, '').begin()\nprint(beside._process._popen.pid, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    while psutil.pid_exists(int(done.stdout)):
+        if psutil.Process(int(done.stdout)).status() == psutil.STATUS_ZOMBIE:
+            break
+        time.sleep(0.05)
+
+
+def test_it_loads_nothing_that_keras_does_without():
+    """What is put off works when it is used: windows of spectrograms."""
+    program = (
+        "import sys\nfrom featx.embedding.exporter import _Finder\nsys.meta_path.insert(0, _Finder())\n"
+        "import keras\nassert not {'scipy.stats', 'sklearn', 'pandas', 'tensorflow'} & set(sys.modules)\n"
+        "import scipy.signal\nassert scipy.signal.get_window('boxcar', 2).tolist() == [1, 1]\n"
+    )
+    command = [sys.executable, "-c", program]
+    env = os.environ | {"KERAS_BACKEND": "openvino"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
