@@ -45,6 +45,14 @@ CLAIMS = {
         "abs(found.constant + found.heat.sum() - found.score) < 1e-6",
         "folder.with_name('model').is_dir()",
     ),
+    "05-the-courses-table": (
+        "list(table.index) == list(BROUGHT)",
+        "lenet.backbone_.count_params() < 61_706 and lenet.score(tested, tested_labels) > 0.9",
+        "direct > 9 * squeezed",
+        "losses['with shortcuts'][-1] < 1 < 2 < losses['plain'][-1]",
+        "round(real / 1e6) == 568 and round(full / 1e6) == 4866",
+        "scores['featx-mini, trained'] > scores['featx-mini, random weights']",
+    ),
 }
 """What the prose of each says, as expressions over its variables, true when its last cell has run."""
 
