@@ -80,3 +80,19 @@ def test_pixels_are_compared_on_the_same_images():
 
     assert pixels(rng.normal(size=(200, 8)), held, None)["p"] < 1e-6
     assert pixels(X, held, None)["p"] > 0.05
+
+
+@pytest.mark.parametrize("kind", ["classes", "numbers"])
+def test_few_pixels_are_learned_from_as_a_linear_model_does(kind):
+    """No worse than the same model on the pixels themselves, though there are as many components as images."""
+    from featx.heads import make_head
+
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=48)
+    X = 20 * rng.normal(size=(48, 1)) + rng.normal(size=(48, 300)) + 3 * np.outer(y, np.sin(np.arange(300)))
+    y, name = (y, "ridge") if kind == "numbers" else ((y > 0).astype(str), "ridge-classifier")
+    held = judged(y, X)[0]
+    alone = held_out(make_head(name), X, y, cv=list(held.folds)).scores.mean
+
+    assert alone > 0.85
+    assert pixels(X, held, None)["mean"] > alone - 0.03
