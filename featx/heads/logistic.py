@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -20,15 +20,21 @@ from featx.heads.blas import ignore_flags
 from featx.heads.checks import labels_of, weights_of
 from featx.heads.inner_folds import Fold, inner_folds
 from featx.heads.path import losses, path, strengths
+from featx.heads.scaler import shrunk
 from featx.heads.targets import classes_in
+
+FEW = 20
+"""Images a class below which the scaling is chosen, too; from there on it made no difference (docs/heads.md)."""
 
 
 class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     """Logistic regression on standardised embeddings, with the penalty chosen by cross-validation.
 
-    The strength with the lowest held-out log loss is taken. Where there are fewer images than columns, they are first
-    rotated into the space they span: the same problem with as many columns as images. The result is one linear map of
-    the embeddings as they are.
+    The strength with the lowest held-out log loss is taken. Where there are fewer than 20 images a class, it also
+    decides how columns are scaled: by their own deviations, of which few images say little, or by deviations shrunk
+    towards the middle one, as though ten more images had been seen in which all columns vary alike. Where there are
+    fewer images than columns, they are first rotated into the space they span: the same problem with as many columns as
+    images. The result is one linear map of the embeddings as they are.
 
     Parameters
     ----------
@@ -54,6 +60,8 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         What is added to the weighted sums.
     C_ : ndarray of shape (1,), or (n_labels,) for multi-label targets
         The inverse strength chosen; NaN for a label that every image has, or no image.
+    shrunk_ : ndarray of shape (1,), or (n_labels,) for multi-label targets
+        Whether the columns were scaled by shrunk deviations.
     n_iter_ : int
         Steps the solver took for it; for multi-label targets, the most for any label.
 
@@ -118,21 +126,20 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             X, y, weights = X[kept], y[kept], weights[kept]
         self.multilabel_ = classes_in(y).kind == "multilabel"
         Cs = strengths(self.Cs)
-        scaler = StandardScaler().fit(X, sample_weight=weights)
+        images = len(y) if weights is None else weights.sum()
+        few = images < FEW * (2 if self.multilabel_ else len(np.unique(y)))
 
         # NumPy and SciPy each bring an OpenBLAS with its own threads. The solver calls them in turn, and
         # the idle threads of one keep the cores from the other (docs/heads.md has figures).
         with threadpool_limits(1, user_api="blas"), ignore_flags():
-            Z, basis = _row_space(scaler.transform(X))
+            spaces = [_space(X, weights, small=small) for small in ((False, True) if few else (False,))]
             fits = [
-                self._fit_target(Z, target, folds, Cs, weights)
+                self._fit_target(X, spaces, target, folds, Cs=Cs, weights=weights)
                 for target in (y.T if self.multilabel_ else [y])
             ]
-            coef, intercept, chosen, steps, converged = (
+            coef, intercept, chosen, self.shrunk_, steps, converged = (
                 np.concatenate(parts) for parts in zip(*fits, strict=True)
             )
-            coef = (coef if basis is None else coef @ basis.T) / scaler.scale_
-            intercept = intercept - coef @ scaler.mean_
         if not converged.all():
             warnings.warn(
                 f"The logistic head did not converge, not even in float64: max_iter={self.max_iter} steps did not "
@@ -151,27 +158,43 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
 
     def _fit_target(
         self,
-        Z: NDArray[Any],
+        X: NDArray[Any],
+        spaces: Sequence["_Space"],
         y: NDArray[Any],
         folds: Sequence[Fold],
+        *,
         Cs: NDArray[Any],
         weights: NDArray[Any] | None,
     ) -> tuple[NDArray[Any], ...]:
-        """Fit one target in the space of `Z`; return coefficients, intercepts, `C`, steps, and whether it converged."""
-        n, d = Z.shape if weights is None else (weights.sum(), Z.shape[1])
+        """Fit one target in the best of the scaled spaces.
+
+        Returns coefficients, intercepts, `C`, whether its scale is the shrunk one, steps, and whether it converged.
+        """
+        n = len(y) if weights is None else weights.sum()
         if self.multilabel_ and y.min() == y.max():
             # there is nothing to learn; the odds are those of n sightings and half a miss
             odds = np.log(2 * n + 1) * (1 if y[0] else -1)
-            return np.zeros((1, d)), np.array([odds]), np.array([np.nan]), np.array([0]), np.array([True])
+            nothing = np.zeros((1, X.shape[1]))
+            return nothing, *map(np.atleast_1d, (odds, np.nan, False, 0, True))
         model = LogisticRegression(class_weight=self.class_weight, tol=self.tol, max_iter=self.max_iter)
+        # each fold is scaled by its own images where that is compared: of few, those held out would tell too much
         compared = Parallel(n_jobs=self.n_jobs)(
-            delayed(losses)(model, Cs, Z, y, fold, weights=weights) for fold in folds
+            delayed(_losses)(
+                space if len(spaces) == 1 else (X, space.small), model, Cs, y, fold, weights=weights
+            )
+            for space in spaces
+            for fold in folds
         )
-        best = np.mean([each for each, _ in compared], axis=0).argmin()
+        found = np.reshape([each for each, _ in compared], (len(spaces), len(folds), len(Cs))).mean(axis=1)
+        # from the last space, since of single images nothing is held out, and all do equally well
+        which, best = np.unravel_index(found[::-1].argmin(), found.shape)
+        scaler, Z, basis, small = spaces[::-1][which]
         # begun below, as the folds were
         (*_, model), converged = zip(*path(model, Cs[: best + 1][-3:], Z, y, weights), strict=True)
         good = all(converged) and all(converged for _, converged in compared)
-        return model.coef_, model.intercept_, np.array([model.C]), model.n_iter_, np.array([good])
+        coef = (model.coef_ if basis is None else model.coef_ @ basis.T) / scaler.scale_
+        intercept = model.intercept_ - coef @ scaler.mean_
+        return coef, intercept, np.array([model.C]), np.array([small]), model.n_iter_, np.array([good])
 
     def decision_function(self, X: Any) -> NDArray[Any]:
         """Return scores: (n,) for the second of two classes, else (n, n_classes) or (n, n_labels)."""
@@ -203,6 +226,43 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+class _Space(NamedTuple):
+    """Where a penalty is applied: standardised columns, rotated where there are more of them than rows."""
+
+    scaler: StandardScaler
+    Z: NDArray[Any]
+    basis: NDArray[Any] | None
+    small: bool
+    """Whether the deviations are shrunk, as for few images."""
+
+
+def _space(
+    X: NDArray[Any],
+    weights: NDArray[Any] | None,
+    rows: NDArray[np.intp] | slice = slice(None),
+    *,
+    small: bool,
+) -> _Space:
+    """Standardise all rows by the deviations of some."""
+    scaler = StandardScaler().fit(X[rows], sample_weight=None if weights is None else weights[rows])
+    scaler = shrunk(scaler) if small else scaler
+    return _Space(scaler, *_row_space(scaler.transform(X)), small)
+
+
+def _losses(
+    told: "_Space | tuple[NDArray[Any], bool]",
+    model: LogisticRegression,
+    Cs: NDArray[Any],
+    y: NDArray[Any],
+    fold: Fold,
+    *,
+    weights: NDArray[Any] | None,
+) -> tuple[list[float], bool]:
+    """Return the losses of a fold, in a space or in that of its own images."""
+    space = told if isinstance(told, _Space) else _space(told[0], weights, fold[0], small=told[1])
+    return losses(model, Cs, space.Z, y, fold, weights=weights)
 
 
 def _row_space(Z: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:

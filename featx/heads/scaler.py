@@ -1,5 +1,6 @@
-"""Standardising columns, without blowing up those that hardly vary."""
+"""Standardising columns, without blowing up those that hardly vary or of which little is known."""
 
+from copy import copy
 from typing import Any, Self
 
 import numpy as np
@@ -7,6 +8,38 @@ from sklearn.preprocessing import StandardScaler
 
 FLOOR = 0.1
 """A column is divided by at least this share of the mean standard deviation of all columns."""
+
+PRIOR = 10
+"""As how many images the middle variance of all columns counts beside a column's own. At one to ten images a class 10,
+30, 100 and 300 gave the same accuracies; at twenty 10 alone cost nothing (docs/heads.md)."""
+
+
+def shrunk(scaler: StandardScaler) -> StandardScaler:
+    """Give a scaler for few images, of which a column's own variance is hardly more than chance.
+
+    Parameters
+    ----------
+    scaler
+        Fitted to n images; it is left as it is.
+
+    Returns
+    -------
+    StandardScaler
+        Divides by the root of ``(n * own + PRIOR * middle) / (n + PRIOR)``, where *middle* is the median variance of
+        the columns that vary: an estimate by so many more images, in which all columns vary alike.
+
+    Examples
+    --------
+    >>> scaler = StandardScaler().fit([[0.0, 0.0, 1.0], [0.01, 2.0, 3.0]])
+    >>> [scaler.scale_.round(2).tolist(), shrunk(scaler).scale_.round(2).tolist()]
+    [[0.0, 1.0, 1.0], [0.91, 1.0, 1.0]]
+    """
+    other = copy(scaler)
+    own, images = scaler.var_, scaler.n_samples_seen_
+    moving = own > 0
+    if moving.any():
+        other.scale_ = np.sqrt((images * own + PRIOR * np.median(own[moving])) / (images + PRIOR))
+    return other
 
 
 class SteadyScaler(StandardScaler):  # type: ignore[misc] # scikit-learn has no types

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.calibration import calibration_curve
-from sklearn.datasets import make_classification, make_multilabel_classification
+from sklearn.datasets import load_digits, make_classification, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -49,6 +49,64 @@ def test_logistic_is_plain_logistic_regression(classes, shape):
     )
     np.testing.assert_allclose(head.predict_proba(X), plain.predict_proba(X), atol=1e-5)
     np.testing.assert_allclose(head.coef_ * plain[0].scale_, plain[-1].coef_, atol=1e-4)
+
+
+def test_few_images_are_scaled_by_shrunk_deviations():
+    """Below twenty a class, scikit-learn's solution comes out at variances to which ten more images were added."""
+    rng = np.random.default_rng(0)
+    y = np.arange(12) % 3
+    X = rng.normal(size=(12, 300)) + 0.7 * rng.normal(size=(3, 300))[y]
+    head = LogisticHead(tol=1e-8).fit(X, y)
+    scale = np.sqrt((12 * X.var(axis=0) + 10 * np.median(X.var(axis=0))) / 22)
+    plain = LogisticRegression(C=head.C_[0], tol=1e-8, max_iter=5000).fit((X - X.mean(axis=0)) / scale, y)
+
+    assert head.shrunk_.tolist() == [True]
+    np.testing.assert_allclose(head.coef_ * scale, plain.coef_, atol=1e-4)
+    assert LogisticHead().fit(*wide(60, 300)).shrunk_.tolist() == [False]  # twenty a class
+
+
+def few(k, draw, X, y):
+    """Draw k images of each class; give rows to learn from, and rows to judge by."""
+    rng = np.random.default_rng(draw)
+    known = np.concatenate([rng.permutation(np.flatnonzero(y == one))[:k] for one in np.unique(y)])
+    return known, np.setdiff1d(np.arange(len(y)), known)
+
+
+@pytest.mark.parametrize(("k", "gain"), [(1, 0.05), (2, 0.02), (5, 0.0), (10, -0.005)])
+def test_few_images_a_class_are_learned_from_better_than_standardised(k, gain):
+    """Mean accuracy on scikit-learn's digits: pixels near the edge move in few images, and a new one is thrown off."""
+    X, y = load_digits(return_X_y=True)
+    mine, plain = [], []
+    for draw in range(5):
+        known, new = few(k, draw, X, y)
+        head = LogisticHead(Cs=5).fit(X[known], y[known])
+        usual = make_pipeline(StandardScaler(), LogisticRegression(C=head.C_[0], max_iter=1000))
+        mine.append(head.score(X[new], y[new]))
+        plain.append(usual.fit(X[known], y[known]).score(X[new], y[new]))
+
+    assert np.mean(mine) >= np.mean(plain) + gain
+
+
+def test_a_column_of_a_small_unit_is_heard():
+    """Kilometres beside grams: of few rows too the one column that decides does so, whatever its unit."""
+    rng = np.random.default_rng(0)
+    y = np.arange(30) % 2
+    X = np.column_stack([1e-6 * (2 * y - 1 + 0.1 * rng.normal(size=30)), 50 * rng.normal(size=(30, 4))])
+    head = LogisticHead().fit(X[:20], y[:20])
+
+    assert head.shrunk_.tolist() == [False]
+    assert head.score(X[20:], y[20:]) == 1
+
+
+def test_a_column_of_a_large_unit_drowns_nothing():
+    """Prices beside embeddings: the middle deviation is not the mean, which one column may own."""
+    rng = np.random.default_rng(0)
+    y = np.arange(24) % 3
+    X = rng.normal(size=(24, 100)) + rng.normal(size=(3, 100))[y]
+    beside = np.column_stack([X, 1e9 * rng.normal(size=24)])
+    few, more = LogisticHead().fit(X[:12], y[:12]), LogisticHead().fit(beside[:12], y[:12])
+
+    assert few.score(X[12:], y[12:]) == more.score(beside[12:], y[12:]) == 1
 
 
 @pytest.fixture
