@@ -11,7 +11,7 @@ import numpy as np
 from featx.errors import InputError
 from featx.evaluation.comparison import interval_of_mean, interval_of_share, plus_minus, standard_error
 from featx.evaluation.folds import make_folds
-from featx.evaluation.scoring import SHOWN, guesses, limits, scorers_of
+from featx.evaluation.scoring import SHOWN, guesses, limits, scorers_of, unweighted
 from featx.heads.checks import groups_of, labels_of, numbers_of, weights_of
 from featx.heads.inner_folds import Fold
 from featx.heads.routing import keeping_groups, routed
@@ -143,7 +143,7 @@ def evaluate(
         names, or a dict of them; the first is the report's own. None: accuracy, or for a regressor R².
     sample_weight
         What each image counts for in learning, (n,): 2 is as if it were there twice, 0 as if it were not there. In the
-        scores each image counts once, as in `cross_validate`.
+        scores each image counts once, as in `cross_validate`, unless a scorer requests weights (`set_score_request`).
     random_state
         Decides which image falls into which fold.
     n_jobs
@@ -185,7 +185,7 @@ def evaluate(
         estimator = keeping_groups(estimator)
     warn_of_leaks(estimator, X, folds)
     started = perf_counter()
-    asked = scoring if callable(scoring) else scorers  # a callable may return several scores
+    asked = unweighted(scoring if callable(scoring) else scorers)  # a callable may return several scores
     results = cross_validate(
         estimator, X, y, cv=folds, scoring=asked, params=params, error_score="raise", n_jobs=n_jobs
     )
@@ -245,7 +245,8 @@ def prepare(
     folds = make_folds(y, cv, regression=regression, groups=groups, random_state=random_state)
     guessed = guesses(scorers, y, folds, regression=regression)
     names = None if groups is None else groups_of(groups, len(y))
-    params = routed(estimator, sample_weight=weights_of(sample_weight, len(y)), groups=names)
+    judged = estimator if groups is None else keeping_groups(estimator)  # as it is fitted
+    params = routed(judged, sample_weight=weights_of(sample_weight, len(y)), groups=names)
     return y, folds, scorers, guessed, params
 
 

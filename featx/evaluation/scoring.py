@@ -2,10 +2,13 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import get_config
+from sklearn.utils.metadata_routing import get_routing_for_object
 
 from featx.errors import InputError, UnknownNameError
 from featx.heads.inner_folds import Fold
@@ -63,6 +66,28 @@ def scorers_of(scoring: Any, *, regression: bool) -> dict[str, Any]:
             hint = "sklearn.metrics.get_scorer_names() lists them all."
             raise UnknownNameError("scoring", one, get_scorer_names(), hint)
     return dict(named)
+
+
+def unweighted(scoring: Any) -> Any:
+    """Return metrics as `cross_validate` takes them, none of which asks whether it is to be weighted.
+
+    Parameters
+    ----------
+    scoring
+        A callable, or a dict of names and callables. With scikit-learn's metadata routing enabled, a scorer that was
+        not told by ``set_score_request`` counts each image once.
+    """
+    if not get_config()["enable_metadata_routing"]:
+        return scoring
+    if isinstance(scoring, Mapping):
+        return {name: unweighted(one) for name, one in scoring.items()}
+    from sklearn.metrics import get_scorer
+
+    scorer = get_scorer(scoring)
+    if not hasattr(scorer, "set_score_request"):  # a function, which is given none
+        return scorer
+    told = get_routing_for_object(scorer).score.requests.get("sample_weight")
+    return scorer if told is not None else deepcopy(scorer).set_score_request(sample_weight=False)
 
 
 def limits(metric: Any) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """Pipelines that check their targets first, and take sample weights and groups as one estimator does."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn import config_context
@@ -18,7 +18,8 @@ class HeadPipeline(Pipeline):  # type: ignore[misc] # scikit-learn has no types
 
     It is scikit-learn's `Pipeline`, but for this: targets are checked before any step runs, so that a NaN among words
     is no class of its own and no network runs in vain; and `fit` takes `sample_weight` and `groups` for all steps that
-    take them. With scikit-learn's metadata routing enabled it is one consumer: ``set_fit_request(sample_weight=True)``.
+    take them. With scikit-learn's metadata routing enabled it is one consumer: it requests `groups`, and
+    weights after ``set_fit_request(sample_weight=True)``.
 
     Examples
     --------
@@ -28,6 +29,8 @@ class HeadPipeline(Pipeline):  # type: ignore[misc] # scikit-learn has no types
     >>> pipe.fit([[0.0], [1.0], [2.0]], ["low", "high", "low"], sample_weight=[1, 1, 0]).classes_.tolist()
     ['high', 'low']
     """
+
+    __metadata_request__fit: ClassVar = {"groups": True}
 
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, groups: Any = None, **params: Any

@@ -48,6 +48,7 @@ def routed(estimator: Any, *, sample_weight: Any = None, groups: Any = None) -> 
     if given and get_config()["enable_metadata_routing"]:
         wanted = get_routing_for_object(estimator).consumes("fit", given)
         if sample_weight is not None and "sample_weight" not in wanted:
+            check_takes_weights(estimator)
             name = type(_last(estimator)).__name__
             raise InputError(
                 f"{name} does not request sample_weight, and scikit-learn's metadata routing is enabled. Call its "
@@ -57,6 +58,16 @@ def routed(estimator: Any, *, sample_weight: Any = None, groups: Any = None) -> 
     if sample_weight is not None:
         check_takes_weights(estimator)
     return ways(estimator, given)
+
+
+def requesting(estimator: Any) -> Any:
+    """Return an estimator that featx made, which requests weights if it takes any.
+
+    Nobody else can say so for it, where scikit-learn's metadata routing is enabled.
+    """
+    if get_config()["enable_metadata_routing"] and has_fit_parameter(estimator, "sample_weight"):
+        return estimator.set_fit_request(sample_weight=True)
+    return estimator
 
 
 def check_takes_weights(estimator: Any) -> None:

@@ -2,6 +2,7 @@
 
 import platform
 import re
+from copy import copy
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -38,7 +39,7 @@ def taken_apart(pipeline: Any) -> tuple[FeatureExtractor | None, Any]:
     (FeatureExtractor(), Pipeline(steps=[('logistichead', LogisticHead())]))
     """
     if isinstance(pipeline, Pipeline) and len(pipeline) > 1 and isinstance(pipeline[0], FeatureExtractor):
-        return pipeline[0], pipeline[1:]
+        return pipeline[0], copy(pipeline).set_params(steps=pipeline.steps[1:])  # a slice forgets requests
     inside = getattr(pipeline, "best_estimator_", pipeline)
     for part in (inside, *inside.get_params().values()):
         if isinstance(part, FeatureExtractor):

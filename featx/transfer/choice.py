@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import Tags, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
@@ -97,13 +98,15 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         told = Told(weights_of(sample_weight, len(y)), None if groups is None else groups_of(groups, len(y)))
         self.scores_: dict[str, tuple[float, float]] = {}
         self.comparison_: dict[str, Any] | None = None
-        if self.strategy == "auto":
-            self._choose(X, y, told)
-        else:
-            self.strategy_ = self.strategy
-            model = self._make(self.strategy)
-            self.estimator_ = model.fit(X, y, **told.of(model))
-            self.report_ = f"{self.strategy}, as asked for"
+        # what is made in here requests nothing, as the steps of a `HeadPipeline`
+        with config_context(enable_metadata_routing=False):
+            if self.strategy == "auto":
+                self._choose(X, y, told)
+            else:
+                self.strategy_ = self.strategy
+                model = self._make(self.strategy)
+                self.estimator_ = model.fit(X, y, **told.of(model))
+                self.report_ = f"{self.strategy}, as asked for"
         if self.verbose:
             print(self.report_, file=sys.stderr)  # noqa: T201 - asked for
         return self

@@ -18,6 +18,7 @@ from featx.evaluation.comparison import standard_error
 from featx.evaluation.report import Report, evaluate, prepare
 from featx.heads.checks import check_members, given, labels_of, numbers_of
 from featx.heads.named import make_head
+from featx.heads.routing import requesting
 from featx.heads.targets import classes_in
 from featx.images.loading import bad_image
 from featx.images.sources import Source, as_sources
@@ -145,7 +146,7 @@ def check_target(sources: Sequence[Source], y: Any, head: Any = "auto") -> tuple
     check_consistent_length(sources, y)
     if isinstance(head, str) and head == "auto":
         head = "ridge" if type_of_target(y, input_name="y").startswith("continuous") else "ridge-classifier"
-    head = make_head(head) if isinstance(head, str) else head
+    head = requesting(make_head(head)) if isinstance(head, str) else head
     if is_regressor(head):
         return numbers_of(y), head
     y = labels_of(y)

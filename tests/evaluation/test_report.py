@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import config_context
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
-from sklearn.metrics import make_scorer
+from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import (
     GroupKFold,
     KFold,
@@ -26,6 +27,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from featx import evaluate
 from featx.errors import InputError
 from featx.evaluation.scoring import guesses
+from featx.heads import make_head
 
 X = np.random.default_rng(0).normal(size=(60, 4))
 Y = np.where(X[:, 0] + 0.3 * X[:, 1] > 0, "up", "down")
@@ -42,6 +44,53 @@ def test_scores_are_those_of_scikit_learn():
     assert report.mean == pytest.approx(expected.mean())
     assert report.error == pytest.approx(expected.std(ddof=1) / 2)
     assert report.to_dict()["mean"] == report.mean
+
+
+@pytest.mark.parametrize(
+    "scoring",
+    [
+        None,
+        ["accuracy", "f1_macro"],
+        make_scorer(accuracy_score),
+        {"own": make_scorer(accuracy_score)},
+        lambda estimator, X, y: estimator.score(X, y),
+    ],
+    ids=["default", "several", "scorer", "dict", "callable"],
+)
+def test_weights_and_groups_count_alike_with_metadata_routing(scoring):
+    """In learning they do, and in the scores each image counts once; a scorer of one's own is left as it was."""
+    told = {
+        "scoring": scoring,
+        "cv": 3,
+        "groups": np.arange(60) // 2,
+        "sample_weight": np.arange(60) % 3 + 0.5,
+    }
+    expected = evaluate(LogisticRegression(), X, Y, **told)
+    with config_context(enable_metadata_routing=True):
+        found = evaluate(LogisticRegression().set_fit_request(sample_weight=True), X, Y, **told)
+        head = evaluate(make_head("svm").set_fit_request(sample_weight=True), X, Y, **told)
+        if callable(scoring) and hasattr(scoring, "get_metadata_routing"):
+            assert scoring.get_metadata_routing().score.requests["sample_weight"] is None
+
+    assert found.scores == expected.scores
+    assert {name: one.scores for name, one in found.others.items()} == {
+        name: one.scores for name, one in expected.others.items()
+    }
+    assert head.scores == evaluate(make_head("svm"), X, Y, **told).scores
+
+
+def test_a_scorer_that_requests_weights_gets_them():
+    """As it does of `cross_validate`; images of weight 0 are then not judged."""
+    weights = np.where(np.arange(60) % 2, 1.0, 0.0)
+    with config_context(enable_metadata_routing=True):
+        model = LogisticRegression().set_fit_request(sample_weight=True)
+        scorer = make_scorer(accuracy_score).set_score_request(sample_weight=True)
+        found = evaluate(
+            model, X, Y, cv=[(np.arange(40), np.arange(40, 60))], scoring=scorer, sample_weight=weights
+        )
+    right = model.fit(X[:40], Y[:40], weights[:40]).predict(X[41::2]) == Y[41::2]
+
+    assert found.scores == (right.mean(),)
 
 
 def test_guessing_is_shown_beside_the_score():

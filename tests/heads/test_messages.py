@@ -18,9 +18,9 @@ def fit(name, y, **choices):
     return lambda: make_head(name).fit(X, y, **choices)
 
 
-def requested():
+def requested(name="logistic"):
     with config_context(enable_metadata_routing=True):
-        routed(make_head("logistic"), sample_weight=np.ones(6))
+        routed(make_head(name), sample_weight=np.ones(6))
 
 
 MESSAGES = {
@@ -110,6 +110,14 @@ MESSAGES = {
         (
             "LogisticHead does not request sample_weight, and scikit-learn's metadata routing is enabled. Call its "
             "set_fit_request(sample_weight=True)."
+        ),
+    ),
+    "weights that cannot be requested": (
+        lambda: requested("knn"),
+        InputError,
+        (
+            "KNeighborsClassifier takes no sample_weight. Take another head, such as 'logistic', or repeat images "
+            "instead."
         ),
     ),
     "a head that is not there": (

@@ -6,12 +6,14 @@ from sklearn import config_context
 from sklearn.base import is_regressor
 from sklearn.datasets import make_blobs
 from sklearn.ensemble import BaggingClassifier
+from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GridSearchCV, GroupKFold, LeaveOneGroupOut, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from featx.heads import LogisticHead, RelevanceSelector, make_head
+from featx import evaluate
+from featx.heads import HeadPipeline, LogisticHead, RelevanceSelector, make_head
 from featx.heads.inner_folds import deal
 from featx.heads.routing import keeping_groups, routed
 
@@ -238,3 +240,14 @@ def test_groups_are_requested_by_default():
         pipe = make_pipeline(StandardScaler(), LogisticHead(cv=GroupKFold(2), Cs=2))
         found = cross_validate(pipe, X, NAMES, cv=LeaveOneGroupOut(), params={"groups": groups})
     assert len(found["test_score"]) == 30
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_groups_reach_what_stands_in_a_head(routing):
+    """A `HeadPipeline` requests them as the steps within do, and a search asks once its folds keep groups apart."""
+    groups, own = np.arange(90) // 3, LogisticHead(cv=GroupKFold(2), Cs=2)
+    with config_context(enable_metadata_routing=routing):
+        inside = HeadPipeline([("scaler", StandardScaler()), ("head", own)])
+        assert list(routed(inside, groups=groups)) == ["groups"]
+        for estimator in (inside, GridSearchCV(RidgeClassifier(), {"alpha": [1.0]}, cv=3)):
+            assert len(evaluate(estimator, X, NAMES, cv=2, groups=groups).scores) == 2

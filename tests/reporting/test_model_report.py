@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from sklearn import metrics
+from sklearn import config_context, metrics
 from sklearn.calibration import calibration_curve
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
@@ -62,6 +62,17 @@ def test_classes_and_confusions_are_scikit_learn_s(classes, expected):
         for row, column in zip(*np.nonzero(matrix), strict=True)
         if row != column
     }
+
+
+def test_weights_that_a_pipeline_requests_reach_its_head():
+    """With scikit-learn's metadata routing, though the head is judged without the extractor."""
+    images, labels = synthetic(n=24, classes=3, size=32, random_state=0)
+    told = {"cv": 2, "sample_weight": np.arange(24) % 3 + 0.5}
+    expected = evaluate(pipeline("svm"), images, labels, **told)
+    with config_context(enable_metadata_routing=True):
+        found = report(pipeline("svm").set_fit_request(sample_weight=True), images, labels, **told)
+
+    assert found.scores.scores == expected.scores
 
 
 def test_calibration_is_scikit_learn_s(classes, expected):

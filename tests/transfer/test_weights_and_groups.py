@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold, TimeSeriesSplit
 
@@ -121,6 +122,47 @@ def test_the_depth_curve_and_the_advice_judge_as_they_are_told():
     advice = advise(IMAGES, LABELS, SMALL, scoring="balanced_accuracy", **told)
     assert advice.pixels.metric == advice.row.report.metric == "balanced_accuracy"
     assert advice.learning[-1][1] == pytest.approx(advice.row.score)
+
+
+CHOICES = {
+    "strategy": lambda **told: TransferClassifier(SMALL, strategy="end").fit(IMAGES, LABELS, **told),
+    "auto": lambda **told: TransferClassifier(SMALL, cv=2, head="ridge-classifier").fit(
+        IMAGES, LABELS, **told
+    ),
+    "scoring": lambda **told: TransferClassifier(
+        SMALL, cv=2, head="ridge-classifier", scoring="balanced_accuracy"
+    ).fit(IMAGES, LABELS, **told),
+    "finetune": lambda **told: TransferClassifier(
+        SMALL, cv=2, head="ridge-classifier", finetune=True, tuner=Trees(SMALL)
+    ).fit(IMAGES, LABELS, **told),
+    "TransferRegressor": lambda **told: TransferRegressor(SMALL, strategy="end").fit(
+        IMAGES, IMAGES.mean(axis=(1, 2, 3)), **told
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_choice_is_the_same_with_metadata_routing(name):
+    """Nobody can make requests for a head within, so weights and groups reach it by themselves."""
+    told = {"groups": PATIENTS, "sample_weight": np.arange(36) % 3 + 0.5}
+    expected = CHOICES[name](**told)
+    with config_context(enable_metadata_routing=True):
+        found = CHOICES[name](**told)
+
+    assert found.report_ == expected.report_
+    np.testing.assert_array_equal(found.predict(IMAGES), expected.predict(IMAGES))
+
+
+def test_curve_and_advice_are_the_same_with_metadata_routing():
+    """Weights reach the heads that were named, or not even that."""
+    told = {"cv": 2, "groups": PATIENTS, "sample_weight": np.arange(36) % 3 + 0.5}
+    expected = advise(IMAGES, LABELS, SMALL, **told)
+    with config_context(enable_metadata_routing=True):
+        found = advise(IMAGES, LABELS, SMALL, **told)
+
+    assert [row.score for row in found.curve.rows] == [row.score for row in expected.curve.rows]
+    assert found.learning == expected.learning
+    assert found.pixels.scores == expected.pixels.scores
 
 
 class Remembers(LogisticRegression):
