@@ -14,13 +14,13 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from featx.errors import UnfitFileError
+from featx.errors import InputError, UnfitFileError
 
 ABANDONED = 3600.0
 """Seconds after the last write to a draft after which its writer must be dead."""
@@ -135,6 +135,25 @@ def scratch(parent: Path) -> Iterator[Path]:
         yield folder
     finally:
         remove(folder)
+
+
+def ending(path: Path, known: Container[str]) -> str:
+    """Give the ending of a file's name in small letters; refuse a name that is one of those known and nothing else.
+
+    Examples
+    --------
+    >>> ending(Path("photos/Table.CSV"), {".csv"})
+    '.csv'
+    >>> ending(Path("photos/.csv"), {".csv"})
+    Traceback (most recent call last):
+    featx.errors.InputError: 'photos/.csv' is an ending without a name. Give both, such as 'photos/name.csv'.
+    """
+    if path.name.lower() in known:
+        raise InputError(
+            f"{str(path)!r} is an ending without a name. Give both, such as "
+            f"{str(path.with_name('name' + path.name))!r}."
+        )
+    return path.suffix.lower()
 
 
 def put_in_place(path: Path, target: Path) -> None:

@@ -21,6 +21,9 @@ from featx.cli.options import (
 from featx.cli.outputs import check_output, write
 from featx.cli.running import Command
 from featx.errors import InputError
+from featx.files import ending
+
+PICTURES = (".png", ".svg", ".pdf")
 
 
 @click.command("depths", cls=Command, python="featx.depth_curve")
@@ -51,7 +54,7 @@ def depths_command(
     from featx.transfer.depths import depth_curve
 
     if plot:
-        if plot.suffix not in {".png", ".svg", ".pdf"}:
+        if ending(plot, PICTURES) not in PICTURES:
             raise InputError(f"{str(plot)!r}: a picture ends in .png, .svg or .pdf.")
         check_output(plot, overwrite=overwrite)
         axes = new_axes()
@@ -72,4 +75,4 @@ def depths_command(
     else:
         click.echo(str(curve))
     if plot:
-        write(plot, lambda file: curve.plot(axes).figure.savefig(file, format=plot.suffix[1:]))
+        write(plot, lambda file: curve.plot(axes).figure.savefig(file, format=plot.suffix[1:].lower()))

@@ -22,6 +22,7 @@ from featx.cli.options import (
 from featx.cli.outputs import check_output
 from featx.cli.running import Command
 from featx.errors import DuplicateWarning, InputError
+from featx.files import ending
 from featx.text import shown
 
 MOST = 10
@@ -56,11 +57,12 @@ def evaluate_command(
 
     from featx.evaluation.unseen import judge, targets
     from featx.reporting.answers import quality
+    from featx.reporting.model_report import PAGES
     from featx.reporting.unseen import report_fitted
     from featx.saving.answers import answers
 
     if output is not None:
-        if output.suffix not in {".html", ".htm"}:
+        if ending(output, PAGES) not in PAGES:
             raise InputError(f"{str(output)!r}: a report is a page. Give a name that ends in .html.")
         check_output(output, overwrite=overwrite)
     loaded = load_model(model, n_jobs=jobs, cache=cache)

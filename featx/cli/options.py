@@ -74,7 +74,10 @@ def paths_from(images: Iterable[Path], *, image: str | None = None, root: Path |
         if one.is_dir():
             return folder_from(one).paths
         if one.suffix.lower() in {".csv", ".tsv", ".parquet"}:
-            return featx.load_table(one, image=image, root=root, missing="keep").paths
+            paths = featx.load_table(one, image=image, root=root, missing="keep").paths
+            if not any(isinstance(path, bytes) or Path(path).is_file() for path in paths):
+                featx.load_table(one, image=image, root=root)  # says what is wrong with the column
+            return paths
         return [str(one)]
 
     return [path for one in images for path in listed(one)]
@@ -195,7 +198,18 @@ def extractor_from(
     calibration: Path | None = None,
     **choices: Any,
 ) -> Any:
-    """Make a `FeatureExtractor` from those options."""
+    """Make a `FeatureExtractor` from those options.
+
+    Raises
+    ------
+    InputError
+        If images are given to calibrate on, and nothing will be calibrated.
+    """
+    if calibration is not None and choices["precision"] != "int8":
+        raise InputError(
+            f"--calibration is for int8, and the precision is {choices['precision']}. Add --precision int8, or leave "
+            "--calibration out."
+        )
     kept: Any = cache if cache_dtype == "float32" else featx.EmbeddingCache.at(cache, cache_dtype)
     return featx.FeatureExtractor(
         weights=None if weights == "none" else weights,

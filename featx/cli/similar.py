@@ -21,6 +21,7 @@ from featx.cli.options import (
 from featx.cli.outputs import check_output, write
 from featx.cli.running import Command
 from featx.errors import InputError
+from featx.files import ending
 from featx.text import shown
 
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -58,7 +59,7 @@ def similar_command(
     from featx.images.loading import past_bad
 
     if output is not None:
-        if output.suffix.lower() not in PICTURES:
+        if ending(output, PICTURES) not in PICTURES:
             raise InputError(f"{str(output)!r}: a picture ends in .png or .jpg.")
         check_output(output, overwrite=overwrite)
     known = images_from(source, image=image, label=label, root=root)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.embedding.held import hold
-from featx.errors import FeatxWarning, InputError
+from featx.errors import FeatxWarning, InputError, Words
 from featx.evaluation.comparison import interval_of_share
 from featx.evaluation.held_out import HeldOut, columns, score
 from featx.evaluation.report import Report
@@ -76,7 +76,11 @@ def targets(model: Any, y: Any) -> NDArray[Any]:
         If the model cannot answer with any of them.
     """
     if not hasattr(model, "classes_"):
-        numbers = np.asarray(numbers_of(y))
+        advice = Words(
+            ". Give the numbers of these images.",
+            ". Give a table, and name its column of numbers by --label.",
+        )
+        numbers = np.asarray(numbers_of(y, "the model predicts numbers", advice))
         if len(numbers) < 2:
             raise InputError("Numbers cannot be judged by one image: R² needs two or more.")
         return numbers

@@ -194,8 +194,18 @@ def labels_of(y: Any) -> NDArray[Any]:
     return np.asarray(y if kind == "multilabel-indicator" else column_or_1d(y, warn=True))
 
 
-def numbers_of(y: Any) -> NDArray[np.float64]:
+_ELSE = Words("; for labels take a classifier.", ". For classes take another head, such as head='logistic'.")
+
+
+def numbers_of(y: Any, why: str = "numbers are needed", advice: Words = _ELSE) -> NDArray[np.float64]:
     """Check numbers; return them as (n,) or (n, n_targets), float64.
+
+    Parameters
+    ----------
+    y
+        Numbers (n,) or (n, n_targets).
+    why, advice
+        What is said to somebody who gives words.
 
     Raises
     ------
@@ -208,13 +218,18 @@ def numbers_of(y: Any) -> NDArray[np.float64]:
             y = np.asarray(y.tolist(), np.float64)
         except (TypeError, ValueError) as error:
             raise InputError(
-                f"{error}. ",
-                Words(
-                    "y must hold numbers; for labels take a classifier.",
-                    "The labels must be numbers here. For classes take another head, such as head='logistic'.",
-                ),
+                Words("y holds ", "The labels hold "), f"{quoted(_no_number(y))}, but {why}", advice
             ) from error
     return np.asarray(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"))
+
+
+def _no_number(y: NDArray[Any]) -> Any:
+    for one in y.ravel().tolist():
+        try:
+            float(one)
+        except (TypeError, ValueError):
+            return one
+    return y.tolist()
 
 
 def check_members(y: NDArray[Any], hint: str = "") -> int:

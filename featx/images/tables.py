@@ -181,11 +181,18 @@ def _check_files(paths: np.ndarray, cells: Sequence[Any], root: Path, where: str
     gone = [row for row, path in enumerate(paths) if isinstance(path, str) and not Path(path).is_file()]
     if not gone:
         return
-    guess = _guess(root, str(unpacked(cells[gone[0]]))) or "Pass root= for the folder that they start from."
+    guess = _guess(root, str(unpacked(cells[gone[0]]))) or (
+        "It holds numbers: name the column of the paths by image=."
+        if all(_NUMBER.fullmatch(str(unpacked(cells[row]))) for row in gone)
+        else "Pass root= for the folder that they start from."
+    )
     raise InputError(
         f"{len(gone)} of {len(paths)} files in {where} are not there: {_some(paths[row] for row in gone)}. {guess} "
         'Or pass missing="keep" to list them nevertheless.'
     )
+
+
+_NUMBER = re.compile(r"[-+]?\d*\.?\d+(e[-+]?\d+)?", re.IGNORECASE)
 
 
 def _guess(root: Path, cell: str) -> str | None:

@@ -18,7 +18,7 @@ from featx.errors import BadImage, InputError
 from featx.evaluation.duplicates import find_duplicates, leaked
 from featx.evaluation.held_out import HeldOut, held_out
 from featx.evaluation.report import Report, warn_of_leaks
-from featx.files import make_folder, whole_file
+from featx.files import ending, make_folder, whole_file
 from featx.reporting.answers import quality
 from featx.reporting.curves import LEAST, SHARES, depths, learning, pixels
 from featx.reporting.doubts import copies, mistakes, wrong_labels
@@ -30,6 +30,7 @@ from featx.reporting.words import summary
 from featx.text import shown_lines
 from featx.transfer.depths import depth_curve
 
+PAGES = (".html", ".htm")
 ALIKE = 20_000
 """Up to this many images are compared with one another by looks; that takes time for their number squared."""
 
@@ -81,7 +82,7 @@ class ModelReport:
             If it exists and is not to be replaced, has another suffix, or cannot be written.
         """
         path = Path(path)
-        if path.suffix not in {".html", ".htm"}:
+        if ending(path, PAGES) not in PAGES:
             raise InputError(f"{str(path)!r}: a report is a page. Give a name that ends in .html.")
         if path.is_dir():
             raise InputError(f"{str(path)!r} is a folder, and a file is to be written. Give another name.")

@@ -23,6 +23,7 @@ from featx.errors import InputError, SavedModelError, SavedModelWarning, UnfitFi
 from featx.files import file_digest, make_folder, open_file, read_file, whole_folder
 from featx.saving import types
 from featx.saving.card import CARD, REPORT, card
+from featx.saving.exported import is_exported
 from featx.saving.fitted_images import FITTED, packed, unpacked
 from featx.saving.networks import Needs, files_to_networks, networks_to_files, untrusted
 from featx.saving.replacing import check_folder
@@ -229,6 +230,14 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(read_file(path, _LONGEST_MANIFEST))
     except (FileNotFoundError, NotADirectoryError):
+        if is_exported(folder):
+            raise SavedModelError(
+                f"{str(folder)!r} is an exported model, which holds only the graph. ",
+                Words(
+                    "Read it with load_exported, or load the model that was exported.",
+                    "Give the model that it was exported from; featx predict and evaluate take both.",
+                ),
+            ) from None
         raise SavedModelError(
             f"{str(folder)!r} is not a saved model: it has no {_MANIFEST}. ",
             Words(

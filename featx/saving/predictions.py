@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from featx.errors import FeatxError, InputError, UnknownNameError
-from featx.files import make_folder, whole_file
+from featx.files import ending, make_folder, whole_file
 from featx.saving.answers import Answers
 from featx.text import encodable, to_cell, to_json
 
@@ -86,9 +86,10 @@ def writing(path: Path, top: int | None = None) -> Iterator[Callable[[Answers], 
 
 def check_suffix(path: Path) -> None:
     """Refuse a name whose suffix is no format, or one whose package is missing."""
-    if path.suffix.lower() not in FORMATS:
+    suffix = ending(path, FORMATS)
+    if suffix not in FORMATS:
         raise UnknownNameError("format", path.suffix or path.name, FORMATS)
-    if path.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
+    if suffix == ".parquet" and find_spec("pyarrow") is None:
         raise InputError(
             f"{str(path)!r} needs pyarrow, which is not installed. Run pip install pyarrow, or give a .csv."
         )

@@ -28,6 +28,8 @@ def check_folder(folder: Path, ours: Callable[[], Iterable[str]], what: str, *, 
     """
     if not os.path.lexists(folder):
         return
+    if not folder.is_dir():
+        raise SavedModelError(f"{str(folder)!r} is not a folder, and {what} is one. Give another name.")
     if not overwrite:
         raise SavedModelError(
             f"{str(folder)!r} exists. Give another name, or overwrite=True to replace {what}."

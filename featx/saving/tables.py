@@ -12,7 +12,7 @@ from featx.cache.embedding_cache import EmbeddingCache
 from featx.cache.memo import Memo
 from featx.embedding.embed import image_ids
 from featx.errors import InputError, UnknownNameError
-from featx.files import Draft, whole_file
+from featx.files import Draft, ending, whole_file
 from featx.images.image_table import ImageTable
 from featx.images.sources import as_sources
 from featx.networks.pooling import columns, parts
@@ -194,6 +194,7 @@ def _columns(words: Mapping[str, Any], dim: int) -> list[str]:
 
 def check_suffix(path: Path) -> None:
     """Refuse a name whose suffix is no format."""
+    ending(path, FORMATS)
     if path.suffix not in FORMATS:
         raise UnknownNameError("format", path.suffix or path.name, FORMATS)
 

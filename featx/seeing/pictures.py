@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from featx.errors import InputError
-from featx.files import make_folder, whole_file
+from featx.files import ending, make_folder, whole_file
 
 GAP = 8
 _TEXT = 14
@@ -118,7 +118,7 @@ def check_place(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pat
         If it does not end in .png, is a folder, or is there already and is not to be replaced.
     """
     place = Path(path)
-    if place.suffix.lower() != ".png":
+    if ending(place, {".png"}) != ".png":
         raise InputError(f"{str(place)!r} does not end in .png, as pictures do.")
     if place.is_dir():
         raise InputError(f"{str(place)!r} is a folder. Give the name of a file.")

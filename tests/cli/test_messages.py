@@ -4,15 +4,23 @@ import re
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from sklearn.pipeline import make_pipeline
 
 from featx.cli import main
 from featx.cli.running import in_python
 from featx.cli.wording import on_shell, options_of
+from featx.embedding import PixelExtractor
 from featx.errors import BadImage, FeatxError, ImageError
+from featx.heads import make_head
 from featx.images import synthetic, write_folder
+from featx.saving import save
 
+NUMBERS = make_pipeline(PixelExtractor(4), make_head("ridge")).fit(
+    np.zeros((4, 8, 8, 3), "u1"), [0.5, 1, 2, 3]
+)
 QUICK = ["--depth", "2", "--input-size", "32"]
 MESSAGES = {
     "a model that is none": (
@@ -93,8 +101,7 @@ MESSAGES = {
     "a head for numbers on words": (
         ["fit", "labels.csv", "-o", "x", "--label", "word", "--head", "ridge"],
         (
-            "could not convert string to float: 'a'. The labels must be numbers here. For classes take another "
-            "head, such as --head logistic."
+            "The labels hold 'a', but numbers are needed. For classes take another head, such as --head logistic."
         ),
     ),
     "a head for classes on fractions": (
@@ -117,6 +124,65 @@ MESSAGES = {
         ["fit", "photos", "-o", "x", "--head", "ridgeclassifier"],
         "Unknown head 'ridgeclassifier'. Did you mean 'ridge-classifier'? Known: 'logistic', *.",
     ),
+    "a name that is only an ending": (
+        ["extract", "photos", "-o", ".csv"],
+        "'.csv' is an ending without a name. Give both, such as 'name.csv'.",
+    ),
+    "a page that is only an ending": (
+        ["evaluate", "exported", "photos", "-o", ".html"],
+        "'.html' is an ending without a name. Give both, such as 'name.html'.",
+    ),
+    "a drawing that is only an ending": (
+        ["depths", "photos", "--plot", "split/.png"],
+        "'split/.png' is an ending without a name. Give both, such as 'split/name.png'.",
+    ),
+    "a model in the place of a file": (
+        ["fit", "photos", "-o", "notes.txt", "--overwrite"],
+        "'notes.txt' is not a folder, and a saved model is one. Give another name.",
+    ),
+    "a tuned model in the place of a file": (
+        ["finetune", "photos", "-o", "notes.txt"],
+        "'notes.txt' is not a folder, and a saved model is one. Give another name.",
+    ),
+    "an export in the place of a file": (
+        ["export", "photos", "-o", "notes.txt", "--overwrite"],
+        "'notes.txt' is not a folder, and an exported model is one. Give another name.",
+    ),
+    "a calibration that nothing uses": (
+        ["fit", "photos", "-o", "x", "--calibration", "photos"],
+        (
+            "--calibration is for int8, and the precision is float32. Add --precision int8, or leave --calibration "
+            "out."
+        ),
+    ),
+    "an export of an export": (
+        ["export", "exported", "-o", "x"],
+        (
+            "'*/exported' is an exported model, which holds only the graph. Give the model that it was exported from; "
+            "featx predict and evaluate take both."
+        ),
+    ),
+    "words for a model of numbers": (
+        ["evaluate", "numbers", "photos"],
+        (
+            "The labels hold 'disc', but the model predicts numbers. Give a table, and name its column of numbers by "
+            "--label."
+        ),
+    ),
+    "images in a column of numbers": (
+        ["predict", "numbers", "labels.csv", "--image", "part"],
+        (
+            "4 of 4 files in column 'part' of 'labels.csv' are not there: 0.5, 1.5, 2.5, 3.5. It holds numbers: name "
+            "the column of the paths by --image."
+        ),
+    ),
+    "images in a column of words": (
+        ["predict", "numbers", "labels.csv", "--image", "word"],
+        (
+            "4 of 4 files in column 'word' of 'labels.csv' are not there: a, b, a, b. Pass --root for the folder that "
+            "they start from."
+        ),
+    ),
     "a picture of no kind": (
         ["depths", "photos", "--plot", "x.doc"],
         "'x.doc': a picture ends in .png, .svg or .pdf.",
@@ -131,6 +197,9 @@ def photos(tmp_path, monkeypatch):
     (tmp_path / "table.csv").write_text("who,what\nnobody.png,cat\nno-one.png,dog\n")
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / "none").mkdir()
+    (tmp_path / "exported").mkdir()
+    (tmp_path / "exported" / "exported.json").write_text("{}")
+    save(NUMBERS, tmp_path / "numbers")
     write_folder(*synthetic(n=4, classes=2, size=32, random_state=0), tmp_path / "split" / "train")
     paths = sorted((tmp_path / "split").rglob("*.png"))
     rows = zip(paths, "xxxx", (1, 1, 1, 2), (3, 3, 4, 4), "abab", (0.5, 1.5, 2.5, 3.5), strict=True)

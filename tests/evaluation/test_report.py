@@ -141,7 +141,7 @@ def test_the_errors_of_the_estimator_come_through():
         (LogisticRegression(), None, "requires y to be passed, but the target y is None"),
         (LogisticRegression(), [np.nan, *Y[1:]], "contains NaN or None in row 0"),
         (LogisticRegression(), Y[:-1], r"inconsistent numbers of samples: \[60, 59\]"),
-        (LinearRegression(), Y, "could not convert string to float: '(up|down)'"),
+        (LinearRegression(), Y, "y holds '(up|down)', but numbers are needed"),
     ],
 )
 def test_wrong_targets_are_refused_before_anything_is_fitted(head, y, message):

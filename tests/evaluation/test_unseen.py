@@ -97,6 +97,10 @@ MESSAGES = {
         lambda: evaluate_fitted(LogisticRegression().fit(X, WORDS), X[:3], ["Ant", "Bee", "Bee"]),
         "The model knows none of the classes 'Ant', 'Bee'; it answers with 'ant', 'bee', 'cat'. Call them as it does.",
     ),
+    "words for a model of numbers": (
+        lambda: evaluate_fitted(LinearRegression().fit(X, NUMBERS), X[:2], ["ant", "bee"]),
+        "y holds 'ant', but the model predicts numbers. Give the numbers of these images.",
+    ),
     "one number": (
         lambda: evaluate_fitted(LinearRegression().fit(X, NUMBERS), X[:1], NUMBERS[:1]),
         "Numbers cannot be judged by one image: R² needs two or more.",

@@ -410,7 +410,7 @@ def test_bad_targets_of_a_classifier(pixels, y, message):
     [
         ([1.0, np.nan, 2.0, 0, 0, 0], "Input y contains NaN"),
         ([1.0, 2.0], r"inconsistent numbers of samples: \[6, 2\]"),
-        (["a"] * 6, "could not convert string to float"),
+        (["a"] * 6, "y holds 'a', but numbers are needed"),
     ],
 )
 def test_bad_targets_of_a_regressor(pixels, y, message):

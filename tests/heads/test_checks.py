@@ -45,7 +45,7 @@ from featx.heads.targets import classes_in, numbers_in
         (
             numbers_in,
             np.array(["a", "b"]),
-            r"could not convert string to float: 'a'\. y must hold numbers; for labels",
+            r"y holds 'a', but numbers are needed; for labels",
         ),
         (classes_in, [0.1, 0.7, 0.3], "Unknown label type: continuous"),
         (
@@ -55,7 +55,7 @@ from featx.heads.targets import classes_in, numbers_in
         ),
         (numbers_in, [1.0, np.nan], "Input y contains NaN"),
         (numbers_in, [1.0, np.inf], "Input y contains infinity"),
-        (numbers_in, ["a", "b"], "could not convert string to float"),
+        (numbers_in, ["a", "b"], "y holds 'a', but numbers are needed"),
     ],
 )
 def test_what_is_no_target_is_refused_as_scikit_learn_does(read, y, message):

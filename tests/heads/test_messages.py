@@ -43,12 +43,12 @@ MESSAGES = {
     "words for numbers": (
         fit("ridge", WORDS),
         InputError,
-        "could not convert string to float: 'ant'. y must hold numbers; for labels take a classifier.",
+        "y holds 'ant', but numbers are needed; for labels take a classifier.",
     ),
     "words for numbers of trees": (
         fit("xgboost-regressor", WORDS),
         InputError,
-        "could not convert string to float: 'ant'. y must hold numbers; for labels take a classifier.",
+        "y holds 'ant', but numbers are needed; for labels take a classifier.",
     ),
     **{
         f"one class for {name}": (

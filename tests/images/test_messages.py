@@ -209,6 +209,13 @@ MESSAGES = {
         "change the column. Did you mean root='photos'? Or pass missing=\"keep\" to list them nevertheless.",
         image="id",
     ),
+    "numbers in the place of paths": listed(
+        "t.csv",
+        b"path,price\na.png,1.5\nb.png,2\n",
+        "2 of 2 files in column 'price' of 't.csv' are not there: 1.5, 2. It holds numbers: name the column of the "
+        'paths by image=. Or pass missing="keep" to list them nevertheless.',
+        image="price",
+    ),
     "names in another folder": listed(
         "t.csv",
         b"file\ndog.JPG\n",

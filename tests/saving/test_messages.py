@@ -103,6 +103,13 @@ def exported(change):
     return call
 
 
+def exported_read_as_saved():
+    """Load a folder that holds an exported model as if it were a saved one."""
+    Path("graph").mkdir()
+    Path("graph/exported.json").write_text("{}")
+    load("graph")
+
+
 ONE_GRAPH = (
     "so it cannot be one graph with the network. "
     "Fit a linear head, such as 'logistic', 'ridge-classifier' or 'ridge'."
@@ -114,6 +121,27 @@ MESSAGES = {
         lambda: check_suffix(Path("answers.xlsx")),
         UnknownNameError,
         "Unknown format '.xlsx'. Known: '.csv', '.parquet', '.jsonl'.",
+    ),
+    "answers without a name": (
+        lambda: check_suffix(Path("here/.csv")),
+        InputError,
+        "'here/.csv' is an ending without a name. Give both, such as 'here/name.csv'.",
+    ),
+    "a model in the place of a file": (
+        lambda: (
+            (saved() / "file").touch()
+            or save(LogisticHead().fit([[0], [1]], [0, 1]), "model/file", overwrite=True)
+        ),
+        SavedModelError,
+        "'*/model/file' is not a folder, and a saved model is one. Give another name.",
+    ),
+    "an exported model read as a saved one": (
+        exported_read_as_saved,
+        SavedModelError,
+        (
+            "'*/graph' is an exported model, which holds only the graph. Read it with load_exported, or load the model "
+            "that was exported."
+        ),
     ),
     "answers below a file": (
         written,

@@ -401,7 +401,7 @@ def test_numbers_that_are_none_are_refused(shapes):
     """NaN, words, and another length."""
     for y, message in (
         ([1.0, np.nan] * 10, "NaN"),
-        (LABELS, "could not convert"),
+        (LABELS, "but numbers are needed"),
         (np.ones(18), "inconsistent"),
     ):
         with pytest.raises(ValueError, match=message):
