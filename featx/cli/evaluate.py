@@ -84,7 +84,14 @@ def evaluate_command(
     if output is not None:
         title = f"{model.name}: {source.name}"
         report_fitted(
-            loaded, images.paths[rows], y[rows], held=held, bad_images=bad, leaked=seen, title=title
+            loaded,
+            images.paths[rows],
+            y[rows],
+            held=held,
+            bad_images=bad,
+            leaked=seen,
+            title=title,
+            verbose=0 if quiet else None,
         ).save(output, overwrite=overwrite)
     if as_json:
         print_json({"model": str(model), "scores": held.scores.to_dict(), **facts, "seen": len(seen),

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 import featx
-from featx.cli.options import as_json, output, print_json
+from featx.cli.options import as_json, output, print_json, quiet
 from featx.cli.outputs import check_output
 from featx.cli.running import Command
 from featx.text import shown
@@ -16,8 +16,11 @@ from featx.text import shown
 @output("Folder for the graph.")
 @click.option("--format", type=click.Choice(["onnx", "openvino", "keras"]), default="onnx", show_default=True,
               help="Kind of graph.")  # fmt: skip
+@quiet
 @as_json
-def export_command(model: Path, *, output: Path, overwrite: bool, format: str, as_json: bool) -> None:  # noqa: A002
+def export_command(
+    model: Path, *, output: Path, overwrite: bool, format: str, quiet: bool, as_json: bool,  # noqa: A002
+) -> None:  # fmt: skip
     """Write a saved MODEL as one graph, from pixels to probabilities, that other programs run.
 
     It holds the network, the scaling of pixels, the pooling and the linear head. What it expects of images, and its
@@ -30,7 +33,7 @@ def export_command(model: Path, *, output: Path, overwrite: bool, format: str, a
 
     check_place(output, overwrite=overwrite)
     check_output(output, overwrite=overwrite, folder=True)
-    export_model(featx.load(model), output, format=format, overwrite=overwrite)
+    export_model(featx.load(model), output, format=format, overwrite=overwrite, verbose=0 if quiet else None)
     about = read_manifest(output)
     if as_json:
         print_json({"output": str(output), **about})

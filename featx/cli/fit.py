@@ -95,7 +95,7 @@ def fit_command(
             on_error, lambda paths, *_: extractor.transform(paths), *columns
         )
         extractor.set_params(verbose=0)
-        scores = featx.evaluate(pipeline, paths, labels, cv=folds, groups=groups)
+        scores = _scores(pipeline, paths, labels, folds, groups, quiet=choices["quiet"])
     extractor.set_params(on_error="raise", verbose=0)
     pipeline.fit(paths, labels, groups=groups)
     model = pipeline.set_params(featureextractor__verbose=None)
@@ -125,3 +125,17 @@ def fit_command(
         click.echo(f"report {shown(output / REPORT)}")
     if hint:
         click.echo(hint, err=True)
+
+
+def _scores(pipeline: Any, paths: Any, labels: Any, folds: int, groups: Any, *, quiet: bool) -> Any:
+    """Cross-validate as `featx.evaluate` does, under a bar that counts the folds."""
+    from tqdm import tqdm
+
+    from featx.embedding.progress import bar_choices
+    from featx.evaluation.held_out import held_out
+    from featx.evaluation.report import warn_of_leaks
+
+    with tqdm(total=folds, unit="fold", desc="scores", **bar_choices(False if quiet else None)) as bar:
+        held = held_out(pipeline, paths, labels, cv=folds, groups=groups, step=bar.update)
+    warn_of_leaks(pipeline, paths, held.folds)
+    return held.scores

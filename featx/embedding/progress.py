@@ -7,13 +7,15 @@ from typing import Any
 
 from tqdm import tqdm
 
+DELAY = 1.0
+"""Seconds that work goes on without a bar."""
 _shared: ContextVar[Any] = ContextVar("_shared", default=None)
 _left: ContextVar[int] = ContextVar("_left", default=0)
 
 
 def bar_choices(progress: bool | None) -> dict[str, Any]:
     """Give what tqdm is to be told: a bar or none, or for None one where stderr is a terminal, after a second."""
-    return {"disable": None, "delay": 1} if progress is None else {"disable": not progress}
+    return {"disable": None, "delay": DELAY} if progress is None else {"disable": not progress}
 
 
 def images_bar(total: int, name: str, progress: bool | None) -> AbstractContextManager[Any]:

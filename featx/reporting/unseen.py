@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from tqdm import tqdm
 
+from featx.embedding.progress import bar_choices
 from featx.errors import BadImage, InputError
 from featx.evaluation.duplicates import find_duplicates
 from featx.evaluation.held_out import HeldOut
@@ -33,6 +35,7 @@ def report_fitted(
     leaked: Sequence[int] = (),
     title: str = "Report",
     command: str | None = None,
+    verbose: int | None = None,
 ) -> ModelReport:
     """Say on one page how good a fitted model is on images that it was not fitted to.
 
@@ -56,6 +59,8 @@ def report_fitted(
         What stands at the top of the page.
     command
         What repeats all this, shown at the end of the page.
+    verbose
+        1: a progress bar on stderr. 0: none. None: one where stderr is a terminal, if it takes more than a second.
 
     Returns
     -------
@@ -81,31 +86,37 @@ def report_fitted(
     sources = _sources(X, extractor)
     names = [bad_image(row, one, "").name for row, one in enumerate(sources)]
     names = names or [f"row {row}" for row in range(len(held.y))]
-    facts: dict[str, Any] = {
-        "title": title,
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "kind": "numbers" if held.regression else "labels" if held.classes is None else "classes",
-        "unseen": True,
-        "images": len(held.y),
-        "scores": held.scores.to_dict(),
-        **quality(held),
-        "pixels": None,
-        "learning": None,
-        "depths": [],
-        "mistakes": mistakes(held, names),
-        "wrong_labels": wrong_labels(held, names),
-        "duplicates": _duplicates(held, sources, names, embeddings, extractor),
-        "leaked": list(leaked),
-        "map": None if embeddings is None else embedding_map(embeddings, "pca"),
-        "names": names,
-        "targets": held.y.tolist(),
-        "bad_images": [one._asdict() for one in bad_images],
-        "recipe": None if extractor is None else recipe(extractor),
-        "cache": None,
-        "versions": versions(),
-        "command": command,
-    }
-    pictures = pictured(facts, sources) if sources else {}
+    progress = None if verbose is None else verbose > 0
+    with tqdm(total=3, unit="step", desc="report", **bar_choices(progress)) as bar:
+        alike = _duplicates(held, sources, names, embeddings, extractor)
+        bar.update()
+        facts: dict[str, Any] = {
+            "title": title,
+            "made": datetime.now(UTC).isoformat(timespec="seconds"),
+            "kind": "numbers" if held.regression else "labels" if held.classes is None else "classes",
+            "unseen": True,
+            "images": len(held.y),
+            "scores": held.scores.to_dict(),
+            **quality(held),
+            "pixels": None,
+            "learning": None,
+            "depths": [],
+            "mistakes": mistakes(held, names),
+            "wrong_labels": wrong_labels(held, names),
+            "duplicates": alike,
+            "leaked": list(leaked),
+            "map": None if embeddings is None else embedding_map(embeddings, "pca"),
+            "names": names,
+            "targets": held.y.tolist(),
+            "bad_images": [one._asdict() for one in bad_images],
+            "recipe": None if extractor is None else recipe(extractor),
+            "cache": None,
+            "versions": versions(),
+            "command": command,
+        }
+        bar.update()
+        pictures = pictured(facts, sources) if sources else {}
+        bar.update()
     facts["seconds"] = {"answers": held.scores.seconds, "report": perf_counter() - started}
     facts["summary"] = summary(facts)
     shown = diagram(model) if isinstance(model, BaseEstimator) else ""

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit, softmax  # type: ignore[import-untyped] # SciPy has no types
+from tqdm import tqdm
 
 from featx import __version__
 from featx.embedding.engines import engine_for
 from featx.embedding.linear import Head, head_of
+from featx.embedding.progress import bar_choices
 from featx.errors import ExportError, InputError, SavedModelError, UnknownNameError
 from featx.files import file_digest, make_folder, whole_folder
 from featx.saving.exported import FILES, FORMAT, MANIFEST, ExportedModel, check_place, read_manifest
@@ -31,6 +33,7 @@ def export_model(
     *,
     format: str = "onnx",  # noqa: A002 - what it is called everywhere
     overwrite: bool = False,
+    verbose: int | None = None,
 ) -> None:
     """Write a fitted pipeline as one graph: pixels in, probabilities or numbers out, without featx or scikit-learn.
 
@@ -48,6 +51,8 @@ def export_model(
         ``"onnx"`` (needs ``pip install 'featx[onnx]'``), ``"openvino"`` or ``"keras"``.
     overwrite
         Whether to replace an exported model of that name. Any other folder is left alone.
+    verbose
+        1: a progress bar on stderr. 0: none. None: one where stderr is a terminal, if it takes more than a second.
 
     Raises
     ------
@@ -91,17 +96,22 @@ def export_model(
             f"The extractor has precision={head.extractor.precision!r}, and the graph would compute in float32. Fit "
             "the pipeline with precision='float32'."
         )
-    graph, expected, kind = _one_graph(head)
-    try:
-        make_folder(folder.parent)
-        with whole_folder(folder, replace=overwrite) as draft:
-            _WRITERS[format](graph, draft)
-            (draft / MANIFEST).write_text(
-                to_json(_manifest(head, kind, expected.shape[1], format, draft), indent=2) + "\n", "utf-8"
-            )
-            _compare(draft, expected, kind)
-    except OSError as error:
-        raise SavedModelError(f"{str(folder)!r} cannot be written: {error.strerror or error}.") from error
+    progress = None if verbose is None else verbose > 0
+    with tqdm(total=3, unit="step", desc="export", **bar_choices(progress)) as bar:
+        graph, expected, kind = _one_graph(head)
+        bar.update()
+        try:
+            make_folder(folder.parent)
+            with whole_folder(folder, replace=overwrite) as draft:
+                _WRITERS[format](graph, draft)
+                bar.update()
+                (draft / MANIFEST).write_text(
+                    to_json(_manifest(head, kind, expected.shape[1], format, draft), indent=2) + "\n", "utf-8"
+                )
+                _compare(draft, expected, kind)
+                bar.update()
+        except OSError as error:
+            raise SavedModelError(f"{str(folder)!r} cannot be written: {error.strerror or error}.") from error
 
 
 def _one_graph(head: Head) -> tuple[Any, np.ndarray, str]:

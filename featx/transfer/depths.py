@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from featx.cache.identity import digest
 from featx.cache.memo import Memo
 from featx.embedding.composition import as_extractor
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.plan import Tap
+from featx.embedding.progress import bar_choices
 from featx.errors import ImageError
 from featx.evaluation.comparison import standard_error
 from featx.evaluation.report import Report, evaluate, prepare
@@ -114,7 +116,16 @@ def depth_curve(
         known = {"shares": parts, "seconds": seconds or known.get("seconds")}
         if memo:
             memo.note(key, known)
-    rows = _rows(embeddings, y, head, taps=plan.taps, cost=known, judged={**judged, "n_jobs": n_jobs})
+    progress = None if extractor.verbose is None else extractor.verbose > 0
+    rows = _rows(
+        embeddings,
+        y,
+        head,
+        taps=plan.taps,
+        cost=known,
+        judged={**judged, "n_jobs": n_jobs},
+        progress=progress,
+    )
     place = max(range(len(rows)), key=lambda row: (rows[row].score, -rows[row].share, -rows[row].columns))
     rows = [_against(rows[place], row) for row in rows]
     # one fold tells no noise; then none but the best is known to be as good
@@ -191,14 +202,14 @@ def _embed(
 
 def _rows(
     embeddings: NDArray[np.float32], y: NDArray[Any], head: Any, *, taps: Sequence[Tap],
-    cost: dict[str, Any], judged: dict[str, Any],
+    cost: dict[str, Any], judged: dict[str, Any], progress: bool | None,
 ) -> list[DepthRow]:  # fmt: skip
     """Score each tap, then the last two, the last three and all of them."""
     edges = np.cumsum([0, *(len(tap.columns) for tap in taps)])
     spans = [(place, place + 1) for place in range(len(taps))]
     spans += [(len(taps) - count, len(taps)) for count in sorted({2, 3, len(taps)}) if 1 < count <= len(taps)]
     rows = []
-    for start, stop in spans:
+    for start, stop in tqdm(spans, unit="depth", desc="scores", **bar_choices(progress)):
         used = taps[start:stop]
         features = embeddings[:, edges[start] : edges[stop]]
         report = evaluate(head, features, y, **judged)
