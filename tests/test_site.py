@@ -1,6 +1,13 @@
 """The documentation as a site: every page has a place, and the build finds what must not be in it."""
 
+import inspect
+import re
+from importlib import import_module
+
 import pytest
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from website import build, check, pages, reference
 
@@ -38,8 +45,6 @@ def test_a_link_to_what_is_no_page_is_refused():
 
 def test_every_public_name_and_every_command_has_its_page():
     """Names as the rooms' tables list them, which are what can be imported; help as it is printed."""
-    from importlib import import_module
-
     texts = dict(reference.written())
     for room, names in reference.rooms().items():
         module = import_module(room)
@@ -50,6 +55,41 @@ def test_every_public_name_and_every_command_has_its_page():
         assert all(
             option in shown for parameter in command.params for option in parameter.opts if "-" in option
         )
+
+
+def documented(call):
+    """Give the parameters that the docstring of a function or class has under that heading."""
+    text = re.search(
+        r"^Parameters\n-+\n(.*?)(?=^\S[^\n]*\n-+$|\Z)", inspect.getdoc(call) or "", re.MULTILINE | re.DOTALL
+    )
+    return (
+        set(re.findall(r"\w+", " ".join(re.findall(r"^\S[^:\n]*", text[1], re.MULTILINE)))) if text else set()
+    )
+
+
+def test_every_parameter_of_what_people_call_is_described():
+    """Functions and estimators; a class may name another one in its docstring, whose parameters it has."""
+    public = {
+        name: getattr(import_module(room), name)
+        for room, names in reference.rooms().items()
+        for name in names
+    }
+    called = {
+        name: call
+        for name, call in public.items()
+        if inspect.isfunction(call) or (inspect.isclass(call) and issubclass(call, BaseEstimator))
+    }
+    theirs = {
+        name: documented(base)
+        for name, base in (("SteadyScaler", StandardScaler), ("HeadPipeline", Pipeline))
+    }
+    theirs["XGBoostHead"] = theirs["XGBoostRegressorHead"] = {"objective", "kwargs"}  # XGBoost's own
+    theirs["UnweightedPipeline"] = theirs["HeadPipeline"]
+    assert len(called) > 60
+    for name, call in called.items():
+        named = [other for other in called if re.search(rf"`{other}`", inspect.getdoc(call) or "")]
+        known = documented(call).union(theirs.get(name, ()), *(documented(called[other]) for other in named))
+        assert set(inspect.signature(call).parameters) - known == set(), name
 
 
 GOOD = (
