@@ -180,7 +180,7 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         # each fold is scaled by its own images where that is compared: of few, those held out would tell too much
         compared = Parallel(n_jobs=self.n_jobs)(
             delayed(_losses)(
-                space if len(spaces) == 1 else (X, space.small), model, Cs, y, fold, weights=weights
+                space.Z if len(spaces) == 1 else (X, space.small), model, Cs, y, fold, weights=weights
             )
             for space in spaces
             for fold in folds
@@ -252,7 +252,7 @@ def _space(
 
 
 def _losses(
-    told: "_Space | tuple[NDArray[Any], bool]",
+    told: NDArray[Any] | tuple[NDArray[Any], bool],
     model: LogisticRegression,
     Cs: NDArray[Any],
     y: NDArray[Any],
@@ -260,9 +260,9 @@ def _losses(
     *,
     weights: NDArray[Any] | None,
 ) -> tuple[list[float], bool]:
-    """Return the losses of a fold, in a space or in that of its own images."""
-    space = told if isinstance(told, _Space) else _space(told[0], weights, fold[0], small=told[1])
-    return losses(model, Cs, space.Z, y, fold, weights=weights)
+    """Return the losses of a fold in a space, given as `Z`, or in that of its own images, given as `X` and `small`."""
+    Z = _space(told[0], weights, fold[0], small=told[1]).Z if isinstance(told, tuple) else told
+    return losses(model, Cs, Z, y, fold, weights=weights)
 
 
 def _row_space(Z: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:

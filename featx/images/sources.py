@@ -232,11 +232,8 @@ def _shaped(image: np.ndarray, row: int, image_shape: Sequence[int] | None) -> n
             ) from error
     if image.size and (image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 3, 4))):
         return image
-    first = image.ndim == 3 and image.shape[0] in (
-        1,
-        3,
-        4,
-    )  # the remedy is one that torch's tensors know, too
+    # the remedy is one that torch's tensors know, too
+    first = image.ndim == 3 and image.shape[0] in (1, 3, 4)
     remedy = (
         " Its channels come first: pass [image.swapaxes(0, 2).swapaxes(0, 1) for image in X]."
         if first

@@ -77,9 +77,8 @@ def pixels(small: NDArray[Any], held: HeldOut, groups: Any) -> dict[str, Any]:
     few = min(COMPONENTS, *small.shape)
     with threadpool_limits(1, "blas"):
         points = PCA(few, svd_solver="covariance_eigh").fit_transform(small)
-        points /= (
-            points.std() or 1
-        )  # by one number: each by its own would make as much of the last, which are noise
+        # by one number: each by its own would make as much of the last, which are noise
+        points /= points.std() or 1
         found = held_out(_ridge(held)[-1], points, held.y, cv=list(held.folds), groups=groups)
     told = compare(
         *(_merits(held, held.truth, one.predicted) for one in (found, held)), regression=held.regression
