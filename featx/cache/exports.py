@@ -73,15 +73,13 @@ def seal(folder: Path, name: str) -> None:
         path.chmod(path.stat().st_mode & ~_OTHERS)
 
 
-def flaw(folder: Path, name: str | None = None) -> str:
+def flaw(folder: Path) -> str:
     """Say what is wrong with an exported graph, read in full; nothing if it is what was written.
 
     Parameters
     ----------
     folder
         The graph.
-    name
-        What it is called; default: as its folder.
 
     Raises
     ------
@@ -90,7 +88,7 @@ def flaw(folder: Path, name: str | None = None) -> str:
     """
     try:
         kept = read_file(folder / CHECK, _LONGEST_CHECK)
-        found = _digests(folder, name or folder.name).encode()
+        found = _digests(folder, folder.name).encode()
         foreign = [path for path in (folder, *folder.iterdir()) if _foreign(path, folder.parent.parent)]
     except UnfitFileError as error:
         return f"is damaged: {error.path.name} {error.reason}"
@@ -103,7 +101,7 @@ def flaw(folder: Path, name: str | None = None) -> str:
     return "" if kept == found else "does not match its SHA-256"
 
 
-def open_export(folder: Path, name: str | None = None) -> Path:
+def open_export(folder: Path) -> Path:
     """Check an exported graph as `flaw` does, note that it is used, and return the path of its graph.
 
     Raises
@@ -112,7 +110,7 @@ def open_export(folder: Path, name: str | None = None) -> Path:
         If its files are not those that were written.
     """
     try:
-        reason = flaw(folder, name)
+        reason = flaw(folder)
     except OSError as error:
         raise ExportError(f"The exported graph {folder} cannot be read ({error.strerror}).") from error
     if reason:

@@ -10,12 +10,17 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
+import numpy as np
+
+from featx.embedding.openvino_engine import CHUNK, VECTORS, OpenVINOEngine, keep, prepare
 from featx.errors import EngineWarning, ExportError
 from featx.networks.forks import Lock
 from featx.networks.network import backend_name
@@ -47,7 +52,9 @@ class Beside:
 
     def begin(self) -> None:
         """Ask for the description, and do not wait for it; starts the process where there is none."""
-        self._number = self._number or _process.ask({"do": "describe", **self._request})
+        if self._number is None:
+            self._number = _process.ask({"do": "describe", **self._request})
+            Thread(target=prepare).start()  # what this process will need, while the other one is busy
 
     def describe(self) -> dict[str, Any] | None:
         """Wait for the description; None where the other process cannot give it."""
@@ -59,8 +66,17 @@ class Beside:
         self._give_up(reply)
         return None
 
-    def export(self, recipes: Sequence[str], folder: Path) -> None:
+    def export(self, recipes: Sequence[str], folder: Path, chunk: int = CHUNK) -> OpenVINOEngine:
         """Have the taps of these recipes exported, one output each, in their order.
+
+        The graph is compared, and kept, in this process: it is loaded here while the other one runs Keras' own.
+
+        Parameters
+        ----------
+        recipes
+            Their names.
+        folder, chunk
+            As for `featx.embedding.openvino_engine.keep`.
 
         Raises
         ------
@@ -69,11 +85,31 @@ class Beside:
         OSError
             If the folder cannot be written.
         """
-        request = {"do": "export", **self._request, "recipes": list(recipes), "folder": str(folder)}
-        reply = _process.reply(_process.ask(request))
+        try:
+            return keep(partial(self._write, list(recipes)), folder, chunk)
+        except ExportError as error:
+            if self.works:
+                self._give_up({"reason": f"ExportError: {error}"})
+            raise
+
+    def _write(self, recipes: list[str], draft: Path, passing: Path) -> Callable[[], list[np.ndarray]]:
+        folders = {"draft": str(draft), "passing": str(passing)}
+        writing = _process.ask({"do": "write", **self._request, "recipes": recipes, **folders})
+        running = _process.ask({"do": "run", **folders})
+        self._wait(writing)
+
+        def expected() -> list[np.ndarray]:
+            self._wait(running)
+            with np.load(passing / VECTORS) as arrays:
+                return [arrays[name] for name in arrays.files]
+
+        return expected
+
+    def _wait(self, number: int | None) -> None:
+        reply = _process.reply(number)
         if "unwritten" in reply:
             raise OSError(reply["unwritten"])
-        if "exported" not in reply:
+        if "done" not in reply:
             self._give_up(reply)
             raise ExportError("another process could not")
 
@@ -143,6 +179,9 @@ class _Process:
                     reply = json.loads(self._popen.stdout.readline())
                 except (OSError, ValueError):  # it ended: a line of no text is no JSON
                     self._end()
+                except BaseException:  # Ctrl-C: it must not write into a folder that is being removed
+                    self._end()
+                    raise
                 else:
                     self._replies[reply["number"]] = reply
             return self._replies.pop(number, None) or {} if number else {}

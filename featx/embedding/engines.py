@@ -38,6 +38,7 @@ BATCH_BYTES = 1 << 30
 
 
 E = TypeVar("E")
+T = TypeVar("T")
 
 
 class Engine(Protocol):
@@ -227,10 +228,16 @@ def _openvino(plan: Plan, taps: Sequence[Tap], kept: Path | None, chunk: int) ->
         kept = None if os.path.lexists(kept) else kept
     if plan.calibration:
         return _int8(plan, plan.calibration, taps, kept, chunk)
-    precisions = dict.fromkeys((plan.precision, "float32"))
-    engine, *float32 = _written(_writer(plan, taps), kept, precisions, chunk)
-    for other in float32:
-        _say_if_slower(plan, other, engine)
+    exported = _exporting(plan, taps)
+
+    def made(folder: Path) -> tuple[OpenVINOEngine, OpenVINOEngine]:
+        float32 = exported(folder, chunk)
+        own = float32 if plan.precision == "float32" else OpenVINOEngine(folder, plan.precision, chunk)
+        return float32, own
+
+    float32, engine = _placed(made, kept)
+    if engine is not float32:
+        _say_if_slower(plan, float32, engine)
     return engine
 
 
@@ -243,7 +250,12 @@ def _int8(
     pixels = calibration.pixels(plan.input_size, taps[0].recipe["resize"])
     held = np.arange(len(pixels)) % HELD_BACK == HELD_BACK - 1
     used, held = (pixels[~held], pixels[held]) if held.any() else (pixels, pixels)
-    (engine,) = _written(partial(float32.write_int8, used), kept, ("int8",), chunk)
+
+    def made(folder: Path) -> OpenVINOEngine:
+        float32.write_int8(used, folder)
+        return OpenVINOEngine(folder, "int8", chunk)
+
+    engine = _placed(made, kept)
     say_what_changes(plan.name, "int8", [tap.layer for tap in taps], cosines(float32, engine, held))
     _say_if_slower(plan, float32, engine)
     return engine
@@ -253,23 +265,19 @@ def _say_if_slower(plan: Plan, float32: OpenVINOEngine, engine: OpenVINOEngine) 
     say_if_slower(plan.name, plan.precision, *seconds([float32, engine], plan.input_size))
 
 
-def _written(
-    write: Callable[[Path], object], kept: Path | None, precisions: Iterable[str], chunk: int
-) -> list[OpenVINOEngine]:
-    """Write a graph where it is kept, or else where it is not, and load it at each precision."""
+def _placed(made: Callable[[Path], T], kept: Path | None) -> T:
+    """Make something of a graph where that is kept, or else where it is not."""
     with suppress(OSError):  # a cache that cannot be written is no reason to be slow
         if kept:
-            write(kept)
-            return [OpenVINOEngine(kept, precision, chunk) for precision in precisions]
+            return made(kept)
     try:
         with tempfile.TemporaryDirectory(prefix="featx-", ignore_cleanup_errors=True) as passing:
-            write(Path(passing) / "graph")
-            return [OpenVINOEngine(Path(passing) / "graph", precision, chunk) for precision in precisions]
+            return made(Path(passing) / "graph")
     except OSError as error:
         raise ExportError(f"its graph cannot be written ({error.strerror or error})") from error
 
 
-def _writer(plan: Plan, taps: Sequence[Tap]) -> Callable[[Path], None]:
+def _exporting(plan: Plan, taps: Sequence[Tap]) -> Callable[[Path, int], OpenVINOEngine]:
     """Give what exports the graph: the process beside this one where there is one, else Keras in this one."""
     if plan.beside and plan.beside.works:
         return partial(plan.beside.export, [tap.recipe_id for tap in taps])

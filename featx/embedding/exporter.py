@@ -104,11 +104,19 @@ def _requests() -> Iterator[dict[str, Any]]:
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Answer one request."""
+    """Answer one request: describe a network, write its graph, or run what Keras wrote of it."""
+    import numpy as np
+
     from featx.cache.identity import image_id
     from featx.embedding.keras_engine import KerasEngine
-    from featx.embedding.openvino_engine import export
+    from featx.embedding.openvino_engine import VECTORS, as_it_was, write
     from featx.embedding.plan import Choices, resolve
+
+    passing = Path(request.get("passing", ""))
+    if request["do"] == "run":
+        with (passing / VECTORS).open("wb") as file:
+            np.savez(file, *as_it_was(passing))
+        return {"done": True}
 
     def content(path: Path) -> bytes:
         return image_id(path.read_bytes())
@@ -124,8 +132,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     graph = plan.graph("float32")
     wanted = [taps[recipe] for recipe in request["recipes"]]
     model = KerasEngine(graph, [(graph.at(tap.layer), tap.pooling) for tap in wanted], batch_size=1).model
-    export(model, Path(request["folder"]))
-    return {"exported": request["folder"]}
+    write(model, Path(request["draft"]), passing)
+    return {"done": True}
 
 
 def _refuse_unknown(plan: Any) -> None:

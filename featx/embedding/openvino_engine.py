@@ -1,9 +1,11 @@
 """A cut graph run by OpenVINO, on a CPU 1 to 5 times as fast as by Keras, after an export that is kept on disk."""
 
+import os
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,7 +17,7 @@ from featx.embedding.batches import regrouped
 from featx.embedding.channels_first import sink_transposes
 from featx.embedding.int8 import hand_over, quantise, saturates
 from featx.errors import ExportError
-from featx.files import whole_folder
+from featx.files import scratch, whole_folder
 from featx.networks.forks import Lock
 from featx.networks.uncounted import uncounted
 
@@ -44,8 +46,8 @@ class OpenVINOEngine:
         choice depends on the processor, so it is always told.
     chunk
         Images in a request: 1 where only one is to be embedded.
-    name
-        What the graph is called; default: as its folder.
+    sealed
+        Whether its digests are there, and are checked; not those of a draft, which nobody else knows yet.
 
     Raises
     ------
@@ -54,14 +56,18 @@ class OpenVINOEngine:
     """
 
     def __init__(
-        self, folder: Path, precision: str = "float32", chunk: int = CHUNK, *, name: str | None = None
+        self, folder: Path, precision: str = "float32", chunk: int = CHUNK, *, sealed: bool = True
     ) -> None:
         self._chunk = chunk
         with _calling:
             from featx.networks.quiet_openvino import openvino
 
-            graph, core = open_export(folder, name), openvino.Core()
+            graph, core = open_export(folder) if sealed else folder / GRAPH, openvino.Core()
             try:
+                if (
+                    not sealed and os.name == "nt"
+                ):  # a draft is renamed, which Windows forbids for mapped files
+                    core.set_property({"ENABLE_MMAP": False})
                 self._load(core, graph, {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}[precision])
             except Exception as error:  # whatever a graph makes OpenVINO raise
                 raise ExportError(f"The exported graph {folder} cannot be read by OpenVINO.") from error
@@ -69,7 +75,9 @@ class OpenVINOEngine:
     def _load(self, core: Any, graph: Path, precision: str) -> None:
         self._graph = core.read_model(graph)
         model = self._graph.clone()
-        model.reshape([self._chunk, *list(model.input().partial_shape)[1:]])
+        self.shape = tuple(dim.get_length() for dim in list(model.input().partial_shape)[1:])
+        """Of an image: height, width and 3."""
+        model.reshape([self._chunk, *self.shape])
         settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": precision}
         self._model = core.compile_model(model, "CPU", settings)
         self._streams = self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
@@ -151,15 +159,28 @@ def computes_bfloat16() -> bool:
         return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def export(model: Any, folder: Path) -> None:
+def prepare() -> None:
+    """Load OpenVINO and its part for processors, which takes half a second; where that fails, the first use says so."""
+    with suppress(Exception), _calling:
+        from featx.networks.quiet_openvino import openvino
+
+        openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
+
+
+def export(model: Any, folder: Path, chunk: int = CHUNK) -> OpenVINOEngine:
     """Write a Keras model as a folder that `OpenVINOEngine` reads; all of it or nothing.
 
     Parameters
     ----------
     model
         From uint8 pixels (n, h, w, 3) to vectors (n, d), float32.
-    folder
-        Where: ``<graphs>/<name>``, where older graphs make room for it. The folders above it are made.
+    folder, chunk
+        As for `keep`.
+
+    Returns
+    -------
+    OpenVINOEngine
+        What runs it.
 
     Raises
     ------
@@ -168,33 +189,91 @@ def export(model: Any, folder: Path) -> None:
     OSError
         If the folder cannot be written.
     """
-    from featx.networks.quiet_keras import keras
-    from featx.networks.quiet_openvino import openvino
+    return keep(partial(write, model), folder, chunk)
 
+
+def keep(
+    written: Callable[[Path, Path], Callable[[], list[np.ndarray]]], folder: Path, chunk: int = CHUNK
+) -> OpenVINOEngine:
+    """Have a graph written, and keep it if it gives Keras' numbers; all of it or nothing.
+
+    Parameters
+    ----------
+    written
+        Writes the graph, as `write` does, into a folder for what is kept and one for what is not, and gives what waits
+        for Keras' vectors of `noise`.
+    folder
+        Where: ``<graphs>/<name>``, where older graphs make room for it. The folders above it are made.
+    chunk
+        Images in a request of the engine.
+
+    Returns
+    -------
+    OpenVINOEngine
+        The very one that was compared with Keras.
+
+    Raises
+    ------
+    ExportError
+        If the graph gives other numbers, or cannot be read.
+    OSError
+        If the folder cannot be written.
+    """
     make_home(folder.parent)
-    by_openvino = keras.backend.backend() == "openvino"
-    with suppress(FileExistsError), whole_folder(folder) as draft:  # another process was first
-        raw = draft / "keras.xml"
-        try:
-            batch = {"input_signature": [_signature(model)]} if by_openvino else {}
-            with uncounted():
-                _for_inference(model).export(str(raw), format="openvino", verbose=False, **batch)
-            with _calling:
-                graph = openvino.Core().read_model(raw)
-                graph = (
-                    sink_transposes(graph, BATCH) if by_openvino else _only_outputs(graph, len(model.outputs))
-                )
-                openvino.save_model(graph, draft / GRAPH, compress_to_fp16=False)
-            pixels = np.random.default_rng(0).integers(0, 256, (BATCH, *model.inputs[0].shape[1:]), np.uint8)
-            expected = _as_it_was(raw, pixels) if by_openvino else _by_keras(model, pixels)
-        except Exception as error:  # each backend of Keras and each converter raises its own
-            first, *_ = str(error).splitlines() or [""]
-            raise ExportError(f"{type(error).__name__}: {first}") from error
-        for name in ("keras.xml", "keras.bin"):
-            (draft / name).unlink()
+    engine = None
+    with (
+        suppress(FileExistsError),  # another process was first
+        whole_folder(folder) as draft,
+        scratch(folder.parent) as passing,
+    ):
+        expected = written(draft, passing)
+        engine = OpenVINOEngine(draft, chunk=chunk, sealed=False)
+        _compare(expected(), engine.run([noise(engine.shape)]))
         seal(draft, folder.name)
-        _compare(expected, OpenVINOEngine(draft, name=folder.name).run([pixels]))
     make_room(folder)
+    return engine or OpenVINOEngine(folder, chunk=chunk)
+
+
+def noise(shape: Sequence[int]) -> np.ndarray:
+    """Give the images of a shape (h, w, 3) on which a graph is compared with Keras."""
+    return np.random.default_rng(0).integers(0, 256, (BATCH, *shape), np.uint8)
+
+
+RAW, VECTORS = "keras.xml", "vectors.npz"
+"""What is not kept: the graph as Keras writes it, and what another process got from it."""
+
+
+def write(model: Any, draft: Path, passing: Path) -> Callable[[], list[np.ndarray]]:
+    """Write the graph of a Keras model, and in another folder what is not kept of it; give what asks Keras for vectors.
+
+    Raises
+    ------
+    ExportError
+        If Keras or OpenVINO cannot.
+    """
+    with _told():
+        from featx.networks.quiet_keras import keras
+        from featx.networks.quiet_openvino import openvino
+
+        by_openvino = keras.backend.backend() == "openvino"
+        batch = {"input_signature": [_signature(model)]} if by_openvino else {}
+        with uncounted():
+            _for_inference(model).export(str(passing / RAW), format="openvino", verbose=False, **batch)
+        with _calling:
+            graph = openvino.Core().read_model(passing / RAW)
+            graph = sink_transposes(graph, BATCH) if by_openvino else _only_outputs(graph, len(model.outputs))
+            openvino.save_model(graph, draft / GRAPH, compress_to_fp16=False)
+    return partial(as_it_was, passing) if by_openvino else partial(_by_keras, model)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say what failed: each backend of Keras and each converter raises its own."""
+    try:
+        yield
+    except Exception as error:
+        first, *_ = str(error).splitlines() or [""]
+        raise ExportError(f"{type(error).__name__}: {first}") from error
 
 
 def _for_inference(model: Any) -> Any:
@@ -215,23 +294,25 @@ def _signature(model: Any) -> Any:
     return keras.InputSpec(shape=(BATCH, *model.inputs[0].shape[1:]), dtype="uint8")
 
 
-def _as_it_was(path: Path, pixels: np.ndarray) -> list[np.ndarray]:
+def as_it_was(passing: Path) -> list[np.ndarray]:
     """Run the graph that Keras' OpenVINO backend wrote, channels last."""
-    with _calling:
+    with _told(), _calling:
         from featx.networks.quiet_openvino import openvino
 
-        answer = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})([pixels])
+        model = openvino.Core().compile_model(passing / RAW, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        answer = model([noise(list(model.input().shape)[1:])])
         return [answer[place].copy() for place in range(len(answer))]
 
 
-def _by_keras(model: Any, pixels: np.ndarray) -> list[np.ndarray]:
-    from featx.networks.quiet_keras import ops
+def _by_keras(model: Any) -> list[np.ndarray]:
+    with _told():
+        from featx.networks.quiet_keras import ops
 
-    outputs = model(pixels, training=False)
-    return [
-        ops.convert_to_numpy(values)
-        for values in (outputs if isinstance(outputs, list | tuple) else [outputs])
-    ]
+        outputs = model(noise(model.inputs[0].shape[1:]), training=False)
+        return [
+            ops.convert_to_numpy(values)
+            for values in (outputs if isinstance(outputs, list | tuple) else [outputs])
+        ]
 
 
 def _only_outputs(graph: Any, count: int) -> Any:
