@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from featx.cache import exports, merging, upkeep
+from featx.cache import compacting, exports, merging, upkeep
+from featx.cache.checks import check_out, check_rows, checked
 from featx.cache.exports import Export
 from featx.cache.folder import NOTHING, folder_of, graphs_folder, meant
 from featx.cache.index import ascending, join, split
+from featx.cache.merging import Merged
 from featx.cache.segment import DTYPES
 from featx.cache.segment_writer import in_order
-from featx.cache.store import RECIPE_ID, shared
+from featx.cache.store import shared
 from featx.cache.upkeep import Damage, RecipeInfo, Removed
 from featx.errors import DamagedSegmentError, InputError, UnknownNameError
 
@@ -133,14 +135,8 @@ class EmbeddingCache:
         CacheWarning
             For each damaged segment, once; its images count as not found.
         """
-        ids = _checked(recipe_id, image_ids)
-        if (
-            not isinstance(out, np.ndarray)
-            or out.dtype != np.float32
-            or out.ndim != 2
-            or len(out) != len(ids)
-        ):
-            raise InputError(f"Expected out of shape ({len(ids)}, d) and dtype float32, got {_shape(out)}.")
+        ids = checked(recipe_id, image_ids)
+        check_out(out, len(ids))
         with self._store.explained("read"):
             while True:
                 index = self._store.index(recipe_id, out.shape[1])
@@ -163,7 +159,7 @@ class EmbeddingCache:
         *,
         made_with: Mapping[str, str] | None = None,
     ) -> None:
-        """Store vectors as one new segment, durable on return, and merge small ones if they are many.
+        """Store vectors as one new segment, durable on return, and compact small ones if they are many.
 
         Parameters
         ----------
@@ -186,19 +182,10 @@ class EmbeddingCache:
             If the folder cannot be written to, or the recipe holds vectors of another dimension. Nothing
             half-done is left behind, and what was stored before is kept.
         """
-        ids = _checked(recipe_id, image_ids)
-        shape = _shape(rows)
-        if not isinstance(rows, np.ndarray) or rows.ndim != 2 or str(rows.dtype) not in DTYPES:
-            raise InputError(f"Expected rows of shape ({len(ids)}, d), float32 or float16, got {shape}.")
-        if len(rows) != len(ids) or not rows.shape[1]:
-            raise InputError(
-                f"Expected {len(ids)} rows of at least one number, one per image id, got {shape}."
-            )
+        ids = checked(recipe_id, image_ids)
+        check_rows(rows, len(ids))
         if not len(ids):
             return
-        if np.isnan(rows.min()):
-            count = np.isnan(rows).any(axis=1).sum()
-            raise InputError(f"{count} of {len(rows)} rows hold NaN, which is never cached. Leave them out.")
         dim = rows.shape[1]
         if self.dtype == "float16" and max(rows.max(), -rows.min()) <= np.finfo("f2").max:
             rows = rows.astype("f2")
@@ -215,15 +202,15 @@ class EmbeddingCache:
                 dtype=str(rows.dtype),
                 made_with=made_with,
             )
-        merging.tidy(self._store, recipe_id)
+        compacting.tidy(self._store, recipe_id)
 
     def image_ids(self, recipe_id: str) -> np.ndarray:
         """Return the ids of all images cached for a recipe, (n, 16) uint8, sorted."""
-        _checked(recipe_id)
+        checked(recipe_id)
         with self._store.explained("read"):
             index = self._store.index(recipe_id)
-        kept = index.distinct()
-        return join(index.high[kept], index.low[kept])
+        high, low, _ = index.distinct()
+        return join(high, low)
 
     def recipe(self, beginning: str) -> RecipeInfo:
         """Return what the cache holds for the recipe whose id begins so.
@@ -278,10 +265,9 @@ class EmbeddingCache:
             return upkeep.verify(self._store, repair=repair)
 
     def compact(self) -> int:
-        """Merge the small segments of each recipe into one, which makes lookups and backups faster.
+        """Make one segment of the small ones of each recipe, which makes lookups and backups faster.
 
-        Other processes may read and write meanwhile. Needs room for a copy of what is merged. Damaged
-        segments are left alone.
+        Other processes may read and write meanwhile. Needs room for a copy of them. Damaged segments are left alone.
 
         Returns
         -------
@@ -289,7 +275,34 @@ class EmbeddingCache:
             By how many segments there are fewer now.
         """
         with self._store.explained("write to"):
-            return merging.compact(self._store)
+            return compacting.compact(self._store)
+
+    def merge(self, *others: "str | os.PathLike[str] | EmbeddingCache") -> list[Merged]:
+        """Copy the vectors of other caches into this one, such as those that jobs without a common disk have filled.
+
+        Their segments are copied as they are, and every byte is checked on its way; of a damaged one the sound rows
+        are copied, and it is named. What is here already is not copied again: after a failure the same call goes on.
+        The others do not change, and any process may read and write here and there meanwhile.
+
+        Parameters
+        ----------
+        others
+            Caches, or their folders.
+
+        Returns
+        -------
+        list of Merged
+            What came from each.
+
+        Raises
+        ------
+        InputError
+            If one of them is no cache, or this one; nothing is copied then.
+        CacheError
+            If a folder cannot be read or written. What was copied until then is kept.
+        """
+        stores = [shared(one.path if isinstance(one, EmbeddingCache) else folder_of(one)) for one in others]
+        return merging.merge(self._store, stores)
 
     def gc(
         self, *, max_size: int | None = None, older_than: float | None = None, dry_run: bool = False
@@ -325,19 +338,6 @@ class EmbeddingCache:
         int
             The bytes freed; 0 if there was no such recipe.
         """
-        _checked(recipe_id)
+        checked(recipe_id)
         with self._store.explained("delete from"):
             return upkeep.delete(self._store, recipe_id)
-
-
-def _checked(recipe_id: str, image_ids: np.ndarray | None = None) -> np.ndarray:
-    if not isinstance(recipe_id, str) or not RECIPE_ID.fullmatch(recipe_id):
-        raise InputError(f"Expected a recipe id of 32 lowercase hexadecimal digits, got {recipe_id!r}.")
-    ids = np.empty((0, 16), "u1") if image_ids is None else image_ids
-    if not isinstance(ids, np.ndarray) or ids.dtype != np.uint8 or ids.ndim != 2 or ids.shape[1] != 16:
-        raise InputError(f"Expected image ids of shape (n, 16) and dtype uint8, got {_shape(ids)}.")
-    return ids
-
-
-def _shape(value: object) -> str:
-    return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"

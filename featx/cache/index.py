@@ -1,24 +1,28 @@
 """Finding image ids in many segments at once."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from featx.cache.segment import Segment
 
+RUN = 1 << 25
+"""Rows: runs are not joined beyond this, so that joining takes no more than 2 GB of memory for a moment."""
+
+_NOTHING = np.empty(0, "u8")
+
 
 @dataclass(frozen=True, eq=False)
-class Index:
-    """The ids of several segments in one ascending order.
+class Run:
+    """The ids of some segments in one ascending order.
 
-    The rows of the segments, laid end to end, are numbered through; such a number is a row's *place*. Costs
-    16 bytes of memory per row, 40 if there are several segments.
+    The rows of the segments, laid end to end, are numbered through; such a number is a row's *place*. Costs 16 bytes
+    of memory per row, 20 if there are several segments, whose own copies of the ids are let go then.
     """
 
     segments: tuple[Segment, ...]
-    starts: np.ndarray
-    """The place of each segment's first row, (segments,)."""
     high: np.ndarray
     """First halves of all ids as numbers, (rows,) uint64, ascending."""
     low: np.ndarray
@@ -26,41 +30,52 @@ class Index:
     place: np.ndarray | None
     """Places in the order of `high`; None if there is one segment, whose rows are in that order."""
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of memory that the ids take, those that the segments hold included."""
-        own = () if self.place is None else (self.high, self.low, self.place)
-        segments = sum(
-            segment.high.nbytes + segment.low.nbytes + segment.checks.nbytes for segment in self.segments
-        )
-        return segments + sum(array.nbytes for array in own)
+    @classmethod
+    def of(cls, segment: Segment) -> "Run":
+        """Take a segment as it is."""
+        return cls((segment,), segment.high, segment.low, None)
 
     @classmethod
-    def of(cls, segments: Sequence[Segment]) -> "Index":
-        """Index segments; the first of several that hold an image is the one that is found."""
-        starts = np.cumsum([0, *(segment.rows for segment in segments)])[:-1]
-        if len(segments) == 1:
-            return cls(tuple(segments), starts, segments[0].high, segments[0].low, None)
-        nothing = np.empty(0, "u8")
-        high = np.concatenate([nothing, *(segment.high for segment in segments)])
-        low = np.concatenate([nothing, *(segment.low for segment in segments)])
-        place = np.argsort(high, kind="stable")  # merges runs that are sorted already
-        if np.any((high[place[1:]] == high[place[:-1]]) & (low[place[1:]] < low[place[:-1]])):
-            place = np.lexsort((low, high))
-        return cls(tuple(segments), starts, high[place], low[place], place)
+    def joined(cls, runs: Sequence["Run"]) -> "Run":
+        """Put runs into one order; the first of several rows of an image is the one that is found."""
+        if len(runs) == 1:
+            return runs[0]
+        rows = [len(run.high) for run in runs]
+        kind = "u4" if sum(rows) <= 1 << 32 else "u8"
+        place = np.empty(sum(rows), kind)
+        for run, start, end in zip(runs, _starts(rows), np.cumsum(rows), strict=True):
+            place[start:end] = run.places()
+            place[start:end] += np.array(start, kind)
+        high = np.concatenate([run.high for run in runs])
+        low = np.concatenate([run.low for run in runs])
+        order = np.argsort(high, kind="stable")  # merges runs that are sorted already
+        high, low, place = high[order], low[order], place[order]
+        if np.any((high[1:] == high[:-1]) & (low[1:] < low[:-1])):
+            order = np.lexsort((low, high))
+            high, low, place = high[order], low[order], place[order]
+        segments = (replace(one, high=_NOTHING, low=_NOTHING) for run in runs for one in run.segments)
+        return cls(tuple(segments), high, low, place)
 
-    def find(self, ids: np.ndarray) -> np.ndarray:
-        """Return the place of each id, (n,) int64, and -1 for one that is in no segment.
+    def places(self) -> np.ndarray:
+        """Give the places in the order of `high`."""
+        return np.arange(len(self.high)) if self.place is None else self.place
 
-        Parameters
-        ----------
-        ids
-            (n, 16) uint8, in any order; may repeat.
-        """
-        high, low = split(ids)
-        # in ascending order, neighbours are searched for in memory that is at hand: up to 8 times as fast
-        order = np.argsort(high)
-        high, low = high[order], low[order]
+    def only(self, paths: Collection[Path]) -> "Run | None":
+        """Leave out the segments that are not among these; None if none is left."""
+        kept = np.array([segment.path in paths for segment in self.segments])
+        if kept.all() or not kept.any():
+            return self if kept.all() else None
+        rows = np.array([segment.rows for segment in self.segments])
+        starts = _starts(rows)
+        owner = np.searchsorted(starts, self.places(), side="right") - 1
+        stay = kept[owner]
+        before = np.cumsum(np.where(kept, 0, rows))
+        place = (self.places()[stay] - before[owner[stay]]).astype(self.places().dtype)
+        segments = tuple(one for one, keep in zip(self.segments, kept, strict=True) if keep)
+        return Run(segments, self.high[stay], self.low[stay], place if len(segments) > 1 else None)
+
+    def find(self, high: np.ndarray, low: np.ndarray) -> np.ndarray:
+        """Return the place of each id, (n,) int64, and -1 where there is none; `high` should be ascending."""
         at = np.searchsorted(self.high, high)
         found = self._holds(at, high, low)
         # the first half is there, with another second half
@@ -71,9 +86,7 @@ class Index:
         at[~found] = -1
         if self.place is not None:
             at[found] = self.place[at[found]]
-        places = np.empty_like(at)
-        places[order] = at
-        return places
+        return at
 
     def _holds(self, at: np.ndarray, high: np.ndarray, low: np.ndarray | None = None) -> np.ndarray:
         holds = at < len(self.high)
@@ -91,22 +104,106 @@ class Index:
             end = np.where(below, end, middle)
         return start
 
+
+class Index:
+    """The ids of any number of segments, in a few runs, the largest first.
+
+    A run is joined with the next one where that is at least half as large, so a segment more costs a moment, a row is
+    copied once for each doubling, and there are few runs: 30 for a thousand million rows.
+
+    Parameters
+    ----------
+    runs
+        What is in it.
+    """
+
+    def __init__(self, runs: Sequence[Run] = ()) -> None:
+        self.runs = tuple(runs)
+        self.segments = tuple(segment for run in self.runs for segment in run.segments)
+        self._starts = _starts([segment.rows for segment in self.segments])
+
+    @classmethod
+    def of(cls, segments: Iterable[Segment]) -> "Index":
+        """Index segments."""
+        return cls().changed((), segments)
+
+    def changed(self, kept: Collection[Path], new: Iterable[Segment]) -> "Index":
+        """Give an index of some of these segments, and of new ones; of the others nothing is read or sorted again."""
+        runs = [left for run in self.runs if (left := run.only(kept))]
+        some: list[Run] = []
+        rows = 0
+        for (
+            segment
+        ) in new:  # opened one by one, so that not all their own copies of ids are in memory at once
+            if rows + segment.rows > RUN and some:
+                runs.append(Run.joined(some))
+                some, rows = [], 0
+            some.append(Run.of(segment))
+            rows += segment.rows
+        if some:
+            runs.append(Run.joined(some))
+        runs.sort(key=lambda run: -len(run.high))
+        while len(runs) > 1:
+            last, other = len(runs[-1].high), len(runs[-2].high)
+            if 2 * last < other or last + other > RUN:
+                break
+            runs[-2:] = [Run.joined(runs[-2:])]
+        return Index(runs)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the ids and the checks of the rows take."""
+        arrays = [array for run in self.runs for array in (run.high, run.low, run.place) if array is not None]
+        return sum(array.nbytes for array in [*arrays, *(segment.checks for segment in self.segments)])
+
+    def find(self, ids: np.ndarray) -> np.ndarray:
+        """Return the place of each id, (n,) int64, and -1 for one that is in no segment.
+
+        Parameters
+        ----------
+        ids
+            (n, 16) uint8, in any order; may repeat.
+        """
+        high, low = split(ids)
+        # in ascending order, neighbours are searched for in memory that is at hand: up to 8 times as fast
+        left = np.argsort(high)
+        places, start = np.full(len(ids), -1), 0
+        for run in self.runs:
+            at = run.find(high[left], low[left])
+            found = at >= 0
+            places[left[found]] = at[found] + start
+            left = left[~found]
+            start += len(run.high)
+        return places
+
     def take(self, places: np.ndarray, out: np.ndarray) -> None:
         """Copy the rows at places >= 0 into the same rows of an array; raises what `Segment.take` raises."""
         if len(self.segments) == 1 and len(places) and places.min() >= 0:
             self.segments[0].take(places, out)
             return
         wanted = np.flatnonzero(places >= 0)
-        owner = np.searchsorted(self.starts, places[wanted], side="right") - 1
+        owner = np.searchsorted(self._starts, places[wanted], side="right") - 1
         order = np.argsort(owner, kind="stable")
-        bounds = np.searchsorted(owner[order], np.arange(len(self.segments) + 1))
-        for number in np.unique(owner):
-            where = wanted[order[bounds[number] : bounds[number + 1]]]
-            self.segments[number].take(places[where] - self.starts[number], out, where)
+        numbers, first = np.unique(owner[order], return_index=True)
+        for number, some in zip(numbers, np.split(order, first[1:]), strict=True):
+            where = wanted[some]
+            self.segments[number].take(places[where] - self._starts[number], out, where)
 
-    def distinct(self) -> np.ndarray:
-        """Return the positions in `high` of all different ids, in ascending order of the whole id."""
-        return ascending(self.high, self.low)
+    def distinct(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the halves of all different ids, in ascending order of the whole id, and a place of each."""
+        starts = _starts([len(run.high) for run in self.runs])
+        high = np.concatenate([_NOTHING, *(run.high for run in self.runs)])
+        low = np.concatenate([_NOTHING, *(run.low for run in self.runs)])
+        places = np.concatenate(
+            [np.empty(0, int), *(run.places() + start for run, start in zip(self.runs, starts, strict=True))]
+        )
+        kept = ascending(high, low)
+        return high[kept], low[kept], places[kept]
+
+
+def _starts(rows: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Give the place at which each of several begins that are laid end to end."""
+    return np.cumsum([0, *rows])[:-1]
 
 
 def split(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

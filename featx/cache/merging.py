@@ -1,97 +1,129 @@
-"""Fewer segments: small ones are merged, on request or by whoever has just written one of many.
+"""Caches of other disks brought into one: their segments are copied, each of them checked and whole.
 
-A merged segment appears whole before those that it replaces go, so a kill leaves rows twice at worst; a reader that
-finds one gone looks again. Nobody waits: two processes that merge the same segments write their rows twice, which the
-next merger drops.
+A segment keeps its name, which is a digest, so a second copy is the first one. It is checked in the copy, not in the
+source: what appears here is what was checked. (Making one segment of several is `compacting`.)
 """
 
+import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
-from featx.cache.index import Index, join
-from featx.cache.segment import DTYPES, Segment, rows_at_once
-from featx.cache.store import Store
-from featx.errors import CacheError, DamagedSegmentError
-
-TOGETHER = 8
-"""So many segments of about one size are merged into one: a row is copied once for each power of eight that the number
-of rows in its segment passes."""
-
-TIDY_BELOW = 1 << 22
-"""Bytes: a larger segment is not merged by itself."""
-
-_COMPACT_BELOW = 1 << 30  # bytes: rewriting larger segments costs more than it saves
+from featx.cache.compacting import tidy
+from featx.cache.index import join
+from featx.cache.segment import SUFFIX, Segment, open_segment, rows_at_once
+from featx.cache.store import Store, listed
+from featx.cache.upkeep import Damage, words_of
+from featx.errors import DamagedSegmentError, InputError, UnreadableSegmentError
+from featx.files import open_file, whole_file
 
 
-def compact(store: Store) -> int:
-    """Merge the small segments of each recipe into one; returns by how many they are fewer."""
-    fewer = 0
-    for recipe_id in store.recipes():
-        for dtype in DTYPES:
-            merged = None
-            while merged is None:
-                segments = store.index(recipe_id).segments
-                merged = _merge(
-                    store, recipe_id, [one for one in _of(segments, dtype) if one.size < _COMPACT_BELOW]
-                )
-            fewer += merged
-    return fewer
+@dataclass
+class Merged:
+    """What `EmbeddingCache.merge` found in another cache."""
+
+    source: Path
+    """Its folder."""
+    rows: int = 0
+    """Vectors that were copied."""
+    known: int = 0
+    """Vectors that were not, since all of their segment were here."""
+    lost: int = 0
+    """Vectors that are damaged there and not here."""
+    damages: list[Damage] = field(default_factory=list)
+    """Its damaged segments; their sound rows were copied, as far as they can be told."""
 
 
-def tidy(store: Store, recipe_id: str) -> None:
-    """Merge segments of about one size if they are many and small; what prevents that is ignored: nothing is lost."""
-    if not store.merging.acquire(blocking=False):  # another thread does it
-        return
+def merge(store: Store, others: Sequence[Store]) -> list[Merged]:
+    """Copy what other stores hold; see `EmbeddingCache.merge`."""
+    for other in others:
+        if not other.path.is_dir() or not ((other.path / "format.json").exists() or other.recipes()):
+            raise InputError(
+                f"{str(other.path)!r} is no cache: it has no format.json. Give one that cache= or FEATX_CACHE named."
+            )
+        if store.path.exists() and store.path.samefile(other.path):
+            raise InputError(f"{str(other.path)!r} is the cache to merge into. Give the folders of others.")
+    return [_taken(store, other) for other in others]
+
+
+def _taken(store: Store, other: Store) -> Merged:
+    merged = Merged(other.path)
+    with other.explained("read"):
+        for recipe_id in other.recipes():
+            before = merged.rows
+            seen: set[Path] = set()
+            while new := [path for path in listed(other.path / recipe_id, SUFFIX) if path not in seen]:
+                seen.update(new)
+                gone = sum(not _take(store, recipe_id, path, merged) for path in new)
+                if not gone:
+                    break
+            if merged.rows > before:
+                tidy(store, recipe_id)
+    return merged
+
+
+def _take(store: Store, recipe_id: str, path: Path, merged: Merged) -> bool:
+    """Copy a segment, unless all of its rows are here; tells whether it was still there to be copied."""
     try:
-        with suppress(OSError, CacheError):
-            segments = store.index(recipe_id).segments
-            for dtype in DTYPES:
-                small = [one for one in _of(segments, dtype) if one.size < TIDY_BELOW]
-                sizes = [_size(one.rows) for one in small]
-                for size in sorted({size for size in sizes if sizes.count(size) >= TOGETHER}):
-                    _merge(store, recipe_id, [one for one in small if _size(one.rows) == size])
-    finally:
-        store.merging.release()
-
-
-def _of(segments: Sequence[Segment], dtype: str) -> list[Segment]:
-    return [segment for segment in segments if segment.dtype == dtype]
-
-
-def _size(rows: int) -> int:
-    """Give the number of powers of `TOGETHER` in a number of rows."""
-    return (rows.bit_length() - 1) // (TOGETHER.bit_length() - 1)
-
-
-def _merge(store: Store, recipe_id: str, segments: Sequence[Segment]) -> int | None:
-    """Merge segments of one dtype; returns by how many they are fewer, None if another process changed them."""
-    if len(segments) < 2:
-        return 0
-    ids, blocks = _merged(Index.of(segments))
-    try:
-        store.write(recipe_id, ids, blocks, dim=segments[0].dim, dtype=segments[0].dtype)
-    except FileNotFoundError:
-        return None
+        segment = open_segment(path, recipe_id)
+    except FileNotFoundError:  # compacted meanwhile; the one that stands for it is listed next
+        return False
     except DamagedSegmentError as damage:
-        store.disbelieve(damage)
-        return None
-    for segment in segments:  # only now that the merged one is durable
-        segment.path.unlink(missing_ok=True)
-    return len(segments) - 1
+        merged.damages.append(_damage(path, damage))
+        return True
+    ids = join(segment.high, segment.low)
+    with store.explained("write to"):
+        here = store.index(recipe_id, segment.dim).find(ids) >= 0
+        if here.all():
+            merged.known += segment.rows
+            return True
+        folder = store.prepare(recipe_id, words_of(path.parent))
+        try:
+            _copy(path, folder / path.name, recipe_id)
+        except DamagedSegmentError as damage:
+            sound = segment.sound()
+            # where every block is sound and the whole is not, no row can be told from another
+            kept = np.flatnonzero(sound & ~here) if not sound.all() else np.empty(0, int)
+            if len(kept):
+                store.write(recipe_id, ids[kept], _rows(segment, kept), dim=segment.dim, dtype=segment.dtype)
+            merged.rows += len(kept)
+            merged.lost += int(np.count_nonzero(~here)) - len(kept)
+            merged.damages.append(_damage(path, damage))
+        except FileNotFoundError:
+            if path.exists():  # it is the folder to write to that is gone
+                raise
+            return False
+        else:
+            merged.rows += segment.rows
+    return True
 
 
-def _merged(index: Index) -> tuple[np.ndarray, Iterator[np.ndarray]]:
-    kept = index.distinct()
-    places = kept if index.place is None else index.place[kept]
-    first = index.segments[0]
-    step = 64 * rows_at_once(first.dim, first.dtype)
+def _copy(path: Path, target: Path, recipe_id: str) -> None:
+    try:
+        file = open_file(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UnreadableSegmentError(path, f"cannot be read ({error.strerror})") from error
+    with file, whole_file(target) as draft:
+        shutil.copyfileobj(file, draft.file, 1 << 20)
+        draft.file.flush()
+        try:
+            open_segment(draft.path, recipe_id, target.name).verify()
+        except DamagedSegmentError as damage:
+            raise DamagedSegmentError(path, damage.reason) from damage
 
-    def blocks() -> Iterator[np.ndarray]:
-        for start in range(0, len(places), step):
-            block = np.empty((len(places[start : start + step]), first.dim), first.dtype)
-            index.take(places[start : start + step], block)
-            yield block
 
-    return join(index.high[kept], index.low[kept]), blocks()
+def _damage(path: Path, damage: DamagedSegmentError) -> Damage:
+    return Damage(path, damage.reason, readable=not isinstance(damage, UnreadableSegmentError))
+
+
+def _rows(segment: Segment, rows: np.ndarray) -> Iterator[np.ndarray]:
+    step = 64 * rows_at_once(segment.dim, segment.dtype)
+    for start in range(0, len(rows), step):
+        some = rows[start : start + step]
+        block = np.empty((len(some), segment.dim), segment.dtype)
+        segment.take(some, block)
+        yield block

@@ -134,6 +134,11 @@ class Segment:
             if sha256(rows).hexdigest() != self.digest:
                 raise DamagedSegmentError(self.path, "does not match its digest of embedding")
 
+    def sound(self) -> np.ndarray:
+        """Tell which rows match their checks, (rows,) bool; raises what `take` raises of the file."""
+        blocks = self._match(self._open(), np.arange(len(self.checks)))
+        return np.repeat(blocks, rows_in_block(self.dim * np.dtype(self.dtype).itemsize))[: self.rows]
+
     def _open(self) -> mmap.mmap:
         data = _map(self.path)
         if len(data) != self.size:
@@ -142,19 +147,21 @@ class Segment:
 
     def _check(self, data: mmap.mmap, rows: np.ndarray) -> None:
         """Check the blocks in which these rows lie, at each read: a disk or a memory may fail at any time."""
-        width = self.dim * np.dtype(self.dtype).itemsize
-        each = rows_in_block(width)
         wanted = np.zeros(len(self.checks), bool)
-        wanted[rows // each] = True
-        blocks = np.flatnonzero(wanted)
-        start = self.offsets["embedding"]
+        wanted[rows // rows_in_block(self.dim * np.dtype(self.dtype).itemsize)] = True
+        if not self._match(data, np.flatnonzero(wanted)).all():
+            raise DamagedSegmentError(self.path, _NO_MATCH)
+
+    def _match(self, data: mmap.mmap, blocks: np.ndarray) -> np.ndarray:
+        """Tell which blocks match their checks, (blocks,) bool."""
+        width = self.dim * np.dtype(self.dtype).itemsize
+        start, step = self.offsets["embedding"], rows_in_block(width) * width
         with memoryview(data) as view, view[start : start + self.rows * width] as all_rows:
-            step = each * width
             found = (
                 block_check(all_rows[place * step : (place + 1) * step], place) for place in blocks.tolist()
             )
-            if not np.array_equal(np.fromiter(found, "u8", len(blocks)), self.checks[blocks]):
-                raise DamagedSegmentError(self.path, _NO_MATCH)
+            same: np.ndarray = np.fromiter(found, "u8", len(blocks)) == self.checks[blocks]
+            return same
 
     def _check_rows(self, copied: np.ndarray, rows: np.ndarray) -> None:
         """Check copies of rows that are a block each."""
@@ -173,7 +180,7 @@ def stored_dtype(dtype: str) -> np.dtype[Any]:
     return np.dtype(dtype).newbyteorder("<")
 
 
-def open_segment(path: Path, recipe_id: str) -> Segment:
+def open_segment(path: Path, recipe_id: str, name: str | None = None) -> Segment:
     """Open a segment and check all of it but its rows.
 
     Parameters
@@ -182,6 +189,8 @@ def open_segment(path: Path, recipe_id: str) -> Segment:
         ``<32 hexadecimal digits>.h5``.
     recipe_id
         The recipe whose folder holds it.
+    name
+        What it will be called, where it is still a draft; default: its own name.
 
     Raises
     ------
@@ -194,7 +203,7 @@ def open_segment(path: Path, recipe_id: str) -> Segment:
     """
     data = _map(path)
     line = data[:HEADER]
-    if len(line) < HEADER or digest(line).hex() + SUFFIX != path.name:
+    if len(line) < HEADER or digest(line).hex() + SUFFIX != (name or path.name):
         raise DamagedSegmentError(path, "does not begin with the header its name was made from")
     header = _parse(path, line)
     if header["recipe_id"] != recipe_id:
@@ -218,10 +227,10 @@ def open_segment(path: Path, recipe_id: str) -> Segment:
         "block_check": digest(checks.view("u1").data),
         "rest": digest(*rest),
     }
-    for name, value in found.items():
-        if value.hex() != header["digests"][name]:
-            raise DamagedSegmentError(path, f"does not match its digest of {name}")
-    high, low = (np.ascontiguousarray(ids[:, part], "u8") for part in (0, 1))
+    for part, value in found.items():
+        if value.hex() != header["digests"][part]:
+            raise DamagedSegmentError(path, f"does not match its digest of {part}")
+    high, low = (np.ascontiguousarray(ids[:, half], "u8") for half in (0, 1))
     whole = header["digests"]["embedding"]
     return Segment(path, rows, dim, dtype, len(data), header["created"], offsets, high, low, checks, whole)
 

@@ -47,8 +47,8 @@ class Store:
         self.path = path
         self._indexes: dict[str, Index] = {}  # replaced, never changed: threads need no lock
         self._strays: set[Path] = set()
-        self.merging = Lock()
-        """Held by the thread that merges segments."""
+        self.compacting = Lock()
+        """Held by the thread that compacts segments."""
         self._damaged: dict[Path, tuple[int, ...]] = {}
 
     def index(self, recipe_id: str, dim: int | None = None) -> Index:
@@ -64,12 +64,13 @@ class Store:
         self.check_format()
         folder = self.path / recipe_id
         while True:
-            known = self._indexes.get(recipe_id, Index.of([]))
-            have = {segment.path: segment for segment in known.segments}
+            known = self._indexes.get(recipe_id, Index())
+            have = {segment.path for segment in known.segments}
             there = [path for path in listed(folder, SUFFIX) if not self._is_damaged(path)]
-            if set(there) != set(have):
+            if set(there) != have:
+                new = (open_segment(path, recipe_id) for path in there if path not in have)
                 try:
-                    known = Index.of([have.get(path) or open_segment(path, recipe_id) for path in there])
+                    known = known.changed(set(there), new)
                 except FileNotFoundError:
                     continue  # compacted or removed since we listed it
                 except DamagedSegmentError as damage:
@@ -118,6 +119,10 @@ class Store:
         **segment: Any,
     ) -> None:
         """Commit one segment (see `write_segment`), and the words that go with it."""
+        write_segment(self.prepare(recipe_id, recipe), recipe_id, ids, blocks, **segment)
+
+    def prepare(self, recipe_id: str, recipe: Mapping[str, Any] | None = None) -> Path:
+        """Make a recipe's folder, with the words that go with it, and give it."""
         folder = self.path / recipe_id
         try:
             make_folder(folder)
@@ -129,7 +134,7 @@ class Store:
         _write_json(self.path / "format.json", {"format": FORMAT})
         if recipe is not None:
             _write_json(folder / "recipe.json", recipe)
-        write_segment(folder, recipe_id, ids, blocks, **segment)
+        return folder
 
     def recipes(self) -> list[str]:
         """Return the ids of all recipes, sorted."""

@@ -73,8 +73,8 @@ def info(store: Store, recipe_id: str) -> RecipeInfo:
     times = sorted(segment.created for segment in segments) or [""]
     return RecipeInfo(
         recipe_id=recipe_id,
-        recipe=_words(store.path / recipe_id),
-        rows=len(index.distinct()),
+        recipe=words_of(store.path / recipe_id),
+        rows=len(index.distinct()[0]),
         dim=segments[0].dim if segments else 0,
         segments=len(segments),
         bytes=sum(segment.size for segment in segments),
@@ -134,7 +134,8 @@ def _fits(words: dict[str, Any], name: str) -> bool:
     return any(id_of(recipe, version) == name for version in range(1, FORMAT + 1))
 
 
-def _words(path: Path) -> dict[str, Any] | None:
+def words_of(path: Path) -> dict[str, Any] | None:
+    """Read what a recipe's folder says of it in words; None if there is nothing, or nothing that fits."""
     try:
         words = read_json(path / "recipe.json")
     except OSError:

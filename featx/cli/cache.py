@@ -146,7 +146,7 @@ def verify(cache: Any, repair: bool, as_json: bool) -> None:
 @_cache
 @as_json
 def compact(cache: Any, as_json: bool) -> None:
-    """Merge the small segments of each recipe into one.
+    """Make one file of the small ones of each recipe.
 
     Other processes may use the cache meanwhile.
 
@@ -156,6 +156,34 @@ def compact(cache: Any, as_json: bool) -> None:
     print_json({"fewer": fewer}) if as_json else click.echo(
         f"{fewer} {'segment' if fewer == 1 else 'segments'} fewer"
     )
+
+
+@cache_group.command(python="featx.EmbeddingCache.merge")
+@click.argument(
+    "sources", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
+@_cache
+@as_json
+def merge(cache: Any, sources: tuple[Path, ...], as_json: bool) -> None:
+    """Copy the vectors of other caches, the folders SOURCES, into this one.
+
+    Every byte is checked on its way. Of a damaged file the sound vectors are copied; it is named, and the exit code is
+    1. What is here already is not copied again, and other processes may use all of the caches meanwhile.
+
+    Example: featx cache merge /mnt/disk1/featx /mnt/disk2/featx
+    """
+    merged = cache.merge(*sources)
+    damages = [damage for one in merged for damage in one.damages]
+    if as_json:
+        print_json([asdict(one) for one in merged])
+    else:
+        for one in merged:
+            lost = f", {one.lost} damaged" if one.lost else ""
+            click.echo(f"{shown(one.source)}: {one.rows} vectors copied, {one.known} here already{lost}")
+        for damage in damages:
+            click.echo(shown(f"{damage.path}: {damage.reason}"), err=True)
+    if damages:
+        raise SystemExit(1)
 
 
 @cache_group.command(python="featx.EmbeddingCache.gc")

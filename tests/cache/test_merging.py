@@ -1,185 +1,218 @@
-"""Many small writes leave few files, and lose nothing, whenever they are ended and whoever reads meanwhile."""
+"""Caches of separate disks become one: every row checked, once, whole, and while others write."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from click.testing import CliRunner
 
-from featx.cache import EmbeddingCache, merging, store
+from featx.cache import EmbeddingCache
+from featx.cli import main
 
-RECIPE = "0123456789abcdef" * 2
-SOAK = bool(os.environ.get("FEATX_SOAK"))  # `make soak`: minutes instead of seconds
+RECIPE, OTHER = "0123456789abcdef" * 2, "f" * 32
+DIM = 3000  # a block holds one row
 
 FUNCTIONS = """
 import numpy as np
-
-def make(numbers):
+def make(numbers, dim=3000):
     numbers = np.asarray(numbers, "u4")
     ids = np.zeros((len(numbers), 16), "u1")
     ids[:, 12:] = numbers[:, None].view("u1").reshape(-1, 4)
-    return ids, (numbers[:, None] * 1000.0 + np.arange(4)).astype("f4")
+    return ids, (numbers[:, None] * 1000.0 + np.arange(dim) / 8).astype("f4")
 """
 exec(FUNCTIONS)  # child processes run the same text
 make = globals()["make"]
 
 
-@pytest.fixture
-def cache(tmp_path):
-    """Return an empty cache."""
-    return EmbeddingCache(tmp_path / "cache")
-
-
-def segments(cache):
-    """Return the paths of all segments."""
-    return sorted(cache.path.glob("*/*.h5"))
-
-
-def holds(cache, numbers):
-    """Tell whether all these are there, each with its own vector."""
-    ids, rows = make(numbers)
-    out = np.empty_like(rows)
-    return bool(cache.gather(RECIPE, ids, out).all() and np.array_equal(out, rows))
-
-
-def test_single_predictions_do_not_litter(pixels):
-    """Nine images, one by one, through three depths: it used to be 32 files."""
-    from featx import FeatureExtractor
-
-    extractor = FeatureExtractor(depth=[1, 2, 3], pooling="avg", input_size=32)
-    expected = [extractor.transform(pixels[[row]]) for row in range(9)]
-    files = [path for path in extractor.open_cache().path.rglob("*") if path.is_file()]
-    assert len(files) == 2 + 3 * 3  # format and memo; for each depth its words, eight rows and one
-    assert np.array_equal(extractor.transform(pixels[:9]), np.concatenate(expected))
-
-
-def test_segments_are_few_and_each_row_is_copied_seldom(cache, monkeypatch):
-    """Of n single writes no more than seven files for each power of eight below n; a row is copied once for each."""
-    written, real = [], store.write_segment
-
-    def counting(folder, recipe_id, ids, *arguments, **choices):
-        written.append(len(ids))
-        return real(folder, recipe_id, ids, *arguments, **choices)
-
-    monkeypatch.setattr(store, "write_segment", counting)
-    for number in range(300):
-        cache.put(RECIPE, *make([number]))
-        assert len(segments(cache)) <= 7 * 3
-    assert sum(written) <= 300 * (1 + 2)
-    assert holds(cache, range(300))
-    assert cache.verify() == []
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=30), min_size=8, max_size=40))
-def test_every_row_is_kept_whatever_is_written(tmp_path_factory, puts):
-    """Of any sizes, and overlapping."""
-    cache = EmbeddingCache(tmp_path_factory.mktemp("cache"))
+def cache_of(folder, *puts, recipe=RECIPE, dtype="float32"):
+    cache = EmbeddingCache(folder, dtype)
     for numbers in puts:
-        cache.put(RECIPE, *make(numbers))
-    everything = sorted({number for numbers in puts for number in numbers})
-    assert holds(cache, everything)
-    assert cache.info()[0].rows == len(everything)
-    assert len(segments(cache)) <= 14
-    assert cache.verify() == []
+        cache.put(recipe, *make(numbers), {"backbone": "x"})
+    return cache
 
 
-def test_what_is_large_is_not_copied(cache, monkeypatch):
-    """Nor are segments of another dtype merged with these."""
-    monkeypatch.setattr(merging, "TIDY_BELOW", 5000)
-    for number in range(20):
-        cache.put(RECIPE, *make(range(1000 * number, 1000 * number + 500)))
-    assert len(segments(cache)) == 20
-    half = EmbeddingCache(cache.path, "float16")
-    for number in range(7):
-        cache.put(RECIPE, *make([5 + number]))
-        half.put(RECIPE, *make([20 + number]))
-    assert len(segments(cache)) == 20 + 14
+def found(cache, numbers, recipe=RECIPE, rounded=0.0):
+    """Tell which are there, after making sure that those have the right vectors."""
+    ids, rows = make(numbers)
+    out = np.zeros_like(rows)
+    there = cache.gather(recipe, ids, out)
+    np.testing.assert_allclose(out[there], rows[there], rtol=rounded)
+    return [number for number, one in zip(numbers, there, strict=True) if one]
 
 
-def test_who_reads_meanwhile_goes_on(cache):
-    """A reader that has the old segments open finds every row, in the same place and anew."""
-    for number in range(7):
-        cache.put(RECIPE, *make([number]))
-    index = store.shared(cache.path).index(RECIPE)
-    code = FUNCTIONS + "import sys; from featx.cache import EmbeddingCache\n"
-    code += f"EmbeddingCache(sys.argv[1]).put({RECIPE!r}, *make([7]))"
-    subprocess.run([sys.executable, "-c", code, str(cache.path)], check=True)
-    assert len(segments(cache)) == 1
-    assert len(index.segments) == 7
-    assert holds(cache, range(8))
+def listing(cache):
+    return {
+        path.relative_to(cache.path): path.read_bytes() for path in cache.path.rglob("*") if path.is_file()
+    }
 
 
-def test_a_merge_that_fails_loses_nothing(cache, monkeypatch):
-    """The row is written, and what was there stays."""
-    for number in range(7):
-        cache.put(RECIPE, *make([number]))
-    real = store.write_segment
+def test_what_several_hold_is_found_in_one(tmp_path):
+    """Of all recipes and both dtypes, the words included; the sources stay as they are."""
+    one = cache_of(tmp_path / "one", range(5), range(5, 9))
+    two = cache_of(tmp_path / "two", range(7, 20), dtype="float16")
+    cache_of(two.path, range(3), recipe=OTHER)
+    before = listing(one), listing(two)
+    here = EmbeddingCache(tmp_path / "here")
 
-    def full(folder, recipe_id, ids, *arguments, **choices):
-        if len(ids) > 1:
+    merged = here.merge(one, two.path)
+
+    assert [(each.source, each.rows, each.known, each.damages) for each in merged] == [
+        (one.path, 9, 0, []),
+        (two.path, 16, 0, []),
+    ]
+    assert found(here, range(20), rounded=2**-11) == list(range(20))
+    assert here.image_ids(RECIPE).shape == (20, 16)
+    assert found(here, range(4), OTHER) == [0, 1, 2]
+    assert here.recipe(RECIPE).recipe == {"backbone": "x"}
+    assert here.verify() == []
+    assert before == (listing(one), listing(two))
+
+
+def test_a_second_time_nothing_is_copied(tmp_path):
+    """Not even where the first copies were compacted meanwhile, or another source holds the same."""
+    one = cache_of(tmp_path / "one", range(5), range(5, 9))
+    shutil.copytree(one.path, tmp_path / "two")
+    here = cache_of(tmp_path / "here", range(100, 103))
+    here.merge(one)
+    here.compact()
+    before = listing(here)
+
+    merged = here.merge(one, tmp_path / "two")
+
+    assert [(each.rows, each.known) for each in merged] == [(0, 9), (0, 9)]
+    assert listing(here) == before
+
+
+def test_damaged_rows_are_left_out_and_named(tmp_path):
+    """A flipped bit in one row costs that row; a damaged header the segment; nothing damaged gets in, then or later."""
+    one = cache_of(tmp_path / "one", range(6), range(10, 13))
+    with_row, with_header = sorted(one.path.glob("*/*.h5"), key=lambda path: -path.stat().st_size)
+    data = bytearray(with_row.read_bytes())
+    data[-5] ^= 1  # in the last row
+    with_row.write_bytes(data)
+    with_header.write_bytes(b"x" + with_header.read_bytes()[1:])
+    here = EmbeddingCache(tmp_path / "here")
+
+    for rows, lost in ((5, 1), (0, 1)):
+        (merged,) = here.merge(one)
+        assert (merged.rows, merged.lost) == (rows, lost)
+        assert {damage.path for damage in merged.damages} == {with_row, with_header}
+        assert found(here, range(13)) == [0, 1, 2, 3, 4]
+        assert here.verify() == []
+
+
+def test_rows_that_cannot_be_told_apart_are_left_out(tmp_path):
+    """Where every block fits its check and all of them together do not fit their digest."""
+    from featx.cache import segment
+
+    one = cache_of(tmp_path / "one", range(6))
+    (path,) = one.path.glob("*/*.h5")
+    line = path.read_bytes()[: segment.HEADER]
+    header = json.loads(line)
+    header["digests"]["embedding"] = "0" * 64
+    forged = json.dumps(header).encode().ljust(segment.HEADER - 1) + b"\n"
+    data = forged + path.read_bytes()[segment.HEADER :]
+    path.unlink()
+    (path.parent / f"{segment.digest(forged).hex()}.h5").write_bytes(data)
+
+    (merged,) = EmbeddingCache(tmp_path / "here").merge(one)
+
+    assert (merged.rows, merged.lost, len(merged.damages)) == (0, 6, 1)
+    assert not list((tmp_path / "here").glob("*/*.h5"))
+
+
+def test_a_full_disk_leaves_whole_segments(tmp_path, monkeypatch):
+    """What was copied until then is kept, and the same call goes on from there."""
+    from featx.cache import merging
+    from featx.errors import CacheError
+
+    one = cache_of(tmp_path / "one", range(5), range(5, 9))
+    here = EmbeddingCache(tmp_path / "here")
+    real, calls = shutil.copyfileobj, []
+
+    def full(source, target, length):
+        calls.append(target)
+        if len(calls) == 2:
+            target.write(source.read(5000))
             raise OSError(28, "No space left on device")
-        return real(folder, recipe_id, ids, *arguments, **choices)
+        real(source, target, length)
 
     with monkeypatch.context() as patched:
-        patched.setattr(store, "write_segment", full)
-        cache.put(RECIPE, *make([7]))
-    assert len(segments(cache)) == 8
-    assert holds(cache, range(8))
-    cache.put(RECIPE, *make([8]))
-    assert len(segments(cache)) == 1
+        patched.setattr(merging.shutil, "copyfileobj", full)
+        with pytest.raises(CacheError, match=r"Cannot write to the cache .*here: there is no room left"):
+            here.merge(one)
+    assert len(list(here.path.glob("*/*.h5"))) == len(list(here.path.glob(f"{RECIPE}/*"))) - 1 == 1
+    here.merge(one)
+    assert found(here, range(9)) == list(range(9))
 
 
 KILLED = """
-import h5py
-from featx.cache import EmbeddingCache, merging
-merging.TOGETHER = 2  # so that every other write merges
+from featx.cache import EmbeddingCache
 recipe_id = "0123456789abcdef" * 2
 
 def write(kill, number):
-    EmbeddingCache(sys.argv[2]).put(recipe_id, *make([kill * 10_000 + number]))
+    here = EmbeddingCache(f"{sys.argv[2]}/{kill}")
+    here.merge(f"{sys.argv[2]}/one")
 
 def check(kill, done):
-    for first, count in [(kill * 10_000, done), *((kill * 10_000, 1) for kill in range(kill))]:
-        ids, rows = make(range(first, first + count))
-        out = np.zeros_like(rows)
-        assert EmbeddingCache(sys.argv[2]).gather(recipe_id, ids, out).all()
-        assert np.array_equal(out, rows)
+    import pathlib
+    ids, rows = make(range(40))
+    here, out = EmbeddingCache(f"{sys.argv[2]}/{kill}"), np.zeros_like(rows)
+    there = here.gather(recipe_id, ids, out)
+    assert here.verify() == [] and np.array_equal(out[there], rows[there]) and there.all() >= bool(done)
 """
 
 
-def test_a_kill_while_segments_are_merged_loses_nothing(cache, killing):
-    """After each of many SIGKILLs every row whose `put` returned is there and right, and the files are few."""
-    killing(FUNCTIONS + KILLED, cache.path, kills=300 if SOAK else 25)
-    assert cache.verify() == []
-    assert cache.info()[0].rows >= 25
-    for number in range(8):
-        cache.put(RECIPE, *make([900_000 + number]))
-    assert len(segments(cache)) <= 7 * 4
+def test_a_kill_leaves_no_half_segment(tmp_path, killing):
+    """After each SIGKILL what is there is whole and right."""
+    cache_of(tmp_path / "one", *(range(start, start + 5) for start in range(0, 40, 5)))
+    killing(FUNCTIONS + KILLED, tmp_path, kills=5)
 
 
-def test_threads_and_processes_merge_at_once(cache):
-    """Each writes single rows; all of them are there in the end, in few files."""
+def test_others_write_and_compact_meanwhile(tmp_path):
+    """In the source and in the cache; what was there when it began is there in the end."""
+    one = cache_of(tmp_path / "one", range(5))
+    here = cache_of(tmp_path / "here", range(5, 9))
     code = FUNCTIONS + "import sys; from featx.cache import EmbeddingCache\n"
-    code += "first = 1000 * int(sys.argv[2])\n"
-    code += f"for number in range(40): EmbeddingCache(sys.argv[1]).put({RECIPE!r}, *make([first + number]))"
-    command = [sys.executable, "-W", "error", "-c", code, str(cache.path)]
-    workers = [subprocess.Popen([*command, str(worker)]) for worker in (1, 2)]
+    code += "cache, first = EmbeddingCache(sys.argv[1]), int(sys.argv[2])\n"
+    code += "for number in range(30):\n"
+    code += (
+        f"    cache.put({RECIPE!r}, *make([first + number])); cache.compact() if number % 5 == 0 else None\n"
+    )
+    command = [sys.executable, "-W", "error", "-c", code]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    writers = [
+        subprocess.Popen([*command, str(folder), first], env=environment)
+        for folder, first in ((one.path, "1000"), (here.path, "2000"))
+    ]
+    while any(writer.poll() is None for writer in writers):
+        here.merge(one)
+    assert [writer.returncode for writer in writers] == [0, 0]
+    here.merge(one)
+    for numbers in (range(9), range(1000, 1030), range(2000, 2030)):
+        assert found(here, numbers) == list(numbers)
+    assert here.verify() == []
 
-    def work(worker):
-        for number in range(40):
-            cache.put(RECIPE, *make([1000 * worker + number]))
 
-    threads = [threading.Thread(target=work, args=(worker,)) for worker in (3, 4, 5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [worker.wait() for worker in workers] == [0, 0]
-    assert holds(cache, [1000 * worker + number for worker in range(1, 6) for number in range(40)])
-    assert cache.verify() == []
-    assert len(segments(cache)) <= 7 * 4
+def test_the_command_says_what_came_from_where(tmp_path):
+    """A line for each source; damage on stderr, with exit code 1."""
+    one, two = cache_of(tmp_path / "one", range(5)), cache_of(tmp_path / "two", range(3))
+    arguments = ["cache", "merge", str(one.path), str(two.path), "--cache", str(tmp_path / "here")]
+    done = CliRunner().invoke(main, arguments)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert (
+        done.stdout
+        == f"{one.path}: 5 vectors copied, 0 here already\n{two.path}: 0 vectors copied, 3 here already\n"
+    )
+
+    (path,) = two.path.glob("*/*.h5")
+    path.write_bytes(b"")
+    done = CliRunner().invoke(main, [*arguments, "--json"])
+    assert done.exit_code == 1
+    assert [one["known"] for one in json.loads(done.stdout)] == [5, 0]
+    done = CliRunner().invoke(main, arguments)
+    assert (done.exit_code, done.stderr) == (1, f"{path}: is empty\n")

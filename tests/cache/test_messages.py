@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from featx.cache import EmbeddingCache
-from featx.errors import CacheError
+from featx.errors import CacheError, InputError
 
 IDS, ROWS = np.zeros((1, 16), "u1"), np.zeros((1, 2), "f4")
 
@@ -28,6 +28,20 @@ def of_format(text):
     Path("cache").mkdir()
     Path("cache/format.json").write_text(text)
     put("cache")
+
+
+def merged(name):
+    """Merge a folder into the cache ``cache``, where ``photos`` is a folder without one."""
+    Path("photos").mkdir()
+    put("cache")
+    EmbeddingCache("cache").merge(name)
+
+
+def of_other_width():
+    """Merge vectors of two numbers with vectors of three."""
+    put("cache")
+    EmbeddingCache("other").put("0" * 32, IDS + 1, np.zeros((1, 3), "f4"))
+    EmbeddingCache("cache").merge("other")
 
 
 ELSEWHERE = "choose another folder with cache= or FEATX_CACHE."
@@ -52,6 +66,24 @@ MESSAGES = {
         lambda: of_format('{"format": 2}'),
         CacheError,
         f"The cache */cache is of format 2, expected 1. Upgrade featx, or {ELSEWHERE}",
+    ),
+    "a merge of what is no cache": (
+        lambda: merged("photos"),
+        InputError,
+        "'*/photos' is no cache: it has no format.json. Give one that cache= or FEATX_CACHE named.",
+    ),
+    "a merge of a cache with itself": (
+        lambda: merged("../" + Path.cwd().name + "/cache"),
+        InputError,
+        "'*/cache' is the cache to merge into. Give the folders of others.",
+    ),
+    "a merge of vectors of another length": (
+        of_other_width,
+        CacheError,
+        (
+            f"The recipe {'0' * 32} holds vectors of 2 numbers, expected 3. A recipe fixes the length of its vectors: "
+            "make its id from all that changes them."
+        ),
     ),
     "a damaged format": (
         lambda: of_format("{"),
