@@ -182,11 +182,13 @@ class Index:
             self.segments[0].take(places, out)
             return
         wanted = np.flatnonzero(places >= 0)
+        if not len(wanted):
+            return
         owner = np.searchsorted(self._starts, places[wanted], side="right") - 1
         order = np.argsort(owner, kind="stable")
         numbers, first = np.unique(owner[order], return_index=True)
-        for number, some in zip(numbers, np.split(order, first[1:]), strict=True):
-            where = wanted[some]
+        for number, start, end in zip(numbers, first, [*first[1:], len(order)], strict=True):
+            where = wanted[order[start:end]]
             self.segments[number].take(places[where] - self._starts[number], out, where)
 
     def distinct(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
