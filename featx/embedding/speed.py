@@ -2,6 +2,7 @@
 
 import os
 import platform
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from featx.embedding.engines import engine_for
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.keras_engine import ENGINES, device
 from featx.embedding.plan import PRECISIONS, Choices, resolve
-from featx.errors import FeatxError, UnknownNameError
+from featx.errors import EngineWarning, FeatxError, UnknownNameError
 from featx.images.datasets import write_photographs
 from featx.networks.backbone import Backbone
 from featx.networks.file_kinds import is_file
@@ -95,7 +96,10 @@ def bench(
             for engine, each in combinations(engines, precision):
                 try:
                     choices = Choices(row.name, depth=-1, pooling="avg", weights=None, precision=each)
-                    yield _speed(choices, engine, files, seconds, folder=Path(folder))
+                    with warnings.catch_warnings():  # what int8 makes of random weights tells nothing
+                        warnings.filterwarnings("ignore", ".* changes much at int8", EngineWarning)
+                        measured = _speed(choices, engine, files, seconds, folder=Path(folder))
+                    yield measured
                 except (FeatxError, ImportError) as error:
                     yield Speed(row.name, engine, each, problem=str(error))
 

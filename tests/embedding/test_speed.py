@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import warnings
 
 import pytest
 from click.testing import CliRunner
@@ -46,6 +47,19 @@ def test_a_network_that_cannot_run_is_a_row_with_a_reason(monkeypatch):
     assert good.problem is None
     assert bad == Speed("featx-mini", "openvino", problem=bad.problem)
     assert "swish" in bad.problem
+
+
+@pytest.mark.slow
+def test_nothing_is_said_of_what_int8_makes_of_random_weights(monkeypatch):
+    """Their vectors are near zero everywhere, so the cosine means nothing, and nobody is to act on it."""
+    pytest.importorskip("nncf", reason="int8 needs featx[int8]")
+    monkeypatch.setattr("featx.embedding.worth.ENOUGH", 2.0)  # any cosine is too low
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        (speed,) = bench([find("featx-mini")], engines=["openvino"], precision="int8", seconds=0.01)
+
+    assert speed.problem is None
+    assert not [one for one in said if "changes much" in str(one.message)]
 
 
 def test_stages_are_measured_one_by_one(tiny):
