@@ -20,7 +20,7 @@ NAV = {
     "Start": ["index.md", "start.md", "notebooks/"],
     "Guides": [
         "images.md", "backbones.md", "featx-mini.md", "heads.md", "depths.md", "advise.md", "strategies.md",
-        "finetune.md", "report.md", "saving.md", "clusters.md", "explore.md", "sees.md", "ecosystem.md",
+        "finetune.md", "report.md", "saving.md", "clusters.md", "explore.md", "sees.md", "ecosystem.md", "machines.md",
         "coming-from.md", "pipelines.md",
     ],
     "Reference": ["cli.md", "commands.md", "reference/"],

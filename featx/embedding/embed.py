@@ -1,11 +1,9 @@
 """From images to embeddings: name each by its content, look it up, compute what is missing, keep it."""
 
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from functools import partial
 from pathlib import Path
 from time import monotonic, time
 
@@ -14,11 +12,11 @@ import numpy as np
 from featx.cache.embedding_cache import EmbeddingCache
 from featx.cache.identity import SIZE, image_id
 from featx.cache.memo import Memo, Stat, Use, stat_of
-from featx.embedding.engines import engine_for
 from featx.embedding.plan import Plan, Tap
 from featx.embedding.progress import ahead, images_bar
+from featx.embedding.running import SMALLEST, Done, Wanted, Work, collected, run, run_in_workers
 from featx.errors import BadImage, CacheError, CacheWarning, InputError
-from featx.images.loading import bad_image, in_parts, load, spread
+from featx.images.loading import bad_image, spread
 from featx.images.sources import Source, content
 
 SEGMENT_BYTES = 32 << 20
@@ -38,6 +36,7 @@ def embed(
     cache: EmbeddingCache | None = None,
     memo: Memo | None = None,
     progress: bool | None = False,
+    there: Callable[[Work, Sequence[str], Sequence[Wanted]], Done] | None = None,
 ) -> tuple[np.ndarray, list[BadImage]]:
     """Embed images, each different one at most once.
 
@@ -57,6 +56,9 @@ def embed(
         Where vectors and the names of files are kept; None to keep nothing.
     progress
         Whether to show a bar on stderr; None: where that is a terminal, after a second.
+    there
+        Embeds a chunk of images in another process, as `embed_some` does, given recipe ids for the taps. Used where
+        joblib's user has named workers that are processes; by default they decode only.
 
     Returns
     -------
@@ -82,15 +84,11 @@ def embed(
         memo.note_uses(uses)
     if lacks:
         reasons |= _compute(
-            sources, ids, states, lacks, plan=plan, rule=resize_rule,
-            batch_size=batch_size, n_jobs=n_jobs, engine=engine, keeper=keeper, progress=progress,
+            sources, ids, states, lacks, plan=plan, rule=resize_rule, batch_size=batch_size,
+            n_jobs=n_jobs, engine=engine, keeper=keeper, progress=progress, there=there,
         )  # fmt: skip
     embeddings[list(reasons)] = np.nan
     return embeddings, [bad_image(row, sources[row], reasons[row]) for row in sorted(reasons)]
-
-
-_Wanted = tuple[Source, bytes, Stat | None]
-"""An image, its name, and for a file its state when it was read to name it."""
 
 
 @dataclass
@@ -213,7 +211,7 @@ def _identify_some(sources: Sequence[Source]) -> list[tuple[bytes | str, Stat | 
     return results
 
 
-def _unchanged(wanted: _Wanted) -> bytes | np.ndarray:
+def _unchanged(wanted: Wanted) -> bytes | np.ndarray:
     """Read an image that was named before; a vector must not be kept under the name of what its file was then."""
     source, name, state = wanted
     data = content(source)
@@ -236,49 +234,68 @@ def _compute(
     engine: str,
     keeper: _Keeper,
     progress: bool | None,
+    there: Callable[[Work, Sequence[str], Sequence[Wanted]], Done] | None,
 ) -> dict[int, str]:
     """Run the network on every different image that some tap lacks; give the reasons of those it could not read."""
     groups = _groups(ids, np.any([lack.rows for lack in lacks], axis=0))
-    parts = list(in_parts(groups))
-    wanted = (
-        [(sources[row], ids[row].tobytes(), states.get(int(row))) for row, *_ in part] for part in parts
-    )
-    loaded = load(wanted, plan.input_size, rule, n_jobs=n_jobs, read=_unchanged)
-    with ThreadPoolExecutor(1) as meanwhile:  # the first images are decoded while the engine is made
-        first = meanwhile.submit(next, loaded)
-        runner = engine_for(
-            plan, [lack.tap for lack in lacks], batch_size,
-            engine=engine, images=max(len(groups), ahead()), folder=keeper.cache.engines if keeper.cache else None,
-        )  # fmt: skip
+    wanted = [(sources[row], ids[row].tobytes(), states.get(int(row))) for row, *_ in groups]
+    taps, graphs = [lack.tap for lack in lacks], keeper.cache.engines if keeper.cache else None
+    work = Work(rule, batch_size, engine, max(len(groups), ahead()), graphs)
+    if there and plan.is_kept and len(wanted) > SMALLEST:
+        results = run_in_workers(partial(there, work, [tap.recipe_id for tap in taps]), wanted, n_jobs)
+    else:
+        results = run(wanted, plan, taps, work, read=_unchanged, n_jobs=n_jobs)
     bad: dict[int, str] = {}
-    under_way: deque[np.ndarray] = deque()
-
-    def decoded() -> Iterator[np.ndarray]:
-        for part, (pixels, reasons) in zip(parts, chain([first.result()], loaded), strict=True):
-            good = [place for place in range(len(part)) if place not in reasons]
-            for place, reason in reasons.items():
-                bad.update((int(row), reason) for row in part[place])
-            bar.update(len(part) - len(good))
-            under_way.extend(part[place] for place in good)
-            yield pixels if len(good) == len(part) else pixels[good]
-
     started, held = monotonic(), 0
     try:
         with images_bar(len(groups), plan.name, progress) as bar:
-            for vectors in runner.run(decoded()):
-                done = [under_way.popleft() for _ in vectors[0]]
-                lost = _place(lacks, done, ids, vectors)
-                bad.update((row, "the network gives infinity or NaN for it") for row in lost)
-                bar.update(len(done))  # what the bar counts is kept
-                held += sum(array.nbytes for array in vectors)
+            for done in results:
+                for place, reason in done.bad.items():
+                    bad.update((int(row), reason) for row in groups[place])
+                if done.places:
+                    lost = _place(lacks, [groups[place] for place in done.places], ids, done.vectors)
+                    bad.update((row, "the network gives infinity or NaN for it") for row in lost)
+                held += sum(array.nbytes for array in done.vectors)
                 if held > SEGMENT_BYTES or monotonic() - started > SEGMENT_SECONDS:
                     started, held = monotonic(), 0
                     for lack in lacks:
                         keeper.put(lack)
+                bar.update(len(done.places) + len(done.bad))  # what the bar counts is kept
     finally:  # what is finished is kept, whatever ended the run
         for lack in lacks:
             keeper.put(lack)
     return bad
+
+
+def embed_some(
+    asked: Callable[[], Plan], work: Work, recipes: Sequence[str], wanted: Sequence[Wanted]
+) -> Done:
+    """Embed a chunk of images in a worker, for a process that keeps the vectors.
+
+    Parameters
+    ----------
+    asked
+        Gives the plan as this process finds it.
+    work
+        How the network is run.
+    recipes
+        The ids of those of its taps that are asked for.
+    wanted
+        The images, each once.
+
+    Raises
+    ------
+    InputError
+        If other recipes are found here than where the work comes from.
+    """
+    plan = asked()
+    taps = {tap.recipe_id: tap for tap in plan.taps}
+    if not taps.keys() >= set(recipes):
+        raise InputError(
+            f"A worker would compute other numbers for {plan.name!r}: install the versions of featx and Keras there "
+            "that are here, and give it the same weights."
+        )
+    return collected(run(wanted, plan, [taps[recipe] for recipe in recipes], work, read=_unchanged))
 
 
 def _groups(ids: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
@@ -291,7 +308,7 @@ def _groups(ids: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
 
 
 def _place(
-    lacks: list[_Lack], groups: list[np.ndarray], ids: np.ndarray, computed: list[np.ndarray]
+    lacks: list[_Lack], groups: list[np.ndarray], ids: np.ndarray, computed: Sequence[np.ndarray]
 ) -> list[int]:
     """Put computed vectors into every row of the same content, and aside for the cache.
 

@@ -30,6 +30,7 @@ from featx.embedding.plan import Plan, Tap
 from featx.embedding.worth import cosines, say_if_slower, say_what_changes, seconds
 from featx.errors import EngineWarning, ExportError, InputError
 from featx.files import remove
+from featx.images.workers import share
 from featx.networks.forks import Lock, refuse_if_forked
 from featx.networks.graph import Graph
 
@@ -93,7 +94,7 @@ def engine_for(
         folder = None if engine == "keras" else _trusted(folder)
         kept = folder / key if folder else None
         chunk = 1 if images == 1 else CHUNK
-        place = (kept, key, chunk)
+        place = (kept, key, chunk, share())
         if engine != "keras" and place in _exported:
             return _exported[place]
         if engine == "openvino" or (engine == "auto" and key not in _refused and _at_hand(plan, kept)):

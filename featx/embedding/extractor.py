@@ -1,6 +1,7 @@
 """The feature extractor: a scikit-learn transformer from images to embeddings."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from typing import Any, Self
@@ -10,15 +11,17 @@ import numpy as np
 from featx.cache.embedding_cache import EmbeddingCache
 from featx.cache.memo import Memo
 from featx.embedding.calibration import Calibration
-from featx.embedding.embed import embed, file_id, image_ids
+from featx.embedding.embed import embed, embed_some, file_id, image_ids
 from featx.embedding.engines import check_engine
 from featx.embedding.held import held
 from featx.embedding.keras_engine import ENGINES
 from featx.embedding.plan import Choices, Plan, ask, is_count
+from featx.embedding.running import Done, Wanted, Work
 from featx.errors import ImageError, InputError, UnknownNameError
 from featx.images.inputs import ImageTransformer
 from featx.images.resizing import RULES
 from featx.images.sources import as_sources
+from featx.images.workers import are_processes, as_worker
 from featx.text import quoted
 
 ON_ERROR = ("raise", "nan")
@@ -72,7 +75,8 @@ class FeatureExtractor(ImageTransformer):
         Images at a time, at most: no more than there are, nor than fit into memory. Changes no number by more than 1e-5
         of the largest.
     n_jobs
-        Workers that read and decode, see `joblib.parallel_config`. None: a thread for every core. Changes no number.
+        Workers that read and decode; those that `joblib.parallel_config` names, if they are other processes, run the
+        network, too (docs/machines.md). None: a thread for every core. Changes no number.
     cache
         ``"auto"``: the folder FEATX_CACHE, else the user's cache folder. A path or an `EmbeddingCache`: that one.
         None or ``"none"``: nothing is kept.
@@ -184,6 +188,7 @@ class FeatureExtractor(ImageTransformer):
             cache=cache,
             memo=memo,
             progress=None if self.verbose is None else self.verbose > 0,
+            there=self._embed_some if are_processes() and self.travels else None,
         )
         embeddings, bad = held(sources, lambda: asked().question(), compute)
         if self.on_error == "nan":
@@ -263,6 +268,25 @@ class FeatureExtractor(ImageTransformer):
     def open_cache(self) -> EmbeddingCache | None:
         """Open the cache that `cache` names; None where nothing is kept."""
         return EmbeddingCache.at(self.cache)
+
+    @property
+    def travels(self) -> bool:
+        """Whether another process can make the network from these choices: not where a Keras model is given.
+
+        Examples
+        --------
+        >>> FeatureExtractor("resnet50").travels
+        True
+        """
+        return isinstance(self.backbone, str | PathLike)
+
+    def _embed_some(self, work: Work, recipes: Sequence[str], wanted: Sequence[Wanted]) -> Done:
+        """Embed images in a worker; nothing is cached here, since whoever asked does that."""
+        with as_worker():
+            cache, memo = self._stores()
+            return embed_some(
+                self._ask(memo), replace(work, graphs=cache.engines if cache else None), recipes, wanted
+            )
 
     def _check(self) -> None:
         choices = (("resize", RULES), ("engine", ENGINES), ("on_error", ON_ERROR))

@@ -18,6 +18,7 @@ from featx.embedding.channels_first import sink_transposes
 from featx.embedding.int8 import hand_over, quantise, saturates
 from featx.errors import ExportError
 from featx.files import scratch, whole_folder
+from featx.images.workers import share
 from featx.networks.forks import Lock
 from featx.networks.uncounted import uncounted
 
@@ -36,6 +37,8 @@ _calling = Lock()
 
 class OpenVINOEngine:
     """An exported graph, run by OpenVINO, a few images at a time on every stream that suits the processor.
+
+    In a worker it takes its share of the cores, see `featx.images.workers.share`.
 
     Parameters
     ----------
@@ -78,7 +81,12 @@ class OpenVINOEngine:
         self.shape = tuple(dim.get_length() for dim in list(model.input().partial_shape)[1:])
         """Of an image: height, width and 3."""
         model.reshape([self._chunk, *self.shape])
-        settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": precision}
+        settings: dict[str, Any] = {
+            "PERFORMANCE_HINT": "THROUGHPUT",
+            "INFERENCE_PRECISION_HINT": precision,
+        }
+        if mine := share():
+            settings["INFERENCE_NUM_THREADS"] = mine.network
         self._model = core.compile_model(model, "CPU", settings)
         self._streams = self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self._outputs = len(self._model.outputs)

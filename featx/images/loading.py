@@ -6,17 +6,15 @@ from itertools import chain, islice
 from typing import Any, TypeVar
 
 import numpy as np
-from joblib import Parallel, cpu_count, delayed, effective_n_jobs
+from joblib import delayed
 
 from featx.errors import BadImage, ImageError, InputError
 from featx.images.resizing import to_size
 from featx.images.sources import Source, content
+from featx.images.workers import AHEAD, workers
 
 PART = 8
 """Images that a worker reads at a time: few, so that all of them have work until the end."""
-
-AHEAD = 8
-"""Items for each worker whose results may wait. Fewer would leave workers idle, since the last ones end together."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -37,28 +35,28 @@ def spread(
     items
         Its arguments, one call each.
     n_jobs
-        Number of workers; -1 for all cores. None takes what `joblib.parallel_config` says and, where that says
-        nothing, a thread for every core.
+        Number of workers, as for `featx.images.workers.workers`: those of the thread that calls this, whichever takes
+        the results.
 
     Examples
     --------
     >>> list(spread(abs, [-1, -2, 3], n_jobs=2))
     [1, 2, 3]
     """
-    items = iter(items)
+    return _spread(call, iter(items), *workers(n_jobs, return_as="generator", pre_dispatch="all"))
+
+
+def _spread(
+    call: Callable[[Item], Result], items: Iterator[Item], parallel: Any, count: int
+) -> Iterator[Result]:
     first = list(islice(items, 2))
     if len(first) < 2:  # workers would take longer to start than to do it
         yield from map(call, first)
         return
     items = chain(first, items)
-    if n_jobs is None and effective_n_jobs(None) == 1:
-        n_jobs = cpu_count()
-    count = AHEAD * effective_n_jobs(n_jobs)
-    with Parallel(
-        n_jobs=n_jobs, prefer="threads", return_as="generator", batch_size=1, pre_dispatch="all"
-    ) as workers:
-        while some := list(islice(items, count)):
-            yield from workers(delayed(call)(item) for item in some)
+    with parallel as running:
+        while some := list(islice(items, AHEAD * count)):
+            yield from running(delayed(call)(item) for item in some)
 
 
 def load(
