@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from featx.cache.database import DAMAGE, NOT_OURS, OTHERS_WORK, claim, connect, is_ours, set_aside
+from featx.images import remote
 
 FILE = "memo.sqlite"
 
@@ -72,8 +73,14 @@ class Use:
 
 
 def stat_of(path: str | os.PathLike[str]) -> Stat | None:
-    """Ask the file system about a file, following links; None if it cannot say, as reading will show."""
+    """Ask the file system about a file, following links, or a URL's store; None if it cannot say, as reading will show.
+
+    What identifies a state to a store, such as an ETag, stands for the inode.
+    """
     taken = time.time_ns()  # before asking: a change after this moment must count as recent
+    if _is_url(path):
+        found = remote.state(str(path))
+        return None if found is None else Stat(found.size, found.changed_ns, 0, found.tag, taken)
     try:
         return Stat(*_facts(path), taken)
     except (OSError, ValueError):  # ValueError: no file has a null character in its name
@@ -84,6 +91,10 @@ def _facts(path: str | bytes | os.PathLike[str]) -> tuple[int, int, int, int]:
     status = os.stat(path)  # noqa: PTH116 - a Path costs more than the question, 100,000 times
     inode = status.st_ino & (2**63 - 1)  # SQLite's integers are signed
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode
+
+
+def _is_url(path: str | os.PathLike[str]) -> bool:
+    return isinstance(path, str) and remote.is_url(path)
 
 
 class Memo:
@@ -138,13 +149,19 @@ class Memo:
 
         distinct = list(dict.fromkeys(keys))
         self._read(ask, len(distinct))
+        urls = [name for name in map(os.fsdecode, memory) if remote.is_url(name)]
+        told = {
+            os.fsencode(url): (one.size, one.changed_ns, 0, one.tag)
+            for url, one in zip(urls, remote.states(urls), strict=True)
+            if one is not None
+        }
         nothing = bytes(16)
         ids, found = [nothing] * len(keys), np.zeros(len(keys), bool)
         for number, key in enumerate(keys):
             image, check, *facts = memory.get(key, (None, None))
             if isinstance(image, bytes) and len(image) == 16:
                 with suppress(OSError, ValueError):
-                    if tuple(facts) == _facts(key) and check == _digest(key, image, facts):
+                    if tuple(facts) == (told.get(key) or _facts(key)) and check == _digest(key, image, facts):
                         ids[number], found[number] = image, True
         return np.frombuffer(b"".join(ids), np.uint8).reshape(-1, 16).copy(), found
 
@@ -179,7 +196,8 @@ class Memo:
         Returns
         -------
         list of str
-            n absolute paths; of several files with the same content, the one noted last; ``""`` where unknown.
+            n absolute paths; of several files with the same content, the one noted last; ``""`` where unknown. A URL
+            is given as it was noted: nothing is opened to see whether it has changed.
         """
         wanted = dict.fromkeys(map(bytes, image_ids), "")
 
@@ -187,7 +205,7 @@ class Memo:
             for key, image, check, *facts in database.execute(_PLACES):
                 if image in wanted and isinstance(key, bytes) and check == _digest(key, image, facts):
                     with suppress(OSError, ValueError):
-                        if tuple(facts) == _facts(key):
+                        if remote.is_url(os.fsdecode(key)) or tuple(facts) == _facts(key):
                             wanted[image] = os.fsdecode(key)
 
         self._read(ask)
@@ -266,7 +284,10 @@ class Memo:
 
 def _keys(paths: Iterable[str | os.PathLike[str]]) -> list[bytes]:
     here = Path.cwd()
-    return [os.fsencode(os.path.join(here, path)) for path in paths]  # noqa: PTH118 - as above, for speed
+    return [
+        os.fsencode(path if _is_url(path) else os.path.join(here, path))  # noqa: PTH118 - as above, for speed
+        for path in paths
+    ]
 
 
 def _digest(key: bytes, value: bytes, facts: Sequence[int] = ()) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 import featx
-from featx.cli.options import as_json, columns, images_from, output, print_json, print_table
+from featx.cli.options import Place, as_json, columns, images_from, output, print_json, print_table
 from featx.cli.outputs import check_output
 from featx.cli.running import Group
 from featx.text import shown
@@ -221,7 +221,7 @@ def gc(cache: Any, max_size: float | None, older_than: float | None, dry_run: bo
 @output("File to write: .h5, .npz, .parquet or .csv.")
 @click.option(
     "--source",
-    type=click.Path(exists=True, path_type=Path),
+    type=Place(),
     help="A folder or table: write only its images, in its order, with its labels.",
 )
 @columns

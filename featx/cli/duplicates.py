@@ -7,13 +7,22 @@ from typing import Any
 import click
 
 from featx.cli.bad_images import name_bad, on_error_of_answers
-from featx.cli.options import as_json, extraction, extractor_from, images_from, print_json, print_table, table
+from featx.cli.options import (
+    Place,
+    as_json,
+    extraction,
+    extractor_from,
+    images_from,
+    print_json,
+    print_table,
+    table,
+)
 from featx.cli.running import Command
 
 
 @click.command("duplicates", cls=Command, python="featx.evaluation.find_duplicates")
 @table
-@click.argument("other", required=False, type=click.Path(exists=True, path_type=Path))
+@click.argument("other", required=False, type=Place())
 @click.option("--exact", is_flag=True, help="Compare content only, without a network.")
 @click.option(
     "--threshold",

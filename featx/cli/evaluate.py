@@ -1,7 +1,7 @@
 """The command ``featx evaluate``."""
 
 import warnings
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import click
@@ -9,6 +9,7 @@ import click
 from featx.cli.bad_images import end_with, on_error_of_answers
 from featx.cli.models import load_model
 from featx.cli.options import (
+    Place,
     as_json,
     cache,
     columns,
@@ -33,7 +34,7 @@ MOST = 10
     "evaluate", cls=Command, python="featx.evaluation.evaluate_fitted, featx.reporting.report_fitted"
 )
 @click.argument("model", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.argument("source", type=Place())
 @columns
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Page to write as well, .html.")
 @overwrite
@@ -82,7 +83,7 @@ def evaluate_command(
     facts = quality(held)
     seen = _seen(model, loaded, images.paths[rows])
     if output is not None:
-        title = f"{model.name}: {source.name}"
+        title = f"{model.name}: {PurePath(source).name}"
         report_fitted(
             loaded,
             images.paths[rows],

@@ -10,9 +10,25 @@ from tabulate import tabulate
 
 import featx
 from featx.errors import InputError
+from featx.images.remote import is_url
 from featx.text import shown, to_json
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class Place(click.Path):
+    """A file or folder that is there, or a URL, which is not looked at before it is needed."""
+
+    def __init__(self, **choices: Any) -> None:
+        super().__init__(exists=True, path_type=Path, **choices)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Give a Path, or a str for a URL."""
+        return value if isinstance(value, str) and is_url(value) else super().convert(value, param, ctx)
+
+
+TABLES = frozenset({".csv", ".tsv", ".parquet"})
+"""Endings of files that are tables."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 cache = click.option(
@@ -35,7 +51,12 @@ backbone = click.option(
 
 
 def images_from(
-    source: Path, *, image: str | None, label: Iterable[str], root: Path | None, labelled: bool = False
+    source: Path | str,
+    *,
+    image: str | None,
+    label: Iterable[str],
+    root: Path | str | None,
+    labelled: bool = False,
 ) -> Any:
     """List the images of a folder, or of a table with the columns that `featx.load_table` takes.
 
@@ -44,7 +65,7 @@ def images_from(
     InputError
         If `labelled`, and they have no labels.
     """
-    if source.is_dir():
+    if _is_folder(source):
         images = folder_from(source)
     else:
         labels = list(label)
@@ -58,7 +79,13 @@ def images_from(
     return images
 
 
-def folder_from(folder: Path) -> Any:
+def _is_folder(source: Path | str) -> bool:
+    if isinstance(source, str):  # a table of an ending that is known is refused as such
+        return Path(source).suffix.lower() not in TABLES
+    return source.is_dir()
+
+
+def folder_from(folder: Path | str) -> Any:
     """List the images of a folder, and say on stderr what was left out."""
     images = featx.load_folder(folder)
     if images.left_out:
@@ -67,15 +94,19 @@ def folder_from(folder: Path) -> Any:
     return images
 
 
-def paths_from(images: Iterable[Path], *, image: str | None = None, root: Path | None = None) -> list[Any]:
-    """List the images among some files, folders and tables, in whose column `image` they are."""
+def paths_from(
+    images: Iterable[Path | str], *, image: str | None = None, root: Path | str | None = None
+) -> list[Any]:
+    """List the images among some files, folders and tables, in whose column `image` they are; a URL names an image."""
 
-    def listed(one: Path) -> Any:
+    def listed(one: Path | str) -> Any:
+        if isinstance(one, str):
+            return [one]
         if one.is_dir():
             return folder_from(one).paths
-        if one.suffix.lower() in {".csv", ".tsv", ".parquet"}:
+        if one.suffix.lower() in TABLES:
             paths = featx.load_table(one, image=image, root=root, missing="keep").paths
-            if not any(isinstance(path, bytes) or Path(path).is_file() for path in paths):
+            if not any(isinstance(path, bytes) or is_url(path) or Path(path).is_file() for path in paths):
                 featx.load_table(one, image=image, root=root)  # says what is wrong with the column
             return paths
         return [str(one)]
@@ -85,7 +116,7 @@ def paths_from(images: Iterable[Path], *, image: str | None = None, root: Path |
 
 def columns(command: Decorated) -> Decorated:
     """Give a command the options that name a table's columns and the folder its paths begin at."""
-    root = click.Path(exists=True, file_okay=False, path_type=Path)
+    root = Place(file_okay=False)
     return with_options(
         click.option("--image", help="Column with the image paths."),
         click.option("--label", multiple=True, help="Column with the labels; repeat for several."),
@@ -97,7 +128,7 @@ def columns(command: Decorated) -> Decorated:
 
 def table(command: Decorated) -> Decorated:
     """Give a command a source of images, and the options that name a table's columns."""
-    return click.argument("source", type=click.Path(exists=True, path_type=Path))(columns(command))
+    return click.argument("source", type=Place())(columns(command))
 
 
 group = click.option(
@@ -107,7 +138,7 @@ group = click.option(
 )
 
 
-def groups_from(source: Path, group: str | None, *, image: str | None, root: Path | None) -> Any:
+def groups_from(source: Path | str, group: str | None, *, image: str | None, root: Path | str | None) -> Any:
     """Give the group of each image of a table, as `images_from` lists them; None without a column.
 
     Raises
@@ -117,7 +148,7 @@ def groups_from(source: Path, group: str | None, *, image: str | None, root: Pat
     """
     if group is None:
         return None
-    if source.is_dir():
+    if _is_folder(source):
         raise InputError(
             f"--group names a column of a table, and {str(source)!r} is a folder. Give a .csv, .tsv or .parquet file."
         )

@@ -11,20 +11,30 @@ import click
 
 from featx.cli.bad_images import end_with, on_error_of_answers
 from featx.cli.models import load_model
-from featx.cli.options import as_json, cache, input_size, jobs, overwrite, paths_from, print_json, quiet
+from featx.cli.options import (
+    Place,
+    as_json,
+    cache,
+    input_size,
+    jobs,
+    overwrite,
+    paths_from,
+    print_json,
+    quiet,
+)
 from featx.cli.outputs import check_output
 from featx.cli.running import Command
 from featx.errors import BadImage
 from featx.text import shown, to_json
 
-_images = click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+_images = click.argument("images", nargs=-1, required=True, type=Place())
 
 
 @click.command("predict", cls=Command, python="featx.load, featx.saving.load_exported")
 @click.argument("model", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @_images
 @click.option("--image", help="Column with the image paths of a table.")
-@click.option("--root", type=click.Path(exists=True, file_okay=False, path_type=Path),
+@click.option("--root", type=Place(file_okay=False),
               help="Folder that a table's paths start from; default: the table's own.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path),
               help="File for the answers, .csv, .parquet or .jsonl, in place of printing them.")  # fmt: skip

@@ -8,6 +8,7 @@ import click
 
 from featx.cli.bad_images import end_with, name_bad, on_error_of_answers
 from featx.cli.options import (
+    Place,
     as_json,
     extraction,
     extractor_from,
@@ -32,7 +33,7 @@ MOST = 50
 
 @click.command("similar", cls=Command, python="featx.exploring.similar")
 @table
-@click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("images", nargs=-1, required=True, type=Place())
 @click.option("-k", "--count", type=click.IntRange(1), default=10, show_default=True,
               help="How many similar images to find for each.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path),

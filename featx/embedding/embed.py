@@ -4,20 +4,19 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from time import monotonic, time
 
 import numpy as np
 
 from featx.cache.embedding_cache import EmbeddingCache
-from featx.cache.identity import SIZE, image_id
-from featx.cache.memo import Memo, Stat, Use, stat_of
+from featx.cache.memo import Memo, Stat, Use
+from featx.embedding.naming import Wanted, identify, unchanged
 from featx.embedding.plan import Plan, Tap
 from featx.embedding.progress import ahead, images_bar
-from featx.embedding.running import SMALLEST, Done, Wanted, Work, collected, run, run_in_workers
+from featx.embedding.running import SMALLEST, Done, Work, collected, run, run_in_workers
 from featx.errors import BadImage, CacheError, CacheWarning, InputError
-from featx.images.loading import bad_image, spread
-from featx.images.sources import Source, content
+from featx.images.loading import bad_image
+from featx.images.sources import Source
 
 SEGMENT_BYTES = 32 << 20
 """Computed vectors are written to the cache when they fill this much memory,"""
@@ -67,7 +66,7 @@ def embed(
     bad : list of BadImage
         In the order of the input.
     """
-    ids, reasons, states = _identify(sources, memo, n_jobs)
+    ids, reasons, states, fetched = identify(sources, memo, n_jobs)
     plan = asked()
     keeper = _Keeper(cache if plan.is_kept else None)
     embeddings = np.full((len(sources), plan.width), np.nan, np.float32)
@@ -83,8 +82,9 @@ def embed(
     if keeper.cache and memo:
         memo.note_uses(uses)
     if lacks:
+        here = [fetched.pop(row, source) for row, source in enumerate(sources)]
         reasons |= _compute(
-            sources, ids, states, lacks, plan=plan, rule=resize_rule, batch_size=batch_size,
+            here, ids, states, lacks, plan=plan, rule=resize_rule, batch_size=batch_size,
             n_jobs=n_jobs, engine=engine, keeper=keeper, progress=progress, there=there,
         )  # fmt: skip
     embeddings[list(reasons)] = np.nan
@@ -132,95 +132,6 @@ class _Keeper:
         self.failed = True
 
 
-def image_ids(sources: Sequence[Source], memo: Memo | None = None, n_jobs: int | None = None) -> np.ndarray:
-    """Name images by their content, files from the memo if they have not changed since.
-
-    Returns
-    -------
-    array of shape (n, 16), uint8
-        Zeros for an image that cannot be read.
-    """
-    return _identify(sources, memo, n_jobs)[0]
-
-
-def file_id(path: Path, memo: Memo | None) -> bytes:
-    """Name a file by its content, from memory or from the memo if it has not changed since.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read.
-    """
-    name, state = str(path.absolute()), stat_of(path)
-    known = _known_files.get(name)
-    if known and state == known[0]:
-        return known[1]
-    ids, reasons, states = _identify([name], memo, 1)
-    if reasons:
-        raise InputError(f"{str(path)!r}: {reasons[0]}")
-    if 0 in states and not states[0].racy:
-        _known_files[name] = states[0], bytes(ids[0])
-    return bytes(ids[0])
-
-
-_known_files: dict[str, tuple[Stat, bytes]] = {}  # of networks, so they are few
-
-
-def _identify(
-    sources: Sequence[Source], memo: Memo | None, n_jobs: int | None
-) -> tuple[np.ndarray, dict[int, str], dict[int, Stat]]:
-    """Name every image by its content: ids of shape (n, 16) uint8, and for unreadable ones the reason.
-
-    For files that were read also their states, which tell later whether they have changed since.
-    """
-    ids = np.zeros((len(sources), SIZE), np.uint8)
-    unknown = np.ones(len(sources), bool)
-    files = [row for row, source in enumerate(sources) if isinstance(source, str)]
-    if memo and files:
-        known, found = memo.known([str(sources[row]) for row in files])
-        ids[files], unknown[files] = known, ~found
-    rows = np.flatnonzero(unknown)
-    chunks = [rows[start : start + 64] for start in range(0, len(rows), 64)]
-    named = spread(_identify_some, ([sources[row] for row in chunk] for chunk in chunks), n_jobs)
-    reasons: dict[int, str] = {}
-    states: dict[int, Stat] = {}
-    for chunk, results in zip(chunks, named, strict=True):
-        for row, (name, stat) in zip(chunk, results, strict=True):
-            if isinstance(name, str):
-                reasons[int(row)] = name
-                continue
-            ids[row] = np.frombuffer(name, np.uint8)
-            if stat is not None:
-                states[int(row)] = stat
-    if memo:
-        memo.remember((str(sources[row]), stat, ids[row].tobytes()) for row, stat in states.items())
-    return ids, reasons, states
-
-
-def _identify_some(sources: Sequence[Source]) -> list[tuple[bytes | str, Stat | None]]:
-    """Give each image's id, or the reason why it has none; for a file also its state, if it held still."""
-    results: list[tuple[bytes | str, Stat | None]] = []
-    for source in sources:
-        try:
-            before = stat_of(source) if isinstance(source, str) else None
-            name = image_id(content(source))
-            after = stat_of(source) if isinstance(source, str) else None
-            results.append((name, before if before == after else None))
-        except InputError as error:
-            results.append((str(error), None))
-    return results
-
-
-def _unchanged(wanted: Wanted) -> bytes | np.ndarray:
-    """Read an image that was named before; a vector must not be kept under the name of what its file was then."""
-    source, name, state = wanted
-    data = content(source)
-    same = state is not None and not state.racy and stat_of(str(source)) == state
-    if not same and image_id(data) != name:
-        raise InputError("it changed while it was being read; run again")
-    return data
-
-
 def _compute(
     sources: Sequence[Source],
     ids: np.ndarray,
@@ -244,7 +155,7 @@ def _compute(
     if there and plan.is_kept and len(wanted) > SMALLEST:
         results = run_in_workers(partial(there, work, [tap.recipe_id for tap in taps]), wanted, n_jobs)
     else:
-        results = run(wanted, plan, taps, work, read=_unchanged, n_jobs=n_jobs)
+        results = run(wanted, plan, taps, work, read=unchanged, n_jobs=n_jobs)
     bad: dict[int, str] = {}
     started, held = monotonic(), 0
     try:
@@ -295,7 +206,7 @@ def embed_some(
             f"A worker would compute other numbers for {plan.name!r}: install the versions of featx and Keras there "
             "that are here, and give it the same weights."
         )
-    return collected(run(wanted, plan, [taps[recipe] for recipe in recipes], work, read=_unchanged))
+    return collected(run(wanted, plan, [taps[recipe] for recipe in recipes], work, read=unchanged))
 
 
 def _groups(ids: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:

@@ -11,12 +11,13 @@ import numpy as np
 from featx.cache.embedding_cache import EmbeddingCache
 from featx.cache.memo import Memo
 from featx.embedding.calibration import Calibration
-from featx.embedding.embed import embed, embed_some, file_id, image_ids
+from featx.embedding.embed import embed, embed_some
 from featx.embedding.engines import check_engine
 from featx.embedding.held import held
 from featx.embedding.keras_engine import ENGINES
+from featx.embedding.naming import Wanted, file_id, image_ids
 from featx.embedding.plan import Choices, Plan, ask, is_count
-from featx.embedding.running import Done, Wanted, Work
+from featx.embedding.running import Done, Work
 from featx.errors import ImageError, InputError, UnknownNameError
 from featx.images.inputs import ImageTransformer
 from featx.images.resizing import RULES

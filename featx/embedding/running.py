@@ -11,19 +11,15 @@ from typing import NamedTuple
 import numpy as np
 from joblib import delayed
 
-from featx.cache.memo import Stat
 from featx.embedding.engines import engine_for
+from featx.embedding.naming import Wanted
 from featx.embedding.plan import Plan, Tap
 from featx.images.loading import in_parts, load
-from featx.images.sources import Source
 from featx.images.workers import AHEAD, workers
 
 SMALLEST, LARGEST = 32, 256
 """Images that a worker is given at a time. Few keep all of them busy until the end, many cost less: a chunk takes some
 30 ms more than its images (docs/machines.md)."""
-
-Wanted = tuple[Source, bytes, Stat | None]
-"""An image, its name, and for a file its state when it was read to name it."""
 
 
 class Done(NamedTuple):

@@ -9,7 +9,7 @@ import numpy as np
 
 from featx.cache.embedding_cache import EmbeddingCache
 from featx.cache.memo import Memo
-from featx.embedding.embed import image_ids
+from featx.embedding.naming import image_ids
 from featx.errors import InputError
 from featx.images.sources import as_sources
 from featx.text import quoted

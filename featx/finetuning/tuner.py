@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from featx.cache.identity import digest
 from featx.embedding.composition import OnExtractor, as_extractor
-from featx.embedding.embed import file_id, image_ids
 from featx.embedding.extractor import FeatureExtractor
+from featx.embedding.naming import file_id, image_ids
 from featx.embedding.plan import Plan
 from featx.embedding.progress import bar_choices
 from featx.errors import UnknownNameError

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from featx.errors import InputError, Words
+from featx.images import remote
 from featx.images.formats import extensions
 from featx.images.image_table import LITTER, ImageTable, counted, objects
 from featx.text import encodable
@@ -42,7 +43,7 @@ def load_folder(path: str | os.PathLike[str]) -> ImageTable:
     Parameters
     ----------
     path
-        The folder.
+        The folder, or its URL, such as ``s3://bucket/photos`` or ``zip://::photos.zip``. It is listed and nothing more.
 
     Returns
     -------
@@ -65,32 +66,67 @@ def load_folder(path: str | os.PathLike[str]) -> ImageTable:
     ...     load_folder(write_folder(*synthetic(5), folder))
     ImageTable(5 images, 3 classes: 'disc' 2, 'ring' 1, 'square' 2)
     """
-    top, name = Path(path), repr(os.fspath(path))
-    if not top.is_dir():
-        raise InputError(f"{name} is {'a file, not a folder' if top.exists() else 'not there'}.")
+    name = repr(os.fspath(path))
     ignored: Counter[str] = Counter()
-    found = sorted(image.relative_to(top).parts for image in _walk(top, ignored))
+    if elsewhere := remote.is_url(os.fspath(path)):
+        found, folders = _elsewhere(os.fspath(path), ignored)
+    else:
+        found, folders = _here(Path(path), ignored)
     inside = [parts for parts in found if len(parts) > 1]
     classes = sorted({encodable(parts[0]) for parts in inside})
-    for folder in top.iterdir():
-        if folder.is_dir() and encodable(folder.name) not in classes and not _is_litter(folder.name):
-            ignored[f"folder {folder.name!r} without images"] = 1
+    for folder in folders:
+        if encodable(folder) not in classes and not _is_litter(folder):
+            ignored[f"folder {folder!r} without images"] = 1
     if not found:
         seen = counted(ignored) or "it is empty"
         raise InputError(f"No images in {name} ({seen}). Images end in {', '.join(sorted(EXTENSIONS))}.")
+
+    def place(parts: tuple[str, ...]) -> str:
+        return remote.below(os.fspath(path), parts) if elsewhere else str(Path(path, *parts))
+
     if splits := _splits(inside):
         raise InputError(
             f"The folders in {name} are parts of a data set, not classes: {', '.join(splits)}. ",
             Words(
-                f"Load each of them, such as load_folder({str(top / splits[0])!r}).",
-                f"Take one of them, such as {str(top / splits[0])!r}.",
+                f"Load each of them, such as load_folder({place((splits[0],))!r}).",
+                f"Take one of them, such as {place((splits[0],))!r}.",
             ),
         )
     if inside and len(found) > len(inside):
         ignored["images beside the class folders"] = len(found) - len(inside)
-    paths = objects(str(top.joinpath(*parts)) for parts in inside or found)
+    paths = objects(map(place, inside or found))
     labels = np.array([encodable(parts[0]) for parts in inside]) if inside else None
     return ImageTable(paths, labels, tuple(classes), dict(sorted(ignored.items())))
+
+
+def _here(top: Path, ignored: Counter[str]) -> tuple[list[tuple[str, ...]], list[str]]:
+    """List the images of a folder, sorted, and the folders right in it; count the other files."""
+    if not top.is_dir():
+        raise InputError(f"{str(top)!r} is {'a file, not a folder' if top.exists() else 'not there'}.")
+    found = sorted(image.relative_to(top).parts for image in _walk(top, ignored))
+    return found, [folder.name for folder in top.iterdir() if folder.is_dir()]
+
+
+def _elsewhere(url: str, ignored: Counter[str]) -> tuple[list[tuple[str, ...]], list[str]]:
+    """Do the same where a URL says; a folder exists there by the files in it."""
+    try:
+        remote.check(url)
+        names = remote.files_below(url)
+    except InputError as error:
+        raise InputError(f"{url!r}: {error}.") from error
+    found = []
+    for parts in names:
+        if litter := next(filter(_is_litter, parts), None):
+            ignored["hidden" if litter.startswith(".") else litter] += 1
+        elif _ending(parts[-1]) in EXTENSIONS:
+            found.append(parts)
+        else:
+            ignored[_ending(parts[-1]) or "no extension"] += 1
+    return sorted(found), sorted({parts[0] for parts in names if len(parts) > 1})
+
+
+def _ending(name: str) -> str:
+    return Path(name).suffix.lower()
 
 
 def _splits(inside: Iterable[tuple[str, ...]]) -> list[str]:
@@ -122,10 +158,10 @@ def _walk(
             yield from _walk(path, ignored, above | {here})
         elif not path.is_file():
             ignored["broken links"] += 1
-        elif path.suffix.lower() in EXTENSIONS:
+        elif _ending(path.name) in EXTENSIONS:
             yield path
         else:
-            ignored[path.suffix.lower() or "no extension"] += 1
+            ignored[_ending(path.name) or "no extension"] += 1
 
 
 def _is_litter(name: str) -> bool:

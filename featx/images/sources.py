@@ -5,18 +5,20 @@
 """
 
 import os
-import re
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 import PIL.Image
 
 from featx.errors import InputError
+from featx.images import remote
 from featx.images.containers import items
 from featx.images.decoding import from_pil
 from featx.images.values import range_fault, to_uint8
@@ -32,7 +34,7 @@ class Unreadable:
 
 
 Source = str | bytes | np.ndarray | Unreadable
-"""One image: a path, the bytes of an encoded file, or a uint8 array ``(h, w)`` or ``(h, w, 1 | 3 | 4)``."""
+"""One image: a path or a URL, the bytes of an encoded file, or a uint8 array ``(h, w)`` or ``(h, w, 1 | 3 | 4)``."""
 
 _COMMON_RANGES = ((0, 1), (-1, 1), (0, 255), (0, 65535))
 
@@ -48,8 +50,8 @@ def as_sources(
         Several images, as any of
 
         * a list, tuple, array, or one column of a pandas, polars or Arrow frame, of paths (str or
-          `os.PathLike`), of encoded files (bytes or `io.BytesIO`), or of Hugging Face's cells,
-          ``{"bytes": ..., "path": ...}``;
+          `os.PathLike`), of URLs that fsspec knows, of encoded files (bytes or `io.BytesIO`), or of Hugging Face's
+          cells, ``{"bytes": ..., "path": ...}``;
         * a list of Pillow images, or of arrays ``(h, w)`` or ``(h, w, 1 | 3 | 4)`` of any sizes;
         * one array ``(n, h, w)`` or ``(n, h, w, 1 | 3 | 4)``;
         * numbers ``(n, k)``, an image per row, when `image_shape` is given.
@@ -147,6 +149,8 @@ def content(source: Source) -> bytes | np.ndarray:
         raise InputError(source.reason)
     if not isinstance(source, str):
         return source
+    if remote.is_url(source):
+        return remote.read(source)
     try:
         mode = os.stat(source).st_mode  # noqa: PTH116 - asked once; a pipe or a device must not be opened, it may never end
         if stat.S_ISREG(mode):
@@ -181,10 +185,13 @@ def _source(item: Any, row: int, image_shape: Sequence[int] | None) -> Source:
     item = unpacked(item)
     if isinstance(item, str | os.PathLike):
         path = str(os.fsdecode(item))
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", path):
-            raise InputError(
-                f"image {row} is a URL, {path!r}. Nothing is downloaded: fetch it and pass its path."
-            )
+        if path.startswith("file://") and "::" not in path:
+            return url2pathname(urlsplit(path).path)
+        if remote.is_url(path):
+            try:
+                remote.check(path)
+            except InputError as error:
+                raise InputError(f"image {row}, {path!r}: {error}.") from error
         return path
     if isinstance(item, bytes | bytearray | memoryview):
         return bytes(item)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from featx.errors import InputError, Words
+from featx.images.remote import is_url
 
 MAX_COLUMNS = 100_000
 """The most columns of a table; embeddings of featx, which may be read as one, have fewer."""
@@ -50,6 +51,12 @@ def open_table(path: str | os.PathLike[str]) -> TableFile:
     InputError
         If it is no table, or holds more than a list of images does.
     """
+    if is_url(os.fspath(path)):
+        raise InputError(
+            f"{os.fspath(path)!r} is a URL. ",
+            Words("Pass the frame that pandas reads from there.", "Fetch the table, and give its path."),
+            " Its column may hold URLs.",
+        )
     path = Path(path)
     name, ending = repr(str(path)), path.suffix.lower()
     if ending not in {".parquet", *_SEPARATORS}:

@@ -11,6 +11,7 @@ import numpy as np
 from featx.errors import InputError, Words
 from featx.images.folders import EXTENSIONS
 from featx.images.image_table import ImageTable, objects
+from featx.images.remote import below, is_url
 from featx.images.sources import Unreadable, unpacked
 from featx.images.table_files import open_table, read_columns
 from featx.text import from_cell, shown, undecoded
@@ -48,15 +49,16 @@ def load_table(
     table
         The path of a ``.csv``, ``.tsv`` or ``.parquet`` file, or a pandas, polars or Arrow frame.
     image
-        The column of the paths. Default: the only one whose name is in `IMAGE_COLUMNS`. In Parquet and in
+        The column of the paths or URLs. Default: the only one whose name is in `IMAGE_COLUMNS`. In Parquet and in
         frames it may hold encoded files (bytes) instead.
     label
         The column of the labels, or a list of columns for several labels per image. Default: no labels.
     root
-        The folder that relative paths start from. Default: the folder of the table, or the working folder for
-        a frame.
+        The folder that relative paths start from, or its URL. Default: the folder of the table, or the working folder
+        for a frame.
     missing
-        Files that are not there: ``"raise"``, or ``"keep"`` and let the extractor's `on_error` decide.
+        Files that are not there: ``"raise"``, or ``"keep"`` and let the extractor's `on_error` decide. What a URL names
+        is not looked for before it is read.
 
     Returns
     -------
@@ -89,7 +91,7 @@ def load_table(
         root = Path(table).parent if isinstance(table, str | os.PathLike) else Path()
     paths = objects(_place(cell, root) for cell in frame[column])
     if missing == "raise":
-        _check_files(paths, frame[column].tolist(), Path(root), f"column {column!r} of {name}")
+        _check_files(paths, frame[column].tolist(), root, f"column {column!r} of {name}")
     if not wanted:
         return ImageTable(paths, None, (), {})
     for given in wanted:
@@ -165,6 +167,10 @@ def _place(cell: Any, root: str | os.PathLike[str]) -> str | bytes:
     cell = unpacked(cell)
     if isinstance(cell, bytes):
         return cell
+    if is_url(str(cell)):
+        return str(cell)
+    if is_url(os.fspath(root)):
+        return below(os.fspath(root), [str(cell)])
     path = Path(root, str(cell))
     other = undecoded(str(cell))  # a name that is not UTF-8 has been written with escapes
     if other is None or not Path(root, other).is_file():
@@ -176,12 +182,16 @@ def _place(cell: Any, root: str | os.PathLike[str]) -> str | bytes:
     return str(Path(root, other))
 
 
-def _check_files(paths: np.ndarray, cells: Sequence[Any], root: Path, where: str) -> None:
+def _check_files(paths: np.ndarray, cells: Sequence[Any], root: str | os.PathLike[str], where: str) -> None:
     """Refuse a table that names files which are not there."""
-    gone = [row for row, path in enumerate(paths) if isinstance(path, str) and not Path(path).is_file()]
+    gone = [
+        row
+        for row, path in enumerate(paths)
+        if isinstance(path, str) and not is_url(path) and not Path(path).is_file()
+    ]
     if not gone:
         return
-    guess = _guess(root, str(unpacked(cells[gone[0]]))) or (
+    guess = _guess(Path(root), str(unpacked(cells[gone[0]]))) or (
         "It holds numbers: name the column of the paths by image=."
         if all(_NUMBER.fullmatch(str(unpacked(cells[row]))) for row in gone)
         else "Pass root= for the folder that they start from."

@@ -9,8 +9,8 @@ from featx.cache.embedding_cache import EmbeddingCache
 from featx.cache.identity import SIZE
 from featx.cache.memo import Memo
 from featx.embedding.composition import parts_of
-from featx.embedding.embed import image_ids
 from featx.embedding.extractor import FeatureExtractor
+from featx.embedding.naming import image_ids
 from featx.errors import SavedModelError
 from featx.images.sources import as_sources
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from featx.cache.embedding_cache import EmbeddingCache
 from featx.cache.memo import Memo
-from featx.embedding.embed import image_ids
+from featx.embedding.naming import image_ids
 from featx.errors import InputError, UnknownNameError
 from featx.files import Draft, ending, whole_file
 from featx.images.image_table import ImageTable

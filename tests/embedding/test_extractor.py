@@ -375,14 +375,14 @@ def test_a_file_that_changes_during_the_run_is_not_kept_under_its_old_name(files
 
     monkeypatch.setattr(featx.cache.memo, "_RACY", racy)
 
-    identify = featx.embedding.embed._identify
+    identify = featx.embedding.embed.identify
 
     def replace_one(*args):
         named = identify(*args)
         Path(files[4]).write_bytes(Path(files[5]).read_bytes())
         return named
 
-    monkeypatch.setattr(featx.embedding.embed, "_identify", replace_one)
+    monkeypatch.setattr(featx.embedding.embed, "identify", replace_one)
     extractor = small(on_error="nan", weights=None)  # no weights file, so that only images are identified
     vectors = extractor.transform(files)
 
@@ -396,11 +396,11 @@ def test_files_are_hashed_once_unless_they_are_so_new_that_a_change_might_not_sh
     files, monkeypatch, racy, times
 ):
     """What the file system says of a file proves it unchanged, but for two seconds after a change."""
-    import featx.embedding.embed
+    import featx.embedding.naming
 
     monkeypatch.setattr(featx.cache.memo, "_RACY", racy)
     hashed = []
-    monkeypatch.setattr(featx.embedding.embed, "image_id", lambda data: hashed.append(0) or image_id(data))
+    monkeypatch.setattr(featx.embedding.naming, "image_id", lambda data: hashed.append(0) or image_id(data))
     small(weights=None, cache=None).transform(files)
     assert len(hashed) == times * len(files)
 

@@ -12,7 +12,7 @@ import pytest
 
 from featx.cache.memo import Memo
 from featx.embedding import plan
-from featx.embedding.embed import file_id
+from featx.embedding.naming import file_id
 from featx.embedding.plan import Choices, resolve
 from featx.errors import WeightsError
 from featx.networks.catalogue import find

@@ -63,7 +63,45 @@ NORMALISED = np.linspace(-2.1, 2.6, 54).reshape(2, 3, 3, 3)
 PAIRS = "not an image: pass the images alone, [item[0] for item in X], and the labels as y."
 SECOND = PAIRS.replace("item[0]", "item[1]")
 
+PACKAGES = (
+    "pip install 'featx[remote]' brings those for s3:// and https://, pip install 'fsspec[gs]' most others."
+)
+
 MESSAGES = {
+    "a URL of no kind": given(
+        ["a.png", "nosuch://bucket/cat.jpg"],
+        "image 1, 'nosuch://bucket/cat.jpg': nosuch:// is no kind of URL that fsspec knows.",
+    ),
+    "a URL whose package is missing": given(
+        ["gs://bucket/cat.jpg"],
+        "image 0, 'gs://bucket/cat.jpg': gs:// takes a package that is not installed (Please install gcsfs to access "
+        f"Google Storage): {PACKAGES}",
+    ),
+    "a file that names other URLs": given(
+        ["zip://cat.jpg::reference://::https://example.org/references.json"],
+        "image 0, 'zip://cat.jpg::reference://::https://example.org/references.json': what a reference:// file names "
+        "is not opened: give the URLs themselves.",
+    ),
+    "a folder of no kind": (
+        lambda: load_folder("nosuch://bucket/photos"),
+        InputError,
+        "'nosuch://bucket/photos': nosuch:// is no kind of URL that fsspec knows.",
+    ),
+    "a folder elsewhere that is not there": (
+        lambda: load_folder("memory://nowhere"),
+        InputError,
+        "'memory://nowhere': there is no such folder.",
+    ),
+    "a folder elsewhere that cannot be reached": (
+        lambda: load_folder("http://127.0.0.1:9/photos"),
+        InputError,
+        "'http://127.0.0.1:9/photos': its store cannot be reached (*).",
+    ),
+    "a table elsewhere": (
+        lambda: load_table("s3://bucket/table.csv"),
+        InputError,
+        "'s3://bucket/table.csv' is a URL. Pass the frame that pandas reads from there. Its column may hold URLs.",
+    ),
     "a folder that is not there": (
         lambda: load_folder("nowhere"),
         InputError,

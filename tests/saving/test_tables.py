@@ -13,7 +13,7 @@ from featx.cache import EmbeddingCache
 from featx.cache.identity import recipe_id
 from featx.cache.memo import Memo, Stat, stat_of
 from featx.embedding import FeatureExtractor
-from featx.embedding.embed import image_ids
+from featx.embedding.naming import image_ids
 from featx.errors import InputError
 from featx.images import load_folder, synthetic, write_folder
 from featx.saving import export_recipe, write_embeddings
