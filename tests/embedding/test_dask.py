@@ -1,5 +1,7 @@
 """A Dask cluster of real processes embeds what one process embeds, whoever dies."""
 
+import os
+
 import numpy as np
 import pytest
 from joblib import parallel_config
@@ -10,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from featx import EmbeddingCache, FeatureExtractor, load_folder
 from featx.embedding import running
 from featx.images import synthetic, write_folder
+from featx.images.loading import spread
 from tests.embedding.notes import check_a_kill, take_notes
 
 pytestmark = pytest.mark.slow
@@ -65,13 +68,17 @@ def notes(cluster, tmp_path):
     """Have the workers take notes for this test; one of them is to be killed once it has computed twelve images."""
     with distributed.Client(cluster) as client:
         client.register_plugin(Notes(tmp_path), name=str(tmp_path))
-        (tmp_path / "kill").write_text("12")
+        (tmp_path / "kill").touch()
         yield tmp_path
         client.unregister_worker_plugin(str(tmp_path))
 
 
 def extractor(**choices):
     return FeatureExtractor(depth=2, pooling="avg", input_size=32, engine="openvino", **choices)
+
+
+def process(_):
+    return os.getpid()
 
 
 def test_an_extractor_runs_in_the_workers(images, expected, notes, monkeypatch):
@@ -84,6 +91,7 @@ def test_an_extractor_runs_in_the_workers(images, expected, notes, monkeypatch):
     monkeypatch.setattr(running, "engine_for", refuse)
     cache = EmbeddingCache("own")
     with parallel_config(backend="dask"):
+        assert os.getpid() not in set(spread(process, range(4)))
         np.testing.assert_array_equal(extractor(cache=cache).transform(images.paths), expected)
 
     check_a_kill(notes, 96)

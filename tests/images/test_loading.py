@@ -1,15 +1,11 @@
 """Images read in parallel: in order, never far ahead of whoever takes them, and each bad one with its reason."""
 
-import os
 import threading
 
 import numpy as np
 import pytest
-from joblib import parallel_config
 
-from featx import FeatureExtractor, load_folder
-from featx.images import synthetic, write_folder
-from featx.images.loading import AHEAD, PART, bad_image, in_parts, load, spread
+from featx.images.loading import AHEAD, bad_image, in_parts, load, spread
 from featx.images.resizing import to_size
 
 
@@ -44,37 +40,6 @@ def test_an_error_comes_to_whoever_takes_the_result():
     results = spread(lambda item: 1 / (item - 5), range(100), 2)
     with pytest.raises(ZeroDivisionError, match="division by zero"):
         list(results)
-
-
-def test_the_workers_are_those_of_joblib_where_its_user_has_said_so():
-    """Within parallel_config calls run in its processes, and without it in this one."""
-    with parallel_config(backend="loky", n_jobs=2):
-        assert os.getpid() not in set(spread(_process, range(4)))
-    assert set(spread(_process, range(4))) == {os.getpid()}
-
-
-def _process(_):
-    return os.getpid()
-
-
-def test_a_dask_cluster_embeds_what_threads_embed(tmp_path):
-    """Decoding runs in the workers of a real cluster on this machine, and results are the same."""
-    distributed = pytest.importorskip(
-        "distributed", reason="Dask is installed with the development tools only"
-    )
-    write_folder(*synthetic(n=3 * PART, size=32), tmp_path / "images")
-    images = load_folder(tmp_path / "images").paths
-    expected = FeatureExtractor(input_size=32, cache=None).transform(images)
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path)
-        ) as cluster,
-        distributed.Client(cluster),
-        parallel_config(backend="dask"),
-    ):
-        assert os.getpid() not in set(spread(_process, range(4)))
-        found = FeatureExtractor(input_size=32, cache=None).transform(images)
-    np.testing.assert_array_equal(found, expected)
 
 
 def test_every_image_of_a_part_is_read_and_a_bad_one_has_its_reason(pixels, files):

@@ -20,6 +20,7 @@ def test_workers_are_those_of_the_thread_that_asks():
         results = spread(_process, range(4))
     with ThreadPoolExecutor(1) as other:
         assert os.getpid() not in set(other.submit(list, results).result())
+    assert set(spread(_process, range(4))) == {os.getpid()}
 
 
 @pytest.mark.parametrize(
