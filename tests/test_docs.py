@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text()
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 
 
-LONG_PAGES = ("README.md", "coming-from.md", "ecosystem.md", "finetune.md")
+LONG_PAGES = ("README.md", "coming-from.md", "ecosystem.md", "finetune.md", "machines.md")
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_links_lead_somewhere(page):
 
 
 PIPELINES = sorted((ROOT / "pipelines").glob("*.py"))
-LONG = ("ensemble.py",)
+LONG = ("ensemble.py", "on_dask.py")
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 from .composition import as_extractor as as_extractor
+from .embedder import Embedder as Embedder
 from .extractor import FeatureExtractor as FeatureExtractor
 from .pixels import PixelExtractor as PixelExtractor
 from .plan import (

@@ -198,6 +198,21 @@ class FeatureExtractor(ImageTransformer):
             raise ImageError(bad)
         return embeddings
 
+    def image_ids(self, X: Any) -> np.ndarray:
+        """Name images by their content, as the cache does.
+
+        Parameters
+        ----------
+        X
+            As for `transform`.
+
+        Returns
+        -------
+        array of shape (n, 16), uint8
+            Zeros for an image that cannot be read.
+        """
+        return image_ids(self._sources(X, reset=False), self._stores()[1], self.n_jobs)
+
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002 - the same for any input
         """Name the columns: backbone, place, pooling and number, as ``resnet50_stage5_avg_17``.
 

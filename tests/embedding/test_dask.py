@@ -1,8 +1,9 @@
-"""A Dask cluster of real processes embeds what one process embeds, whoever dies."""
+"""A Dask cluster of real processes embeds what one process embeds, whoever dies or joins, however the rows are cut."""
 
 import os
 
 import numpy as np
+import pandas as pd
 import pytest
 from joblib import parallel_config
 from sklearn.linear_model import LogisticRegression
@@ -10,10 +11,10 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from featx import EmbeddingCache, FeatureExtractor, load_folder
-from featx.embedding import running
+from featx.embedding import Embedder, running
 from featx.images import synthetic, write_folder
 from featx.images.loading import spread
-from tests.embedding.notes import check_a_kill, take_notes
+from tests.embedding.notes import check_a_kill, read_notes, take_notes
 
 pytestmark = pytest.mark.slow
 distributed = pytest.importorskip("distributed", reason="Dask comes with the development tools only")
@@ -75,6 +76,29 @@ def notes(cluster, tmp_path):
 
 def extractor(**choices):
     return FeatureExtractor(depth=2, pooling="avg", input_size=32, engine="openvino", **choices)
+
+
+def test_partitions_are_embedded_whoever_dies_and_joins(cluster, images, expected, notes):
+    """By an Embedder, to the bit as by one process; what the dead worker kept is not computed again, nor ever lost."""
+    from dask import dataframe
+
+    def embedded(rows, partitions):
+        frame = pd.DataFrame({"path": images.paths[rows]}, index=rows)
+        parts = dataframe.from_pandas(frame, npartitions=partitions, sort=False)
+        meta = {"path": object, "embedding": object}
+        found = parts.map_partitions(Embedder(extractor(cache=cache)), meta=meta).compute()
+        return np.stack(found["embedding"].loc[np.arange(96)])
+
+    cache, rows = EmbeddingCache("shared"), np.arange(96)
+    cluster.scale(4)
+    np.testing.assert_array_equal(embedded(rows, 12), expected)
+    check_a_kill(notes, 96)
+    before = read_notes(notes)
+    np.testing.assert_array_equal(embedded(np.random.default_rng(0).permutation(rows), 7), expected)
+
+    assert read_notes(notes) == before
+    assert [recipe.rows for recipe in cache.info()] == [96]
+    assert cache.verify() == []
 
 
 def process(_):

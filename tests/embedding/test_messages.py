@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from featx import FeatureExtractor
-from featx.errors import InputError
+from featx.embedding import Embedder
+from featx.errors import InputError, UnknownNameError
 
 PIXELS = np.zeros((2, 32, 32, 3), np.uint8)
 
@@ -16,7 +17,65 @@ def at_int8(**choices):
     return lambda: FeatureExtractor(precision="int8", depth=1, input_size=32, **choices).transform(PIXELS)
 
 
+def given(rows, **choices):
+    """Give a function that embeds rows."""
+    return lambda: Embedder(FeatureExtractor(depth=1, input_size=32), **choices)(rows)
+
+
+def of_own():
+    """Make a network in memory."""
+    import keras
+
+    return keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)], name="own")
+
+
 MESSAGES = {
+    "rows without the column": (
+        given({"file": ["a.png"], "label": [1]}, image="path"),
+        UnknownNameError,
+        "Unknown column 'path'. Known: 'file', 'label'.",
+    ),
+    "a list for rows": (
+        given(["a.png"]),
+        InputError,
+        (
+            "rows are a list, not a batch of rows: give a pyarrow RecordBatch or Table, a frame of pandas or polars, "
+            "or a dict of arrays."
+        ),
+    ),
+    "a column that there is not to add": (
+        given({}, add="vector"),
+        UnknownNameError,
+        "Unknown add 'vector'. Known: 'embedding', 'image_id'.",
+    ),
+    "a Keras model for other processes": (
+        lambda: Embedder(FeatureExtractor(of_own())),
+        InputError,
+        (
+            "The backbone is a Keras model ('own'), whose weights would travel with every batch. Save it, "
+            "model.save('model.keras'), and give that path: each worker reads it once."
+        ),
+    ),
+    "ids of what is not kept": (
+        lambda: Embedder(FeatureExtractor(cache=None), add="image_id"),
+        InputError,
+        "The extractor keeps no vectors that could be read by image id: give it a cache= that every worker sees.",
+    ),
+    "read where nothing is kept": (
+        lambda: Embedder(FeatureExtractor(cache=None)).read(np.zeros((1, 16), np.uint8)),
+        InputError,
+        "The extractor keeps no vectors that could be read by image id: give it a cache= that every worker sees.",
+    ),
+    "ids of the wrong length": (
+        lambda: Embedder("featx-mini").read([b"short"]),
+        InputError,
+        "Expected image ids, (n, 16) uint8 or n times 16 bytes, got [b'short'].",
+    ),
+    "vectors for ids": (
+        lambda: Embedder("featx-mini").read(np.zeros((2, 16), np.float32)),
+        InputError,
+        "Expected image ids, (n, 16) uint8 or n times 16 bytes, got (2, 16) float32.",
+    ),
     "int8 on Keras": (
         at_int8(engine="keras"),
         InputError,
