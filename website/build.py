@@ -19,7 +19,7 @@ from website.reference import rooms, written
 NAV = {
     "Start": ["index.md", "start.md", "notebooks/"],
     "Guides": [
-        "images.md", "backbones.md", "featx-mini.md", "heads.md", "depths.md", "advise.md", "strategies.md",
+        "images.md", "views.md", "backbones.md", "featx-mini.md", "heads.md", "depths.md", "advise.md", "strategies.md",
         "finetune.md", "report.md", "saving.md", "clusters.md", "explore.md", "sees.md", "ecosystem.md", "machines.md",
         "coming-from.md", "pipelines.md",
     ],

@@ -108,6 +108,7 @@ def fit_command(
             "depth": [tap.depth for tap in plan.taps],
             "pooling": [tap.pooling for tap in plan.taps],
             "input_size": list(plan.input_size),
+            "views": choices["views"],
             "columns": plan.width,
             "bad": len(bad),
             "hint": hint,

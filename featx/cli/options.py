@@ -45,9 +45,17 @@ jobs = click.option(
 )
 quiet = click.option("--quiet", is_flag=True, help="Show no progress bar.")
 overwrite = click.option("--overwrite", is_flag=True, help="Replace what is there already.")
+
+
+def _one_or_several(_context: Any, _option: Any, value: str) -> str | list[str]:
+    """Turn ``mobilenet_v2,featx-mini`` into a list, and a single name, or a file that has a comma, into itself."""
+    return value if "," not in value or Path(value).exists() else value.split(",")
+
+
 backbone = click.option(
-    "--backbone", default="featx-mini", help="A name that featx backbones lists, or a .keras file."
-)
+    "--backbone", default="featx-mini", callback=_one_or_several,
+    help="A name that featx backbones lists, or a .keras file; several, side by side, with commas.",
+)  # fmt: skip
 
 
 def images_from(
@@ -174,6 +182,24 @@ class Depth(click.ParamType[Any]):
         return items[0] if len(items) == 1 else items
 
 
+class Views(click.ParamType[Any]):
+    """What is shown of an image: flip, crops and factors of the input size, separated by commas."""
+
+    name = "views"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ARG002 - click's signature
+        """Turn ``flip,1.43`` into ["flip", 1.43]."""
+        items = [_number(item) for item in value.split(",")]
+        return None if value == "none" else items[0] if len(items) == 1 else items
+
+
+def _number(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def with_options(*options: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
     """Give a command several options, which its help shows in this order."""
 
@@ -203,6 +229,8 @@ network = with_options(
 
 extraction = with_options(
     network,
+    click.option("--views", type=Views(), default="none", show_default=True,
+                 help="Mean over views: flip, crops, a factor of the size; combine with commas: flip,1.43."),
     click.option("--precision", type=click.Choice(["float32", "bfloat16", "int8"]), default="float32",
                  show_default=True, help="Of the arithmetic; featx bench --precision all tells which is fast here."),
     click.option("--calibration", metavar="FOLDER", type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from featx.embedding.extractor import FeatureExtractor
+from featx.embedding.passes import LISTED, choices_of_each, several
 from featx.errors import InputError
 from featx.images.inputs import ImageInput
 
@@ -33,6 +34,38 @@ def as_extractor(given: Any, **choices: Any) -> FeatureExtractor:
             f"extractor={given!r}: give a FeatureExtractor, or a backbone: its name, a Keras model or its file."
         )
     return FeatureExtractor(given, **choices)
+
+
+def each_backbone(extractor: FeatureExtractor) -> list[FeatureExtractor]:
+    """Take an extractor of several backbones apart: one for each, with the same choices.
+
+    Examples
+    --------
+    >>> each_backbone(FeatureExtractor(["mobilenet_v2", "featx-mini"], views="flip"))
+    [FeatureExtractor(backbone='mobilenet_v2', views='flip'), FeatureExtractor(views='flip')]
+    """
+    if not isinstance(extractor.backbone, list | tuple):
+        return [extractor]
+    shared = {name: getattr(extractor, name) for name in LISTED}
+    each = choices_of_each(extractor.backbone, shared)
+    return [
+        extractor.with_choices(backbone=one.backbone, **{name: getattr(one, name) for name in LISTED})
+        for one in each
+    ]
+
+
+def on_one_backbone(extractor: FeatureExtractor) -> FeatureExtractor:
+    """Give an extractor of one backbone, for work that needs a single network.
+
+    Raises
+    ------
+    InputError
+        If there are several.
+    """
+    one, *more = each_backbone(extractor)
+    if more:
+        raise several(1 + len(more))
+    return one
 
 
 class OnExtractor(ImageInput):

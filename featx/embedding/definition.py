@@ -28,10 +28,12 @@ _UNKNOWN = "unknown "
 """Begins what stands for code in a recipe where nobody can know what the code does."""
 
 _lock = Lock()
-_graphs: OrderedDict[Any, Graph] = OrderedDict()  # of named backbones and files; the two used last
+_graphs: OrderedDict[Any, Graph] = (
+    OrderedDict()
+)  # of named backbones and files; the four used last: networks may be side by side, and at several sizes
 _own_graphs: WeakKeyDictionary[Any, dict[Any, Graph]] = (
     WeakKeyDictionary()
-)  # of Keras models; the one used last
+)  # of Keras models; the two used last, since one may be run at two sizes
 _described: WeakKeyDictionary[Graph, set[str]] = WeakKeyDictionary()  # the ids of recipes read from a graph
 _warned: set[str] = set()
 
@@ -156,7 +158,7 @@ def graph_of(network: Network, scaling: str, precision: str) -> Graph:
             question = (network.key, network.size, scaling, precision)
             if question not in _graphs:
                 _graphs[question] = network.graph(scaling, precision)
-                while len(_graphs) > 2:
+                while len(_graphs) > 4:
                     _graphs.popitem(last=False)
             _graphs.move_to_end(question)
             return _graphs[question]
@@ -165,7 +167,8 @@ def graph_of(network: Network, scaling: str, precision: str) -> Graph:
         known = _own_graphs.setdefault(model, {})
         if question not in known:
             graph = network.graph(scaling, precision)
-            known.clear()
+            while len(known) > 1:
+                del known[next(iter(known))]
             if graph.copied:  # the weights of the copies do not follow those of the model
                 return graph
             known[question] = graph

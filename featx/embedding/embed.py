@@ -11,6 +11,7 @@ import numpy as np
 from featx.cache.embedding_cache import EmbeddingCache
 from featx.cache.memo import Memo, Stat, Use
 from featx.embedding.naming import Wanted, identify, unchanged
+from featx.embedding.passes import Pass, passes_of
 from featx.embedding.plan import Plan, Tap
 from featx.embedding.progress import ahead, images_bar
 from featx.embedding.running import SMALLEST, Done, Work, collected, run, run_in_workers
@@ -72,20 +73,26 @@ def embed(
     embeddings = np.full((len(sources), plan.width), np.nan, np.float32)
     readable = np.array([row not in reasons for row in range(len(sources))], bool)
     lacks, uses, column = [], {}, 0
-    for tap in plan.taps:
-        vectors = embeddings[:, column : column + tap.width]
-        column += tap.width
-        found = keeper.gather(tap.recipe_id, ids, vectors)
-        uses[tap.recipe_id] = Use(int(readable.sum()), int((found & readable).sum()), time())
-        if not (found | ~readable).all():
-            lacks.append(_Lack(tap, vectors, readable & ~found))
+    for one in passes_of(plan):
+        for number, tap in enumerate(one.taps):
+            vectors = embeddings[:, column : column + tap.width]
+            column += tap.width
+            found = keeper.gather(tap.recipe_id, ids, vectors)
+            uses[tap.recipe_id] = Use(int(readable.sum()), int((found & readable).sum()), time())
+            if not (found | ~readable).all():
+                lacks.append(_Lack(tap, one, number, vectors, readable & ~found))
     if keeper.cache and memo:
         memo.note_uses(uses)
-    if lacks:
-        here = [fetched.pop(row, source) for row, source in enumerate(sources)]
+    here = [fetched.pop(row, source) for row, source in enumerate(sources)] if lacks else []
+    for some in _together(lacks):
+        for lack in some:
+            lack.rows[list(reasons)] = False
+        if not np.any([lack.rows for lack in some]):
+            continue
         reasons |= _compute(
-            here, ids, states, lacks, plan=plan, rule=resize_rule, batch_size=batch_size,
-            n_jobs=n_jobs, engine=engine, keeper=keeper, progress=progress, there=there,
+            here, ids, states, some, rule=resize_rule, batch_size=batch_size,
+            n_jobs=n_jobs, engine=engine, keeper=keeper, progress=progress,
+            there=there if plan.is_kept else None,
         )  # fmt: skip
     embeddings[list(reasons)] = np.nan
     return embeddings, [bad_image(row, sources[row], reasons[row]) for row in sorted(reasons)]
@@ -96,6 +103,8 @@ class _Lack:
     """The rows that a tap still lacks, and those computed but not yet written."""
 
     tap: Tap
+    of: Pass
+    number: int  # of the tap in the pass
     vectors: np.ndarray  # (n, d), a view of the embeddings
     rows: np.ndarray  # (n,) bool
     pending: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)  # ids (m, 16), vectors (m, d)
@@ -132,13 +141,27 @@ class _Keeper:
         self.failed = True
 
 
+def _together(lacks: Sequence[_Lack]) -> list[list[_Lack]]:
+    """Put those together whose images are decoded once: of one network, and of networks that see the same pictures.
+
+    Networks are kept apart where one has vectors of images that another lacks, since each is run on all images.
+    """
+    passes: dict[int, list[_Lack]] = {}
+    for lack in lacks:
+        passes.setdefault(id(lack.of), []).append(lack)
+    found: dict[object, list[_Lack]] = {}
+    for own in passes.values():
+        rows = np.any([lack.rows for lack in own], axis=0)
+        found.setdefault((tuple(own[0].of.pictures), rows.tobytes()), []).extend(own)
+    return list(found.values())
+
+
 def _compute(
     sources: Sequence[Source],
     ids: np.ndarray,
     states: Mapping[int, Stat],
     lacks: list[_Lack],
     *,
-    plan: Plan,
     rule: str,
     batch_size: int,
     n_jobs: int | None,
@@ -147,19 +170,23 @@ def _compute(
     progress: bool | None,
     there: Callable[[Work, Sequence[str], Sequence[Wanted]], Done] | None,
 ) -> dict[int, str]:
-    """Run the network on every different image that some tap lacks; give the reasons of those it could not read."""
+    """Run networks on every different image that some tap lacks; give the reasons of those it could not read."""
     groups = _groups(ids, np.any([lack.rows for lack in lacks], axis=0))
     wanted = [(sources[row], ids[row].tobytes(), states.get(int(row))) for row, *_ in groups]
-    taps, graphs = [lack.tap for lack in lacks], keeper.cache.engines if keeper.cache else None
+    graphs = keeper.cache.engines if keeper.cache else None
     work = Work(rule, batch_size, engine, max(len(groups), ahead()), graphs)
-    if there and plan.is_kept and len(wanted) > SMALLEST:
-        results = run_in_workers(partial(there, work, [tap.recipe_id for tap in taps]), wanted, n_jobs)
+    if there and len(wanted) > SMALLEST:
+        results = run_in_workers(partial(there, work, [lack.tap.recipe_id for lack in lacks]), wanted, n_jobs)
     else:
-        results = run(wanted, plan, taps, work, read=unchanged, n_jobs=n_jobs)
+        numbers: dict[int, tuple[Pass, list[int]]] = {}
+        for lack in lacks:
+            numbers.setdefault(id(lack.of), (lack.of, []))[1].append(lack.number)
+        results = run(wanted, list(numbers.values()), work, read=unchanged, n_jobs=n_jobs)
+    name = " + ".join(dict.fromkeys(lack.tap.backbone for lack in lacks))
     bad: dict[int, str] = {}
     started, held = monotonic(), 0
     try:
-        with images_bar(len(groups), plan.name, progress) as bar:
+        with images_bar(len(groups), name, progress) as bar:
             for done in results:
                 for place, reason in done.bad.items():
                     bad.update((int(row), reason) for row in groups[place])
@@ -190,7 +217,7 @@ def embed_some(
     work
         How the network is run.
     recipes
-        The ids of those of its taps that are asked for.
+        The ids of those of its taps that are asked for, in their order.
     wanted
         The images, each once.
 
@@ -200,13 +227,18 @@ def embed_some(
         If other recipes are found here than where the work comes from.
     """
     plan = asked()
-    taps = {tap.recipe_id: tap for tap in plan.taps}
-    if not taps.keys() >= set(recipes):
+    if not {tap.recipe_id for tap in plan.taps} >= set(recipes):
         raise InputError(
             f"A worker would compute other numbers for {plan.name!r}: install the versions of featx and Keras there "
             "that are here, and give it the same weights."
         )
-    return collected(run(wanted, plan, [taps[recipe] for recipe in recipes], work, read=unchanged))
+    asked_of = [
+        (one, [number for number, tap in enumerate(one.taps) if tap.recipe_id in recipes])
+        for one in passes_of(plan)
+    ]
+    return collected(
+        run(wanted, [(one, numbers) for one, numbers in asked_of if numbers], work, read=unchanged)
+    )
 
 
 def _groups(ids: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:

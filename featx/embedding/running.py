@@ -1,4 +1,4 @@
-"""A network run over images that have been named: here, or chunk by chunk in other processes."""
+"""Networks run over images that have been named: here, or chunk by chunk in other processes."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -11,10 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from joblib import delayed
 
-from featx.embedding.engines import engine_for
 from featx.embedding.naming import Wanted
-from featx.embedding.plan import Plan, Tap
-from featx.images.loading import in_parts, load
+from featx.embedding.passes import Pass, run_together, shown_by
+from featx.images.loading import in_parts, load_at
 from featx.images.workers import AHEAD, workers
 
 SMALLEST, LARGEST = 32, 256
@@ -48,21 +47,20 @@ class Work:
 
 def run(
     wanted: Sequence[Wanted],
-    plan: Plan,
-    taps: Sequence[Tap],
+    passes: Sequence[tuple[Pass, Sequence[int]]],
     work: Work,
     *,
     read: Callable[[Wanted], bytes | np.ndarray],
     n_jobs: int | None = None,
 ) -> Iterator[Done]:
-    """Run a network over images.
+    """Run networks over images, each of which is decoded once.
 
     Parameters
     ----------
     wanted
         The images, each once.
-    plan, taps
-        The network, and those of its taps that are asked for.
+    passes
+        The networks, all on the same pictures, and the numbers of those of their taps that are asked for.
     work
         How.
     read
@@ -75,25 +73,29 @@ def run(
     Done
         In the order of the images.
     """
-    loaded = load(in_parts(wanted), plan.input_size, work.resize_rule, n_jobs=n_jobs, read=read)
-    with ThreadPoolExecutor(1) as meanwhile:  # the first images are decoded while the engine is made
+    pictures = passes[0][0].pictures
+    loaded = load_at(in_parts(wanted), pictures, work.resize_rule, n_jobs=n_jobs, read=read)
+    with ThreadPoolExecutor(1) as meanwhile:  # the first images are decoded while the engines are made
         first = meanwhile.submit(next, loaded)
-        runner = engine_for(
-            plan, taps, work.batch_size, engine=work.engine, images=work.images, folder=work.graphs
-        )
+        engines = [
+            shown_by(
+                one, numbers, work.batch_size, engine=work.engine, images=work.images, folder=work.graphs
+            )
+            for one, numbers in passes
+        ]
     bad: dict[int, str] = {}
     under_way: deque[int] = deque()
 
-    def decoded() -> Iterator[np.ndarray]:
+    def decoded() -> Iterator[Sequence[np.ndarray]]:
         start = 0
         for pixels, reasons in chain([first.result()], loaded):
-            good = [place for place in range(len(pixels)) if place not in reasons]
+            good = [place for place in range(len(pixels[0])) if place not in reasons]
             bad.update((start + place, reason) for place, reason in reasons.items())
             under_way.extend(start + place for place in good)
-            start += len(pixels)
-            yield pixels[good] if reasons else pixels
+            start += len(pixels[0])
+            yield [array[good] for array in pixels] if reasons else pixels
 
-    for vectors in runner.run(decoded()):
+    for vectors in run_together(engines, decoded()):
         places = [under_way.popleft() for _ in vectors[0]]
         yield Done(places, vectors, dict(bad))
         bad.clear()

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from tqdm import tqdm
 
 from featx.cache.identity import digest
-from featx.embedding.composition import OnExtractor, as_extractor
+from featx.embedding.composition import OnExtractor, as_extractor, on_one_backbone
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.naming import file_id, image_ids
 from featx.embedding.plan import Plan
@@ -259,11 +259,12 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
         raise NotImplementedError
 
     def _base(self) -> FeatureExtractor:
-        """Give the extractor as it is tuned: it takes images that are listed, and has float32 weights."""
-        given = as_extractor(self.extractor)
+        """Give the extractor as it is tuned: one backbone in float32 that is shown whole images, which are listed."""
+        given = on_one_backbone(as_extractor(self.extractor))
         return given.with_choices(
             image_shape=None,
             precision="float32",
+            views=None,
             on_error="raise",
             verbose=given.verbose if self.verbose is None else self.verbose,
         )

@@ -9,7 +9,7 @@ import numpy as np
 from joblib import delayed
 
 from featx.errors import BadImage, ImageError, InputError
-from featx.images.resizing import to_size
+from featx.images.resizing import to_sizes
 from featx.images.sources import Source, content
 from featx.images.workers import AHEAD, workers
 
@@ -96,7 +96,21 @@ def load(
     ...     print(pixels.shape, reasons[1][:33])
     (2, 4, 4, 3) not an image that Pillow can read
     """
-    return spread(partial(_load_part, size=size, rule=rule, read=read), parts, n_jobs)
+    return (
+        (pixels, reasons) for (pixels,), reasons in load_at(parts, [size], rule, n_jobs=n_jobs, read=read)
+    )
+
+
+def load_at(
+    parts: Iterable[Sequence[Item]],
+    sizes: Sequence[tuple[int, int]],
+    rule: str = "squash",
+    *,
+    n_jobs: int | None = None,
+    read: Callable[[Item], bytes | np.ndarray] = content,  # type: ignore[assignment] # where items are sources
+) -> Iterator[tuple[list[np.ndarray], Mapping[int, str]]]:
+    """Read images and bring each to several sizes, decoded once; as `load`, with an array of pixels for each size."""
+    return spread(partial(_load_part, sizes=sizes, rule=rule, read=read), parts, n_jobs)
 
 
 def in_parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
@@ -153,13 +167,19 @@ def past_bad(
 
 
 def _load_part(
-    part: Sequence[Item], size: tuple[int, int], rule: str, read: Callable[[Item], bytes | np.ndarray]
-) -> tuple[np.ndarray, Mapping[int, str]]:
-    pixels = np.zeros((len(part), *size, 3), np.uint8)
+    part: Sequence[Item],
+    sizes: Sequence[tuple[int, int]],
+    rule: str,
+    read: Callable[[Item], bytes | np.ndarray],
+) -> tuple[list[np.ndarray], Mapping[int, str]]:
+    pixels = [np.zeros((len(part), *size, 3), np.uint8) for size in sizes]
     reasons = {}
     for position, item in enumerate(part):
         try:
-            pixels[position] = to_size(read(item), size, rule)
+            found = to_sizes(read(item), sizes, rule)
         except InputError as error:
             reasons[position] = str(error)
+            continue
+        for array, one in zip(pixels, found, strict=True):
+            array[position] = one
     return pixels, reasons

@@ -1,6 +1,6 @@
 """Images brought to the one size that a network takes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -55,15 +55,41 @@ def to_size(content: bytes | np.ndarray, size: tuple[int, int], rule: str = "squ
     >>> to_size(wide, (8, 8), "pad")[:, 0, 0].tolist()
     [0, 0, 255, 255, 255, 255, 0, 0]
     """
+    (pixels,) = to_sizes(content, [size], rule)
+    return pixels
+
+
+def to_sizes(
+    content: bytes | np.ndarray, sizes: Sequence[tuple[int, int]], rule: str = "squash"
+) -> list[np.ndarray]:
+    """Decode an image once, as the largest of several sizes needs it, and bring it to each, as `to_size` does.
+
+    Parameters
+    ----------
+    content, rule
+        As for `to_size`.
+    sizes
+        ``(height, width)`` of each, in pixels.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        ``(*size, 3)`` uint8, possibly read-only.
+    """
     if rule not in RULES:
         raise UnknownNameError("resize rule", rule, RULES)
     if isinstance(content, np.ndarray):
         rgb = to_rgb(content)
-        if rgb.shape[:2] == size:
-            return rgb
+        if all(rgb.shape[:2] == size for size in sizes):
+            return [rgb] * len(sizes)
         picture = Picture(fromarray(rgb), (rgb.shape[1], rgb.shape[0]))
     else:
-        picture = picture_of(content, at_least=size)
+        heights, widths = zip(*sizes, strict=True)
+        picture = picture_of(content, at_least=(max(heights), max(widths)))
+    return [_fitted(picture, size, rule) for size in sizes]
+
+
+def _fitted(picture: Picture, size: tuple[int, int], rule: str) -> np.ndarray:
     pixels = _resized(picture, size, rule)
     height, width = pixels.shape[:2]
     if (height, width) == size:

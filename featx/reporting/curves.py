@@ -92,6 +92,7 @@ def depths(
     """Score each depth that the embeddings were made of, by a ridge head, on at most `SAMPLE` images."""
     rows = _sample(held)
     edges = np.cumsum([0, *(len(tap.columns) for tap in taps)])
+    alone = len({tap.backbone for tap in taps}) == 1
     found = []
     for tap, start, stop in zip(taps, edges, edges[1:], strict=False):
         try:
@@ -105,7 +106,12 @@ def depths(
         finally:
             step()
         found.append(
-            {"depth": tap.depth, "pooling": tap.pooling, "columns": int(stop - start), **_scores(told)}
+            {
+                "depth": tap.depth if alone else f"{tap.backbone} {tap.depth}",
+                "pooling": tap.pooling,
+                "columns": int(stop - start),
+                **_scores(told),
+            }
         )
     return found
 

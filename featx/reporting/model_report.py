@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from featx.embedding.composition import each_backbone
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.pixels import PixelExtractor
 from featx.embedding.progress import bar_choices
@@ -242,18 +243,20 @@ def _curves(about: Subject, held: HeldOut, step: Callable[[], object]) -> dict[s
 
 
 def _every_depth(extractor: FeatureExtractor, about: Subject, held: HeldOut) -> list[dict[str, Any]]:
-    asked = extractor.with_choices(depth="default", pooling="default")
+    each = each_backbone(extractor.with_choices(depth="default", pooling="default"))
     head = "ridge" if held.regression else "auto"
-    curve = depth_curve(about.X, held.y, asked, cv=list(held.folds), groups=about.groups, head=head)
+    judged = {"cv": list(held.folds), "groups": about.groups, "head": head}
+    curves = [depth_curve(about.X, held.y, asked, **judged) for asked in each]
     return [
         {
-            "depth": row.name,
+            "depth": row.name if len(curves) == 1 else f"{curve.backbone} {row.name}",
             "pooling": row.pooling[0],
             "columns": row.columns,
             "score": row.report.to_dict()["mean"],
             "interval": row.report.to_dict()["interval"],
             "images": row.report.images,
         }
+        for curve in curves
         for row in curve.rows
     ]
 

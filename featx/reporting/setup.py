@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline
 from featx.cache.memo import Memo
 from featx.embedding.composition import as_extractor
 from featx.embedding.extractor import FeatureExtractor
+from featx.embedding.passes import passes_of
 from featx.errors import InputError
 
 PACKAGES = ("featx", "keras", "tensorflow", "openvino", "scikit-learn", "numpy")
@@ -54,14 +55,18 @@ def taken_apart(pipeline: Any) -> tuple[FeatureExtractor | None, Any]:
 def recipe(extractor: FeatureExtractor) -> dict[str, Any]:
     """Say which network is cut where."""
     plan = extractor.plan()
+    passes = passes_of(plan)
     return {
         "backbone": plan.name,
         "input_size": list(plan.input_size),
+        "sizes": [list(size) for size in dict.fromkeys(at.input_size for one in passes for at in one.plans)],
+        "views": passes[0].views.count,
         "resize": extractor.resize,
         "precision": extractor.precision,
         "columns": plan.width,
         "depths": [
             {
+                "backbone": tap.backbone,
                 "depth": tap.depth,
                 "layer": tap.layer,
                 "pooling": tap.pooling,

@@ -13,13 +13,15 @@ from scipy.special import expit, softmax  # type: ignore[import-untyped] # SciPy
 from tqdm import tqdm
 
 from featx import __version__
+from featx.embedding.composition import each_backbone
 from featx.embedding.engines import engine_for
 from featx.embedding.linear import Head, head_of
 from featx.embedding.progress import bar_choices
+from featx.embedding.views import WHOLE, Views
 from featx.errors import ExportError, InputError, SavedModelError, UnknownNameError
 from featx.files import file_digest, make_folder, whole_folder
 from featx.saving.exported import FILES, FORMAT, MANIFEST, ExportedModel, check_place, read_manifest
-from featx.text import to_json
+from featx.text import quoted, to_json
 
 TOLERANCE = 1e-5
 """How far the graph's answers may be from the pipeline's; numbers relative to the largest of them."""
@@ -95,6 +97,15 @@ def export_model(
         raise InputError(
             f"The extractor has precision={head.extractor.precision!r}, and the graph would compute in float32. Fit "
             "the pipeline with precision='float32'."
+        )
+    if Views.of(head.extractor.views) != WHOLE:
+        raise InputError(
+            f"The extractor has views={quoted(head.extractor.views)}, and the graph would see whole images only. Fit "
+            "the pipeline with views=None."
+        )
+    if (count := len(each_backbone(head.extractor))) > 1:
+        raise InputError(
+            f"The extractor has {count} backbones, and the graph holds one network. Fit the pipeline on one of them."
         )
     progress = None if verbose is None else verbose > 0
     with tqdm(total=3, unit="step", desc="export", **bar_choices(progress)) as bar:

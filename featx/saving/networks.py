@@ -66,7 +66,7 @@ def networks_to_files(estimator: Any, draft: Path) -> tuple[Any, Needs]:
             memo[id(given)] = [content(source) for source in as_sources(given, **how)]
     kinds = (sys.modules["keras"].Model,) if "keras" in sys.modules else ()  # else there can be no model
     for part in _estimators(estimator, set()):
-        for value in vars(part).values():
+        for value in _each(vars(part).values()):
             if isinstance(value, kinds) and id(value) not in memo:
                 name = f"network-{len(memo)}.keras"
                 _write(value, draft / name, needs)
@@ -183,20 +183,35 @@ def untrusted(
 def files_to_networks(estimator: Any, folder: Path, listed: Container[str], trusted: Iterable[str]) -> None:
     """Put the Keras models back, inside an estimator. Code hidden in them is not run unless it is trusted."""
     loaded: dict[str, Any] = {}
+
+    def network(value: str) -> Any:
+        name = value.removeprefix(_PLACE)
+        if name not in listed:
+            raise SavedModelError(
+                f"{str(folder)!r} asks for {name!r}, which model.json does not list. Save the model again."
+            )
+        if name not in loaded:
+            try:
+                loaded[name] = load_model(folder / name, trusted)
+            except (WeightsError, InputError) as error:
+                raise SavedModelError(str(error)) from error
+        return loaded[name]
+
     for part in _estimators(estimator, set()):
         for attribute, value in list(vars(part).items()):
-            if isinstance(value, str) and value.startswith(_PLACE):
-                name = value.removeprefix(_PLACE)
-                if name not in listed:
-                    raise SavedModelError(
-                        f"{str(folder)!r} asks for {name!r}, which model.json does not list. Save the model again."
-                    )
-                if name not in loaded:
-                    try:
-                        loaded[name] = load_model(folder / name, trusted)
-                    except (WeightsError, InputError) as error:
-                        raise SavedModelError(str(error)) from error
-                setattr(part, attribute, loaded[name])
+            if any(map(_is_place, _each([value]))):
+                found = [network(one) if _is_place(one) else one for one in _each([value])]
+                setattr(part, attribute, type(value)(found) if isinstance(value, list | tuple) else found[0])
+
+
+def _is_place(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith(_PLACE)
+
+
+def _each(values: Iterable[Any]) -> Iterator[Any]:
+    """Give values, and of lists among them what they hold: several backbones are a list."""
+    for value in values:
+        yield from value if isinstance(value, list | tuple) else [value]
 
 
 def _estimators(value: Any, seen: set[int]) -> Iterator[Any]:

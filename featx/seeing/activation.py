@@ -8,6 +8,7 @@ from PIL import Image
 
 from featx.embedding.linear import Head, head_of
 from featx.embedding.plan import Tap
+from featx.embedding.views import WHOLE, Views
 from featx.errors import InputError
 from featx.networks.pooling import columns, grid2_cells, parts, pool
 from featx.seeing.pictures import grid, headed, overlaid
@@ -120,6 +121,11 @@ def class_activation(
     True
     """
     head = head_of(model)
+    if Views.of(head.extractor.views) != WHOLE:
+        raise InputError(
+            f"The extractor has views={quoted(head.extractor.views)}, so the answer is that of several pictures, and "
+            "pixels are shown of one. Fit the pipeline with views=None."
+        )
     seen = view(head.extractor)
     for tap in seen.taps:
         _check_pooling(tap)

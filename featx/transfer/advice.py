@@ -148,8 +148,8 @@ def advise(
     Parameters
     ----------
     images, y, extractor, cv, groups, scoring, sample_weight, random_state, choices
-        As for `featx.depth_curve`. Depth and pooling are what is to be found out, so every stage is scored whatever the
-        extractor says of them.
+        As for `featx.depth_curve`. Depth and pooling are what is to be found out, so every stage is scored, on whole
+        images, whatever the extractor says of them.
     large, per_class
         A data set is large if it has this many images and, where each has one class, this many of the median class.
         `TransferClassifier` tries fine-tuning from the same number of images. 20 images of each of 136 classes
@@ -184,7 +184,9 @@ def advise(
     >>> advice.size, advice.strategy in ("pixels", "start", "end", "all-depths")
     ('small', True)
     """
-    extractor = as_extractor(extractor, **choices).with_choices(depth="default", pooling="default")
+    extractor = as_extractor(extractor, **choices).with_choices(
+        depth="default", pooling="default", views=None
+    )
     sources = as_sources(images, image_shape=extractor.image_shape, value_range=extractor.value_range)
     targets, head = check_target(sources, y)
     judged = {

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from featx.cache.identity import digest
 from featx.cache.memo import Memo
-from featx.embedding.composition import as_extractor
+from featx.embedding.composition import as_extractor, on_one_backbone
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.plan import Tap
 from featx.embedding.progress import bar_choices
@@ -94,7 +94,7 @@ def depth_curve(
     >>> FeatureExtractor(input_size=32, cache=None, **curve.cheapest.params).transform(images).shape[0]
     60
     """
-    extractor = as_extractor(extractor, **choices)
+    extractor = on_one_backbone(as_extractor(extractor, **choices))
     sources = as_sources(images, image_shape=extractor.image_shape, value_range=extractor.value_range)
     y, head = check_target(sources, y, head)
     judged = {

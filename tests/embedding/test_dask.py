@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from featx import EmbeddingCache, FeatureExtractor, load_folder
-from featx.embedding import Embedder, running
+from featx.embedding import Embedder, passes
 from featx.images import synthetic, write_folder
 from featx.images.loading import spread
 from tests.embedding.notes import check_a_kill, read_notes, take_notes
@@ -112,7 +112,7 @@ def test_an_extractor_runs_in_the_workers(images, expected, notes, monkeypatch):
         message = "the network ran in this process"
         raise AssertionError(message)
 
-    monkeypatch.setattr(running, "engine_for", refuse)
+    monkeypatch.setattr(passes, "engine_for", refuse)
     cache = EmbeddingCache("own")
     with parallel_config(backend="dask"):
         assert os.getpid() not in set(spread(process, range(4)))

@@ -29,6 +29,13 @@ def of_own():
     return keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)], name="own")
 
 
+def planned(backbone="featx-mini", **choices):
+    """Give a function that only says what would be computed."""
+    return lambda: FeatureExtractor(backbone, input_size=32, cache=None, **choices).plan()
+
+
+NO_VIEWS = "give 'flip', 'crops', a factor of the input size from 0.25 to 4 such as 1.43, or a list of these."
+
 MESSAGES = {
     "rows without the column": (
         given({"file": ["a.png"], "label": [1]}, image="path"),
@@ -75,6 +82,41 @@ MESSAGES = {
         lambda: Embedder("featx-mini").read(np.zeros((2, 16), np.float32)),
         InputError,
         "Expected image ids, (n, 16) uint8 or n times 16 bytes, got (2, 16) float32.",
+    ),
+    "no view": (planned(views="flop"), InputError, f"views='flop': {NO_VIEWS}"),
+    "a view that is no name": (
+        planned(views=["flip", True]),
+        InputError,
+        f"views=['flip', True]: {NO_VIEWS}",
+    ),
+    "a size in pixels": (planned(views=320), InputError, f"views=320: {NO_VIEWS}"),
+    "no number": (planned(views=float("nan")), InputError, f"views=nan: {NO_VIEWS}"),
+    "maps of two sizes": (
+        planned(views=2, depth=4, pooling="none"),
+        InputError,
+        (
+            "pooling='none' gives 4096 columns of an image at 64 x 64 pixels, and 1024 at its input size, of which "
+            "there is no mean. Take another pooling, such as 'avg', or leave sizes out of views=."
+        ),
+    ),
+    "no backbone": (planned([]), InputError, "backbone is an empty list: give at least one."),
+    "a backbone twice": (
+        planned(["featx-mini", "featx-mini"]),
+        InputError,
+        (
+            "backbone: 'featx-mini' stands there twice with the same choices, so each of its columns would, too. Give "
+            "each backbone once."
+        ),
+    ),
+    "weights for another number of backbones": (
+        planned(["featx-mini", "mobilenet"], weights=["auto"]),
+        InputError,
+        "weights is a list of 1 for 2 backbones: give one for all, or one for each.",
+    ),
+    "stages of several": (
+        lambda: FeatureExtractor(["featx-mini", "mobilenet"], cache=None).stages(),
+        InputError,
+        "This needs one network, and 2 are given side by side. Give one backbone.",
     ),
     "int8 on Keras": (
         at_int8(engine="keras"),

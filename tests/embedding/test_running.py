@@ -5,7 +5,7 @@ import pytest
 from joblib import parallel_config
 
 from featx import EmbeddingCache, FeatureExtractor
-from featx.embedding import running
+from featx.embedding import passes, running
 from featx.embedding.running import LARGEST, SMALLEST, _chunks
 from featx.errors import ImageError, InputError
 from featx.images import synthetic
@@ -41,7 +41,7 @@ def test_processes_embed_what_this_one_embeds(pictures, monkeypatch):
     """None of it here; what they compute is kept here, each image once, and a bad one is named by its row."""
     expected = extractor(engine="openvino", cache="reference").transform(pictures)
     cache = EmbeddingCache()
-    monkeypatch.setattr(running, "engine_for", refuse)
+    monkeypatch.setattr(passes, "engine_for", refuse)
     images = [*pictures[:7], b"no image", *pictures[7:], pictures[0]]
     with (
         parallel_config(backend="loky", n_jobs=2),

@@ -73,15 +73,15 @@ def test_a_model_is_never_asked_about_more_than_a_block():
 
 def test_the_engine_is_chosen_for_all_images_that_are_left(tiny, files, monkeypatch):
     """An export that pays for all of them would not pay for a block."""
-    from featx.embedding import running
+    from featx.embedding import passes
 
-    model, asked, engine_for = MODELS["a pipeline"](tiny).fit(files, LABELS), [], running.engine_for
+    model, asked, engine_for = MODELS["a pipeline"](tiny).fit(files, LABELS), [], passes.engine_for
 
     def noting(*arguments, **choices):
         asked.append(choices["images"])
         return engine_for(*arguments, **choices)
 
-    monkeypatch.setattr(running, "engine_for", noting)
+    monkeypatch.setattr(passes, "engine_for", noting)
     list(answers(model, np.array(files, object), block=5))
 
     assert asked == [12, 7, 2]

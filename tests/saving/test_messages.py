@@ -117,6 +117,16 @@ ONE_GRAPH = (
 OWN_GRAPH = "An exported model is read from files of its own only: copy them, or export the model again."
 OWN = "A saved model is read from files of its own only: copy them, or save the model again."
 MESSAGES = {
+    "a graph that would see one view": (
+        unexportable(LogisticHead(), views="flip"),
+        InputError,
+        "The extractor has views='flip', and the graph would see whole images only. Fit the pipeline with views=None.",
+    ),
+    "a graph of two networks": (
+        unexportable(LogisticHead(), backbone=["featx-mini", "mobilenet_0.25"], weights=["auto", None]),
+        InputError,
+        "The extractor has 2 backbones, and the graph holds one network. Fit the pipeline on one of them.",
+    ),
     "answers of an unknown kind": (
         lambda: check_suffix(Path("answers.xlsx")),
         UnknownNameError,

@@ -41,9 +41,9 @@ def silent():
     return FeatureExtractor(network, scaling="unit", cache=None)
 
 
-def fitted(head="logistic", y=NAMES, *, pooling="avg", depth="maps"):
+def fitted(head="logistic", y=NAMES, *, pooling="avg", depth="maps", **choices):
     """Fit a small pipeline."""
-    extractor = dense().with_choices(depth=depth, pooling=pooling, engine="keras")
+    extractor = dense().with_choices(depth=depth, pooling=pooling, engine="keras", **choices)
     model = make_head(head) if isinstance(head, str) else head
     return make_pipeline(extractor, model).fit(IMAGES, y)
 
@@ -175,6 +175,22 @@ MESSAGES |= {
         lambda: class_activation(fitted(), IMAGES[:1], "ant", against="ant"),
         InputError,
         "against='ant' is the answer itself. Name another class.",
+    ),
+    "an answer for several pictures": (
+        lambda: class_activation(fitted(views="flip"), IMAGES[:1]),
+        InputError,
+        (
+            "The extractor has views='flip', so the answer is that of several pictures, and pixels are shown of one. "
+            "Fit the pipeline with views=None."
+        ),
+    ),
+    "an answer of two networks": (
+        lambda: class_activation(
+            fitted(backbone=["featx-mini", "mobilenet_0.25"], scaling="auto", weights=None, depth=2),
+            IMAGES[:1],
+        ),
+        InputError,
+        "This needs one network, and 2 are given side by side. Give one backbone.",
     ),
     "an image that is not there": (
         lambda: class_activation(fitted(), ["nowhere.png"]),
