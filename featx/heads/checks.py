@@ -115,6 +115,29 @@ def weights_of(sample_weight: Any, count: int) -> NDArray[np.float64] | None:
     return weights
 
 
+def unlabelled_rows(unlabelled: Any, columns: int, dtype: Any = np.float64) -> NDArray[Any]:
+    """Check embeddings of images without labels; return them as (m, columns).
+
+    Raises
+    ------
+    InputError
+        If they have another number of columns, or there are none.
+    ValueError
+        If they contain NaN.
+    """
+    rows = check_array(
+        unlabelled, dtype=dtype, input_name="unlabelled", ensure_2d=False, ensure_min_samples=0
+    )
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise InputError(
+            f"unlabelled has the shape {rows.shape}, and X has {columns} columns. Give embeddings by the same "
+            "extractor; a HeadPipeline that begins with the extractor takes images."
+        )
+    if not len(rows):
+        raise InputError("unlabelled holds no images. Give some, or leave it out.")
+    return np.asarray(rows)
+
+
 def _missing(array: NDArray[Any], values: Any) -> NDArray[np.bool_]:
     """Return which of some values are NaN or None; `array` is what NumPy made of them."""
     if array.dtype.kind == "f":

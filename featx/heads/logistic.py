@@ -17,14 +17,19 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # it has no types
 
 from featx.heads.blas import ignore_flags
-from featx.heads.checks import labels_of, weights_of
+from featx.heads.checks import labels_of, unlabelled_rows, weights_of
 from featx.heads.inner_folds import Fold, inner_folds
 from featx.heads.path import losses, path, strengths
 from featx.heads.scaler import shrunk
+from featx.heads.spreading import spread
 from featx.heads.targets import classes_in
 
 FEW = 20
 """Images a class below which the scaling is chosen, too; from there on it made no difference (docs/heads.md)."""
+MOST = 1000
+"""Of more images without labels so many are learned from."""
+ALONE = (400, 4)
+"""The strength where each class has one image, without and with images that have no labels, times the columns."""
 
 
 class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
@@ -34,7 +39,8 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
     decides how columns are scaled: by their own deviations, of which few images say little, or by deviations shrunk
     towards the middle one, as though ten more images had been seen in which all columns vary alike. Where there are
     fewer images than columns, they are first rotated into the space they span: the same problem with as many columns as
-    images. The result is one linear map of the embeddings as they are.
+    images. The result is one linear map of the embeddings as they are. Of few images more is learned with the help of
+    others without labels, given to `fit` as `unlabelled`.
 
     Parameters
     ----------
@@ -62,6 +68,8 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         The inverse strength chosen; NaN for a label that every image has, or no image.
     shrunk_ : ndarray of shape (1,), or (n_labels,) for multi-label targets
         Whether the columns were scaled by shrunk deviations.
+    taught_ : ndarray of shape (1,), or (n_labels,) for multi-label targets
+        Whether images without labels were learned from.
     n_iter_ : int
         Steps the solver took for it; for multi-label targets, the most for any label.
 
@@ -91,9 +99,11 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         self.max_iter = max_iter
         self.n_jobs = n_jobs
 
-    __metadata_request__fit: ClassVar = {"groups": True}
+    __metadata_request__fit: ClassVar = {"groups": True, "unlabelled": True}
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None, unlabelled: Any = None
+    ) -> Self:
         """Choose `C`, then fit.
 
         Parameters
@@ -106,11 +116,16 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             What each image counts for: 2 is as if it were there twice, 0 as if it were not there.
         groups : array of shape (n,)
             What each image shares with others. Images of one group are never on both sides of a fold.
+        unlabelled : array of shape (m, d)
+            Embeddings of other images, of which nobody says what they show. Where there are fewer than 20 images a
+            class, labels are spread to them from neighbour to neighbour, and they are learned from, each as far as its
+            label is trusted, if that answers better for images held out. Of more than 1,000, as many at even distances.
 
         Raises
         ------
         ValueError
-            If `X` or `y` contains NaN, their lengths differ, there is only one class, or `Cs` or `cv` cannot be used.
+            If `X`, `y` or `unlabelled` contains NaN, lengths differ, there is only one class, or `Cs` or `cv` cannot be
+            used.
 
         Warns
         -----
@@ -120,6 +135,10 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         y = labels_of(y)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], multi_output=True)
         weights = weights_of(sample_weight, len(y))
+        others = None
+        if unlabelled is not None:
+            others = unlabelled_rows(unlabelled, X.shape[1], X.dtype)
+            others = others[:: max(1, -(-len(others) // MOST))]
         kept = None if weights is None else np.flatnonzero(weights)
         folds = inner_folds(X, y, self.cv, groups=groups, kept=kept)
         if weights is not None:
@@ -133,11 +152,13 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         # the idle threads of one keep the cores from the other (docs/heads.md has figures).
         with threadpool_limits(1, user_api="blas"), ignore_flags():
             spaces = [_space(X, weights, small=small) for small in ((False, True) if few else (False,))]
+            if few and others is not None:
+                spaces.append(_space(X, weights, others, small=True))
             fits = [
                 self._fit_target(X, spaces, target, folds, Cs=Cs, weights=weights)
                 for target in (y.T if self.multilabel_ else [y])
             ]
-            coef, intercept, chosen, self.shrunk_, steps, converged = (
+            coef, intercept, chosen, self.shrunk_, self.taught_, steps, converged = (
                 np.concatenate(parts) for parts in zip(*fits, strict=True)
             )
         if not converged.all():
@@ -168,33 +189,40 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
     ) -> tuple[NDArray[Any], ...]:
         """Fit one target in the best of the scaled spaces.
 
-        Returns coefficients, intercepts, `C`, whether its scale is the shrunk one, steps, and whether it converged.
+        Returns coefficients, intercepts, `C`, whether its scale is the shrunk one, whether unlabelled images were
+        learned from, steps, and whether it converged.
         """
         n = len(y) if weights is None else weights.sum()
         if self.multilabel_ and y.min() == y.max():
             # there is nothing to learn; the odds are those of n sightings and half a miss
             odds = np.log(2 * n + 1) * (1 if y[0] else -1)
             nothing = np.zeros((1, X.shape[1]))
-            return nothing, *map(np.atleast_1d, (odds, np.nan, False, 0, True))
+            return nothing, *map(np.atleast_1d, (odds, np.nan, False, False, 0, True))
         model = LogisticRegression(class_weight=self.class_weight, tol=self.tol, max_iter=self.max_iter)
+        if np.unique(y, return_counts=True)[1].max() == 1:  # of single images nothing can be held out
+            folds = []
         # each fold is scaled by its own images where that is compared: of few, those held out would tell too much
+        told = [one if len(spaces) == 1 or len(one.Z) > len(X) else (X, one.small) for one in spaces]
         compared = Parallel(n_jobs=self.n_jobs)(
-            delayed(_losses)(
-                space.Z if len(spaces) == 1 else (X, space.small), model, Cs, y, fold, weights=weights
-            )
-            for space in spaces
-            for fold in folds
+            delayed(_losses)(one, model, Cs, y, fold, weights=weights) for one in told for fold in folds
         )
-        found = np.reshape([each for each, _ in compared], (len(spaces), len(folds), len(Cs))).mean(axis=1)
-        # from the last space, since of single images nothing is held out, and all do equally well
-        which, best = np.unravel_index(found[::-1].argmin(), found.shape)
-        scaler, Z, basis, small = spaces[::-1][which]
+        found = np.reshape([each for each, _ in compared], (len(spaces), len(folds), len(Cs)))
+        which, best = _choose(found, taught=len(spaces) > 2)
+        scaler, Z, basis, small = spaces[which]
+        taught = len(Z) > len(X)
+        if not folds:
+            best = np.abs(np.log(Cs * X.shape[1] / ALONE[taught])).argmin()
+        rows, y, weights = _lesson(Z, y, np.arange(len(X)), weights)
+        weights = None if weights is None else weights[rows]
         # begun below, as the folds were
-        (*_, model), converged = zip(*path(model, Cs[: best + 1][-3:], Z, y, weights), strict=True)
+        (*_, model), converged = zip(
+            *path(model, Cs[: best + 1][-3:], Z[rows], y[rows], weights), strict=True
+        )
         good = all(converged) and all(converged for _, converged in compared)
         coef = (model.coef_ if basis is None else model.coef_ @ basis.T) / scaler.scale_
         intercept = model.intercept_ - coef @ scaler.mean_
-        return coef, intercept, np.array([model.C]), np.array([small]), model.n_iter_, np.array([good])
+        chosen = map(np.atleast_1d, (model.C, small, taught, model.n_iter_.max(), good))
+        return coef, intercept, *chosen
 
     def decision_function(self, X: Any) -> NDArray[Any]:
         """Return scores: (n,) for the second of two classes, else (n, n_classes) or (n, n_labels)."""
@@ -233,6 +261,7 @@ class _Space(NamedTuple):
 
     scaler: StandardScaler
     Z: NDArray[Any]
+    """Images with labels, then those without, where these are learned from."""
     basis: NDArray[Any] | None
     small: bool
     """Whether the deviations are shrunk, as for few images."""
@@ -241,18 +270,24 @@ class _Space(NamedTuple):
 def _space(
     X: NDArray[Any],
     weights: NDArray[Any] | None,
+    others: NDArray[Any] | None = None,
     rows: NDArray[np.intp] | slice = slice(None),
     *,
     small: bool,
 ) -> _Space:
-    """Standardise all rows by the deviations of some."""
-    scaler = StandardScaler().fit(X[rows], sample_weight=None if weights is None else weights[rows])
-    scaler = shrunk(scaler) if small else scaler
+    """Standardise all rows by the deviations of some, and of others that have no label."""
+    weights = None if weights is None else weights[rows]
+    scaler = StandardScaler().fit(X[rows], sample_weight=weights)
+    images = len(X[rows]) if weights is None else weights.sum()
+    if others is not None:
+        scaler.partial_fit(others, sample_weight=None if weights is None else np.ones(len(others)))
+        X = np.concatenate([X, others])
+    scaler = shrunk(scaler, images) if small else scaler
     return _Space(scaler, *_row_space(scaler.transform(X)), small)
 
 
 def _losses(
-    told: NDArray[Any] | tuple[NDArray[Any], bool],
+    told: _Space | tuple[NDArray[Any], bool],
     model: LogisticRegression,
     Cs: NDArray[Any],
     y: NDArray[Any],
@@ -260,9 +295,43 @@ def _losses(
     *,
     weights: NDArray[Any] | None,
 ) -> tuple[list[float], bool]:
-    """Return the losses of a fold in a space, given as `Z`, or in that of its own images, given as `X` and `small`."""
-    Z = _space(told[0], weights, fold[0], small=told[1]).Z if isinstance(told, tuple) else told
-    return losses(model, Cs, Z, y, fold, weights=weights)
+    """Return the losses of a fold in a space, or in that of its own images, given as `X` and `small`."""
+    train, test = fold
+    space = told if isinstance(told, _Space) else _space(told[0], weights, None, train, small=told[1])
+    rows, y, weights = _lesson(space.Z, y, train, weights)
+    return losses(model, Cs, space.Z, y, (rows, test), weights=weights)
+
+
+def _choose(found: NDArray[Any], *, taught: bool) -> tuple[int, int]:
+    """Choose a space and a strength by their losses, (spaces, folds, strengths); the last of what does equally well.
+
+    The last space, if images without labels are learned from in it, has to be better by more than noise.
+    """
+    mean = found.sum(axis=1)
+    best = mean.argmin(axis=1)
+    places = range(len(found) - taught)
+    which = min(reversed(places), key=lambda place: mean[place, best[place]])
+    if taught:
+        gain = found[which, :, best[which]] - found[-1, :, best[-1]]
+        if len(gain) < 2 or gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)):
+            which = len(found) - 1
+    return which, int(best[which])
+
+
+def _lesson(
+    Z: NDArray[Any], y: NDArray[Any], train: NDArray[np.intp], weights: NDArray[Any] | None
+) -> tuple[NDArray[np.intp], NDArray[Any], NDArray[Any] | None]:
+    """Let images that follow those with labels learn what they show from the rows `train`.
+
+    Returns the rows to learn from, and the labels and weights of all.
+    """
+    if len(Z) == len(y) or len(np.unique(y[train])) < 2:
+        return train, y, weights
+    classes, codes = np.unique(y[train], return_inverse=True)
+    labels, trust = spread(Z[train], codes, Z[len(y) :])
+    rows = np.concatenate([train, len(y) + np.flatnonzero(trust)])
+    weights = np.ones(len(y)) if weights is None else weights
+    return rows, np.concatenate([y, classes[labels]]), np.concatenate([weights, trust])
 
 
 def _row_space(Z: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:

@@ -80,6 +80,22 @@ def check_takes_weights(estimator: Any) -> None:
         )
 
 
+def takes_unlabelled(estimator: Any) -> bool:
+    """Return whether an estimator, or a step of a `HeadPipeline`, learns from images without labels."""
+    if not hasattr(estimator, "fit") or not has_fit_parameter(estimator, "unlabelled"):
+        return False
+    return not isinstance(estimator, Pipeline) or any(takes_unlabelled(step) for _, step in estimator.steps)
+
+
+def check_takes_unlabelled(estimator: Any) -> None:
+    """Refuse a pipeline of which no step learns from images without labels."""
+    if not takes_unlabelled(estimator):
+        raise InputError(
+            f"{type(_last(estimator)).__name__} learns nothing from unlabelled images. Leave them out, or take another "
+            "head, such as 'logistic'."
+        )
+
+
 def keeping_groups(estimator: Any) -> Any:
     """Return an estimator whose searches keep groups apart where their `cv` is only a number of folds.
 

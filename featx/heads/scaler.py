@@ -1,10 +1,12 @@
 """Standardising columns, without blowing up those that hardly vary or of which little is known."""
 
 from copy import copy
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.preprocessing import StandardScaler
+
+from featx.heads.checks import unlabelled_rows
 
 FLOOR = 0.1
 """A column is divided by at least this share of the mean standard deviation of all columns."""
@@ -14,13 +16,15 @@ PRIOR = 10
 30, 100 and 300 gave the same accuracies; at twenty 10 alone cost nothing (docs/heads.md)."""
 
 
-def shrunk(scaler: StandardScaler) -> StandardScaler:
+def shrunk(scaler: StandardScaler, images: float) -> StandardScaler:
     """Give a scaler for few images, of which a column's own variance is hardly more than chance.
 
     Parameters
     ----------
     scaler
-        Fitted to n images; it is left as it is.
+        Fitted; it is left as it is.
+    images
+        How many labelled images there are, n; it may be fitted to others, too.
 
     Returns
     -------
@@ -31,11 +35,11 @@ def shrunk(scaler: StandardScaler) -> StandardScaler:
     Examples
     --------
     >>> scaler = StandardScaler().fit([[0.0, 0.0, 1.0], [0.01, 2.0, 3.0]])
-    >>> [scaler.scale_.round(2).tolist(), shrunk(scaler).scale_.round(2).tolist()]
+    >>> [scaler.scale_.round(2).tolist(), shrunk(scaler, 2).scale_.round(2).tolist()]
     [[0.0, 1.0, 1.0], [0.91, 1.0, 1.0]]
     """
     other = copy(scaler)
-    own, images = scaler.var_, scaler.n_samples_seen_
+    own = scaler.var_
     moving = own > 0
     if moving.any():
         other.scale_ = np.sqrt((images * own + PRIOR * np.median(own[moving])) / (images + PRIOR))
@@ -59,7 +63,9 @@ class SteadyScaler(StandardScaler):  # type: ignore[misc] # scikit-learn has no 
     [[2120.6, 1.2]]
     """
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+    __metadata_request__fit: ClassVar = {"unlabelled": True}
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, unlabelled: Any = None) -> Self:
         """Compute the mean of each column, and what to divide it by.
 
         Parameters
@@ -70,8 +76,13 @@ class SteadyScaler(StandardScaler):  # type: ignore[misc] # scikit-learn has no 
             Ignored.
         sample_weight : array of shape (n,)
             A weight for each row.
+        unlabelled : array of shape (m, d)
+            Embeddings of other images, which count as those in `X`.
         """
         super().fit(X, y, sample_weight)
+        if unlabelled is not None:
+            more = unlabelled_rows(unlabelled, self.n_features_in_)
+            super().partial_fit(more, sample_weight=None if sample_weight is None else np.ones(len(more)))
         self.scale_: Any
         if self.with_std:
             moving = self.var_ > 0  # a constant column is divided by 1, as in StandardScaler

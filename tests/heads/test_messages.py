@@ -5,7 +5,7 @@ import pytest
 from sklearn import config_context
 
 from featx.errors import InputError, UnknownNameError
-from featx.heads import make_head
+from featx.heads import HeadPipeline, make_head
 from featx.heads.checks import labels_of
 from featx.heads.routing import routed
 
@@ -24,6 +24,27 @@ def requested(name="logistic"):
 
 
 MESSAGES = {
+    "unlabelled images of other columns": (
+        fit("logistic", WORDS, unlabelled=X[:, :1]),
+        InputError,
+        (
+            "unlabelled has the shape (6, 1), and X has 2 columns. Give embeddings by the same extractor; a "
+            "HeadPipeline that begins with the extractor takes images."
+        ),
+    ),
+    "no unlabelled images": (
+        fit("svm", WORDS, unlabelled=X[:0]),
+        InputError,
+        "unlabelled holds no images. Give some, or leave it out.",
+    ),
+    "unlabelled images for trees": (
+        lambda: HeadPipeline([("head", make_head("xgboost"))]).fit(X, WORDS, unlabelled=X),
+        InputError,
+        (
+            "XGBoostHead learns nothing from unlabelled images. Leave them out, or take another head, such as "
+            "'logistic'."
+        ),
+    ),
     "counts in two columns": (
         lambda: labels_of([[1, 3], [2, 4]]),
         InputError,
