@@ -22,21 +22,29 @@ of rows in its segment passes."""
 TIDY_BELOW = 1 << 22
 """Bytes: a larger segment is not compacted by itself."""
 
-_COMPACT_BELOW = 1 << 30  # bytes: rewriting larger segments costs more than it saves
+COMPACT_BELOW = 1 << 30
+"""Bytes: rewriting larger segments costs more than it saves. Small ones are put together until they have so many, so
+that a large store is compacted step by step, and needs no more room for it than twice as much."""
 
 
 def compact(store: Store) -> int:
-    """Make one of the small segments of each recipe; returns by how many they are fewer."""
+    """Put the small segments of each recipe together; returns by how many they are fewer."""
+    return sum(_compacted(store, recipe_id, dtype) for recipe_id in store.recipes() for dtype in DTYPES)
+
+
+def _compacted(store: Store, recipe_id: str, dtype: str) -> int:
     fewer = 0
-    for recipe_id in store.recipes():
-        for dtype in DTYPES:
-            less = None
-            while less is None:
-                segments = store.index(recipe_id).segments
-                small = [one for one in _of(segments, dtype) if one.size < _COMPACT_BELOW]
-                less = _joined(store, recipe_id, small)
-            fewer += less
-    return fewer
+    while True:
+        segments = _of(store.index(recipe_id).segments, dtype)
+        small = [one for one in segments if one.size < COMPACT_BELOW]
+        before = np.cumsum([0, *(one.size for one in small)])[:-1]
+        some = [one for one, size in zip(small, before, strict=True) if size < COMPACT_BELOW]
+        less = _joined(store, recipe_id, some)
+        if less is None:  # another process changed them
+            continue
+        fewer += less
+        if len(some) == len(small):
+            return fewer
 
 
 def tidy(store: Store, recipe_id: str) -> None:

@@ -265,9 +265,9 @@ class EmbeddingCache:
             return upkeep.verify(self._store, repair=repair)
 
     def compact(self) -> int:
-        """Make one segment of the small ones of each recipe, which makes lookups and backups faster.
+        """Make one segment, or one for each GiB, of the small ones of each recipe, which makes lookups faster.
 
-        Other processes may read and write meanwhile. Needs room for a copy of them. Damaged segments are left alone.
+        Other processes may read and write meanwhile. Needs room for 2 GiB. Damaged segments are left alone.
 
         Returns
         -------

@@ -229,7 +229,8 @@ def listed(folder: Path, suffix: str = "") -> list[Path]:
         )
     try:
         with os.scandir(folder) as entries:
-            return sorted(folder / entry.name for entry in entries if entry.name.endswith(suffix))
+            names = sorted(entry.name for entry in entries if entry.name.endswith(suffix))
+            return [folder / name for name in names]  # in a folder of many, paths take long to compare
     except FileNotFoundError:
         return []
 

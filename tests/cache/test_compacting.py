@@ -101,6 +101,26 @@ def test_what_is_large_is_not_copied(cache, monkeypatch):
     assert len(segments(cache)) == 20 + 14
 
 
+def test_a_large_store_is_compacted_step_by_step(cache, monkeypatch):
+    """Segments that are large enough together become one, and are not copied again; the others become the last one."""
+    monkeypatch.setattr(compacting, "TIDY_BELOW", 0)
+    for number in range(10):
+        cache.put(RECIPE, *make(range(1000 * number, 1000 * number + 500)))
+    size = segments(cache)[0].stat().st_size
+    monkeypatch.setattr(compacting, "COMPACT_BELOW", 2 * size + 1)
+    written, real = [], store.write_segment
+
+    def counting(folder, recipe_id, ids, *arguments, **choices):
+        written.append(len(ids))
+        return real(folder, recipe_id, ids, *arguments, **choices)
+
+    monkeypatch.setattr(store, "write_segment", counting)
+    assert cache.compact() == 10 - len(segments(cache)) == 6
+    assert written == [1500, 1500, 1500]
+    assert cache.compact() == 0
+    assert holds(cache, [1000 * number + row for number in range(10) for row in range(500)])
+
+
 def test_who_reads_meanwhile_goes_on(cache):
     """A reader that has the old segments open finds every row, in the same place and anew."""
     for number in range(7):
