@@ -5,10 +5,12 @@ from typing import Any
 
 import click
 
+import featx
 from featx.cli.bad_images import name_bad
 from featx.cli.options import as_json, extraction, extractor_from, images_from, output, print_json, table
 from featx.cli.outputs import check_output
 from featx.cli.running import Command
+from featx.cli.shard import check_shard, fill, shard
 from featx.errors import ImageError
 from featx.text import shown
 
@@ -17,18 +19,22 @@ from featx.text import shown
     "extract", cls=Command, python="featx.FeatureExtractor.transform, featx.saving.write_embeddings"
 )
 @table
-@output("File to write: .h5, .npz, .parquet or .csv.")
+@output("File to write: .h5, .npz, .parquet or .csv.", required=False)
+@shard
 @click.option("--on-error", type=click.Choice(["raise", "skip", "nan"]), default="raise", show_default=True,
               help="Bad images: stop once all others are done, leave them out, or write rows of NaN.")  # fmt: skip
 @extraction
 @as_json
 def extract_command(
-    source: Path, *, image: str, label: tuple[str, ...], root: Path | None, output: Path, overwrite: bool,
-    on_error: str, as_json: bool, **choices: Any,
+    source: Path | str, *, image: str, label: tuple[str, ...], root: Path | str | None, output: Path,
+    overwrite: bool, shard: tuple[int, int] | None, on_error: str, as_json: bool, **choices: Any,
 ) -> None:  # fmt: skip
     """Embed the images of a folder or table into one file.
 
     The file also holds the paths and the labels.
+
+    With --shard, each of several jobs (of Slurm, of Kubernetes, on machines without an engine between them) fills the
+    cache with its part. A job that was ended in any way is run again, and does what is left.
 
     Example: featx extract photos -o photos.npz --depth 3,4 --pooling avg+std
     """
@@ -37,6 +43,12 @@ def extract_command(
     from featx.files import make_folder
     from featx.saving.tables import check_suffix, write_embeddings
 
+    check_shard(shard, output, on_error, featx.EmbeddingCache.at(choices["cache"]))
+    if shard is not None:
+        images = images_from(source, image=image, label=(), root=root)
+        above = root or (source if isinstance(source, str) or source.is_dir() else source.parent)
+        fill(images, extractor_from(**choices), shard, above, on_error=on_error, as_json=as_json)
+        return
     check_suffix(output)
     check_output(output, overwrite=overwrite)
     images = images_from(source, image=image, label=label, root=root)

@@ -163,9 +163,9 @@ def groups_from(source: Path | str, group: str | None, *, image: str | None, roo
     return featx.load_table(source, image=image, label=group, root=root).labels
 
 
-def output(what: str) -> Callable[[Decorated], Decorated]:
+def output(what: str, *, required: bool = True) -> Callable[[Decorated], Decorated]:
     """Give a command ``--output`` and ``--overwrite``."""
-    place = click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help=what)
+    place = click.option("-o", "--output", required=required, type=click.Path(path_type=Path), help=what)
     return with_options(place, overwrite)
 
 

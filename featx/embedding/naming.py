@@ -15,7 +15,7 @@ from featx.images.remote import AT_ONCE, is_url
 from featx.images.sources import Source, content
 from featx.images.workers import are_processes
 
-FETCHED = 1 << 28
+FETCHED = 1 << 29
 """Bytes of images from a network that are held from their naming to their decoding; the others are fetched twice."""
 
 Wanted = tuple[Source, bytes, Stat | None]

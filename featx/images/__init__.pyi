@@ -20,5 +20,6 @@ from .image_table import (
 from .image_table import (
     ImageTable as ImageTable,
 )
+from .sharing import in_shard as in_shard
 from .sources import as_sources as as_sources
 from .tables import load_table as load_table

@@ -241,6 +241,32 @@ def test_a_value_out_of_range_is_wrong_usage(photos, arguments, what):
     assert what in done.stderr
 
 
+NO_SHARD = "is none of n shards. Give i/n: of 4, they are 1/4, 2/4, 3/4 and 4/4."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        *((["--shard", given], f"Invalid value for '--shard': {given!r} {NO_SHARD}")
+          for given in ("0/4", "5/4", "1/0", "4", "1-4", "a/b", "1/4/2", "-1/4", "1.0/4", "", "²/4")),
+        (["--shard", "1/4", "-o", "x.npz"],
+         ("--shard fills the cache and writes no file: leave -o out. Once all shards are done, the same command with "
+          "-o and without --shard writes one, and computes nothing.")),
+        (["--shard", "1/4", "--on-error", "nan"],
+         "--on-error nan is for rows of a file, and --shard writes none: take skip."),
+        (["--shard", "1/4", "--cache", "none"],
+         "--shard fills a cache, and there is none. Name its folder by --cache or FEATX_CACHE."),
+        ([], "Missing option '-o' / '--output'."),
+    ],
+)  # fmt: skip
+def test_a_shard_that_is_none_is_wrong_usage(photos, arguments, message):
+    """Exit code 2 and one line, before anything else is looked at."""
+    done = CliRunner().invoke(main, ["extract", "photos", *arguments])
+
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1] == f"Error: {message}"
+
+
 def test_choices_are_those_of_the_library():
     """Click must know them before the library is loaded; here they are compared."""
     from featx.embedding.keras_engine import ENGINES
