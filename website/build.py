@@ -24,7 +24,7 @@ NAV = {
         "coming-from.md", "pipelines.md",
     ],
     "Reference": ["cli.md", "commands.md", "reference/"],
-    "How it works": ["design.md", "cache-format.md", "performance.md", "training-mini.md"],
+    "How it works": ["design.md", "cache-format.md", "scale.md", "performance.md", "training-mini.md"],
     "More": ["questions.md", "privacy.md", "changelog.md", "contributing.md"],
 }  # fmt: skip
 """Where each page stands. A name with a slash at its end stands for all that begin so; what is not there is left
