@@ -45,8 +45,7 @@ def bench_command(
 
     Example: featx bench mobilenet_v2 resnet50
     """
-    from tqdm import tqdm
-
+    from featx.embedding.progress import bar
     from featx.embedding.speed import ALL_ENGINES, SMALL, Speed, combinations, machine
 
     if names and every:
@@ -57,13 +56,11 @@ def bench_command(
     speeds: list[Speed] = []
     ended = 0
     try:
-        for speed in tqdm(
-            measured,
-            total=len(rows) * len(list(combinations(engines, precision))),
-            unit="engine",
-            disable=True if quiet else None,
-        ):
-            speeds.append(speed)  # noqa: PERF402 - keeps what there is when it is interrupted
+        count = len(rows) * len(list(combinations(engines, precision)))
+        with bar(count, "engine", "bench", 0 if quiet else None) as done:
+            for speed in measured:
+                speeds.append(speed)
+                done.update()
     except KeyboardInterrupt:
         ended = INTERRUPTED
     table = {row.name: row for row in rows}

@@ -53,8 +53,10 @@ def cluster_command(
     embeddings, (paths, labels), bad = past_bad_if(
         on_error, lambda paths, _: extractor.transform(paths), images.paths, images.labels
     )
-    found = cluster(embeddings, labels, clusters=clusters, method=method, components=components)
-    write_clusters(found, paths, output, labels=labels, overwrite=overwrite)
+    found = cluster(
+        embeddings, labels, clusters=clusters, method=method, components=components, verbose=extractor.verbose
+    )
+    write_clusters(found, paths, output, labels=labels, overwrite=overwrite, verbose=extractor.verbose)
     if as_json:
         summary = {"output": str(output), **found.to_dict(), "bad": len(bad)}
         print_json({**summary, "left_out": images.left_out})

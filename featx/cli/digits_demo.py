@@ -100,7 +100,7 @@ def demo(
     say(f"{'features':<12}{'columns':>8}{'logistic':>18}{'xgboost':>18}")
     for name, values in features.items():
         scores[name] = {
-            head: evaluate(make_head(head, **choices), values, labels, n_jobs=-1)
+            head: evaluate(make_head(head, **choices), values, labels, n_jobs=-1, verbose=0)
             for head, choices in HEADS.items()
         }
         cells = "".join(f"{report.mean:>9.4f} ± {report.error:.4f}" for report in scores[name].values())

@@ -61,6 +61,7 @@ def duplicates_command(
         embeddings=None if exact else extractor.transform(paths),
         threshold=THRESHOLD if threshold is None else threshold,
         cache=extractor.cache,
+        verbose=extractor.verbose,
     )
     groups = [group for group in found.groups if other is None or len(group.parts) > 1]
     unreadable = sorted({*found.unreadable, *(bad.row for bad in getattr(extractor, "bad_images_", ()))})

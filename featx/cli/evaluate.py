@@ -69,7 +69,7 @@ def evaluate_command(
     loaded = load_model(model, n_jobs=jobs, cache=cache)
     images = images_from(source, image=image, label=label, root=root, labelled=True)
     y = targets(loaded, images.labels)
-    found = list(answers(loaded, images.paths, progress=False if quiet else None))
+    found = list(answers(loaded, images.paths, verbose=0 if quiet else None))
     good = [some for some in found if len(some.paths)]
     bad = [one for some in found for one in some.bad]
     rows = [row for some in good for row in some.rows]

@@ -130,13 +130,11 @@ def fit_command(
 
 def _scores(pipeline: Any, paths: Any, labels: Any, folds: int, groups: Any, *, quiet: bool) -> Any:
     """Cross-validate as `featx.evaluate` does, under a bar that counts the folds."""
-    from tqdm import tqdm
-
-    from featx.embedding.progress import bar_choices
+    from featx.embedding.progress import bar
     from featx.evaluation.held_out import held_out
     from featx.evaluation.report import warn_of_leaks
 
-    with tqdm(total=folds, unit="fold", desc="scores", **bar_choices(False if quiet else None)) as bar:
-        held = held_out(pipeline, paths, labels, cv=folds, groups=groups, step=bar.update)
+    with bar(folds, "fold", "scores", 0 if quiet else None) as done:
+        held = held_out(pipeline, paths, labels, cv=folds, groups=groups, step=done.update)
     warn_of_leaks(pipeline, paths, held.folds)
     return held.scores

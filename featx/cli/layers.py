@@ -43,13 +43,12 @@ def layers_command(
     shown = [cut for cut in found if every or cut.stage]
     times: dict[int, float] = {}
     if measure:
-        from tqdm import tqdm
-
+        from featx.embedding.progress import bar
         from featx.embedding.speed import stage_ms
 
         stages = [cut.stage for cut in found if cut.stage]
-        with tqdm(total=len(stages), unit="stage", disable=True if quiet else None) as bar:
-            times = stage_ms(backbone, stages, input_size=size, engine=engine, done=bar.update)
+        with bar(len(stages), "stage", "measure", 0 if quiet else None) as done:
+            times = stage_ms(backbone, stages, input_size=size, engine=engine, done=done.update)
     if as_json:
         print_json([asdict(cut) | ({"ms": times.get(cut.stage or 0)} if measure else {}) for cut in shown])
         return

@@ -71,7 +71,7 @@ def predict_command(
     bad: list[BadImage] = []
     count = 0
     with writing(output, top) if output else printing(top, as_json=as_json) as write:
-        for found in answers(loaded, paths, progress=False if quiet else None):
+        for found in answers(loaded, paths, verbose=0 if quiet else None):
             bad += found.bad
             count += len(found.paths)
             if len(found.paths):

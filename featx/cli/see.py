@@ -15,6 +15,7 @@ from featx.cli.options import (
     input_size,
     output,
     print_json,
+    quiet,
     with_options,
 )
 from featx.cli.outputs import check_output
@@ -42,14 +43,17 @@ def _network(depth: str, says: str) -> Callable[[Decorated], Decorated]:
             "--scaling", default="auto", help="Pixel scaling that a .keras file of your own expects."
         ),
         input_size,
+        quiet,
     )
 
 
 _seed = click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 
 
-def _extractor(*, weights: str, **choices: Any) -> Any:
-    return featx.FeatureExtractor(weights=None if weights == "none" else weights, **choices)
+def _extractor(*, weights: str, quiet: bool, **choices: Any) -> Any:
+    return featx.FeatureExtractor(
+        weights=None if weights == "none" else weights, verbose=0 if quiet else None, **choices
+    )
 
 
 def _place(output: Path, overwrite: bool) -> None:

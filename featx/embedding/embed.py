@@ -35,7 +35,7 @@ def embed(
     engine: str = "auto",
     cache: EmbeddingCache | None = None,
     memo: Memo | None = None,
-    progress: bool | None = False,
+    verbose: int | None = 0,
     there: Callable[[Work, Sequence[str], Sequence[Wanted]], Done] | None = None,
 ) -> tuple[np.ndarray, list[BadImage]]:
     """Embed images, each different one at most once.
@@ -54,8 +54,8 @@ def embed(
         A name in `featx.embedding.keras_engine.ENGINES`.
     cache, memo
         Where vectors and the names of files are kept; None to keep nothing.
-    progress
-        Whether to show a bar on stderr; None: where that is a terminal, after a second.
+    verbose
+        1: bars on stderr. 0: none. None: where that is a terminal, after a second.
     there
         Embeds a chunk of images in another process, as `embed_some` does, given recipe ids for the taps. Used where
         joblib's user has named workers that are processes; by default they decode only.
@@ -67,7 +67,7 @@ def embed(
     bad : list of BadImage
         In the order of the input.
     """
-    ids, reasons, states, fetched = identify(sources, memo, n_jobs)
+    ids, reasons, states, fetched = identify(sources, memo, n_jobs, verbose)
     plan = asked()
     keeper = _Keeper(cache if plan.is_kept else None)
     embeddings = np.full((len(sources), plan.width), np.nan, np.float32)
@@ -91,7 +91,7 @@ def embed(
             continue
         reasons |= _compute(
             here, ids, states, some, rule=resize_rule, batch_size=batch_size,
-            n_jobs=n_jobs, engine=engine, keeper=keeper, progress=progress,
+            n_jobs=n_jobs, engine=engine, keeper=keeper, verbose=verbose,
             there=there if plan.is_kept else None,
         )  # fmt: skip
     embeddings[list(reasons)] = np.nan
@@ -167,7 +167,7 @@ def _compute(
     n_jobs: int | None,
     engine: str,
     keeper: _Keeper,
-    progress: bool | None,
+    verbose: int | None,
     there: Callable[[Work, Sequence[str], Sequence[Wanted]], Done] | None,
 ) -> dict[int, str]:
     """Run networks on every different image that some tap lacks; give the reasons of those it could not read."""
@@ -186,7 +186,7 @@ def _compute(
     bad: dict[int, str] = {}
     started, held = monotonic(), 0
     try:
-        with images_bar(len(groups), name, progress) as bar:
+        with images_bar(len(groups), name, verbose) as counted:
             for done in results:
                 for place, reason in done.bad.items():
                     bad.update((int(row), reason) for row in groups[place])
@@ -198,7 +198,7 @@ def _compute(
                     started, held = monotonic(), 0
                     for lack in lacks:
                         keeper.put(lack)
-                bar.update(len(done.places) + len(done.bad))  # what the bar counts is kept
+                counted.update(len(done.places) + len(done.bad))  # what the bar counts is kept
     finally:  # what is finished is kept, whatever ended the run
         for lack in lacks:
             keeper.put(lack)

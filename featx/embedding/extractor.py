@@ -198,7 +198,7 @@ class FeatureExtractor(ImageTransformer):
             engine=self.engine,
             cache=cache,
             memo=memo,
-            progress=None if self.verbose is None else self.verbose > 0,
+            verbose=self.verbose,
             there=self._embed_some if are_processes() and self.travels else None,
         )
         embeddings, bad = held(sources, lambda: asked().question(), compute)

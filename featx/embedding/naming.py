@@ -9,6 +9,7 @@ import numpy as np
 
 from featx.cache.identity import SIZE, image_id
 from featx.cache.memo import Memo, Stat, stat_of
+from featx.embedding.progress import bar
 from featx.errors import InputError
 from featx.images.loading import spread
 from featx.images.remote import AT_ONCE, is_url
@@ -22,7 +23,9 @@ Wanted = tuple[Source, bytes, Stat | None]
 """An image, its name, and for a file its state when it was read to name it."""
 
 
-def image_ids(sources: Sequence[Source], memo: Memo | None = None, n_jobs: int | None = None) -> np.ndarray:
+def image_ids(
+    sources: Sequence[Source], memo: Memo | None = None, n_jobs: int | None = None, verbose: int | None = 0
+) -> np.ndarray:
     """Name images by their content, files from the memo if they have not changed since.
 
     Returns
@@ -30,7 +33,7 @@ def image_ids(sources: Sequence[Source], memo: Memo | None = None, n_jobs: int |
     array of shape (n, 16), uint8
         Zeros for an image that cannot be read.
     """
-    return identify(sources, memo, n_jobs)[0]
+    return identify(sources, memo, n_jobs, verbose)[0]
 
 
 def file_id(path: Path, memo: Memo | None) -> bytes:
@@ -57,7 +60,7 @@ _known_files: dict[str, tuple[Stat, bytes]] = {}  # of networks, so they are few
 
 
 def identify(
-    sources: Sequence[Source], memo: Memo | None, n_jobs: int | None
+    sources: Sequence[Source], memo: Memo | None, n_jobs: int | None, verbose: int | None = 0
 ) -> tuple[np.ndarray, dict[int, str], dict[int, Stat], dict[int, bytes]]:
     """Name every image by its content: ids of shape (n, 16) uint8, and for unreadable ones the reason.
 
@@ -79,17 +82,19 @@ def identify(
     states: dict[int, Stat] = {}
     fetched: dict[int, bytes] = {}
     room = FETCHED
-    for chunk, results in zip(chunks, named, strict=True):
-        for row, (name, stat, data) in zip(chunk, results, strict=True):
-            if isinstance(name, str):
-                reasons[int(row)] = name
-                continue
-            ids[row] = np.frombuffer(name, np.uint8)
-            if stat is not None:
-                states[int(row)] = stat
-            if data is not None and len(data) <= room:
-                fetched[int(row)] = data
-                room -= len(data)
+    with bar(len(rows), "image", "reading", verbose) as read:
+        for chunk, results in zip(chunks, named, strict=True):
+            for row, (name, stat, data) in zip(chunk, results, strict=True):
+                if isinstance(name, str):
+                    reasons[int(row)] = name
+                    continue
+                ids[row] = np.frombuffer(name, np.uint8)
+                if stat is not None:
+                    states[int(row)] = stat
+                if data is not None and len(data) <= room:
+                    fetched[int(row)] = data
+                    room -= len(data)
+            read.update(len(chunk))
     if memo:
         memo.remember((str(sources[row]), stat, ids[row].tobytes()) for row, stat in states.items())
     return ids, reasons, states, fetched

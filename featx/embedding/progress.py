@@ -1,4 +1,4 @@
-"""Progress bars on stderr: one for each call, or one for several calls that are one piece of work."""
+"""Progress bars on stderr: one for each piece of work, whether that is one call or several."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -13,17 +13,28 @@ _shared: ContextVar[Any] = ContextVar("_shared", default=None)
 _left: ContextVar[int] = ContextVar("_left", default=0)
 
 
-def bar_choices(progress: bool | None) -> dict[str, Any]:
-    """Give what tqdm is to be told: a bar or none, or for None one where stderr is a terminal, after a second."""
-    return {"disable": None, "delay": DELAY} if progress is None else {"disable": not progress}
+def bar(total: int | None, unit: str, name: str, verbose: int | None) -> Any:
+    """Make a bar, which is a context.
+
+    Parameters
+    ----------
+    total, unit
+        How many of what it counts; None where nobody knows.
+    name
+        What stands before it.
+    verbose
+        1: a bar. 0: none. None: one where stderr is a terminal, after a second.
+    """
+    hidden: bool | None = None if verbose is None else verbose <= 0
+    if total == 0 or _shared.get() is not None:  # what is counted there is all that is shown
+        hidden = True
+    return tqdm(total=total, unit=unit, desc=name, disable=hidden, delay=DELAY if verbose is None else 0)
 
 
-def images_bar(total: int, name: str, progress: bool | None) -> AbstractContextManager[Any]:
+def images_bar(total: int, name: str, verbose: int | None) -> AbstractContextManager[Any]:
     """Make a bar that counts images, or give the one that is shared here."""
     shared = _shared.get()
-    if shared is not None:
-        return nullcontext(shared)
-    return tqdm(total=total, unit="image", desc=name, **bar_choices(progress))
+    return bar(total, "image", name, verbose) if shared is None else nullcontext(shared)
 
 
 def ahead() -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from featx.cache.embedding_cache import EmbeddingCache
 from featx.cache.memo import Memo
 from featx.embedding.naming import image_ids
+from featx.embedding.progress import bar
 from featx.errors import InputError
 from featx.images.sources import as_sources
 from featx.text import quoted
@@ -69,6 +70,7 @@ def find_duplicates(
     embeddings: Any = None,
     threshold: float = THRESHOLD,
     cache: str | PathLike[str] | EmbeddingCache | None = "auto",
+    verbose: int | None = None,
 ) -> Duplicates:
     """Group images that have the same content and, given embeddings, those that look alike.
 
@@ -91,6 +93,8 @@ def find_duplicates(
         Images look alike from this cosine on, -1 to 1.
     cache
         As for `FeatureExtractor`. The digests of files are remembered there until the files change.
+    verbose
+        1: progress bars on stderr. 0: none. None: where stderr is a terminal, for what takes more than a second.
 
     Returns
     -------
@@ -120,7 +124,7 @@ def find_duplicates(
             )
     if not -1 <= threshold <= 1:
         raise InputError(f"threshold={quoted(threshold)}: give a cosine from -1 to 1, such as {THRESHOLD}.")
-    ids = image_ids(sources, _memo(cache))
+    ids = image_ids(sources, _memo(cache), verbose=verbose)
     readable: np.ndarray = np.any(ids, axis=1)
     content = _content(ids)
 
@@ -135,7 +139,7 @@ def find_duplicates(
     groups = [group(rows, exact=True, similarity=1.0) for rows in _same(content, readable)]
     if embeddings is not None:
         points, kept = _points(np.asarray(embeddings), content, readable)
-        alike = _connected(points, threshold)
+        alike = _connected(points, threshold, verbose)
         for rows in _same(alike, np.ones(len(alike), bool)):
             similarity = float((points[rows] @ points[rows[0]]).min())
             members = np.flatnonzero(readable & np.isin(content, content[kept[rows]]))
@@ -220,7 +224,7 @@ def _points(
     return points, kept
 
 
-def _connected(points: np.ndarray, threshold: float) -> np.ndarray:
+def _connected(points: np.ndarray, threshold: float, verbose: int | None) -> np.ndarray:
     """Return a number for each point, (n,), the same for points that a chain of cosines >= threshold connects."""
     from scipy.sparse import coo_array  # type: ignore[import-untyped]
     from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
@@ -228,12 +232,14 @@ def _connected(points: np.ndarray, threshold: float) -> np.ndarray:
     count = len(points)
     groups = np.arange(count)
     step = max(1, _BLOCK // max(1, count))
-    for start in range(0, count, step):
-        block = points[start : start + step]
-        here, there = np.nonzero(block @ points[start:].T >= threshold)
-        later = there > here
-        if later.any():  # joined at once, so that no number of pairs fills memory
-            pairs = groups[start + here[later]], groups[start + there[later]]
-            graph = coo_array((np.ones(len(pairs[0]), bool), pairs), (count, count))
-            groups = connected_components(graph, directed=False)[1][groups]
+    with bar(count, "image", "compare", verbose) as done:
+        for start in range(0, count, step):
+            block = points[start : start + step]
+            here, there = np.nonzero(block @ points[start:].T >= threshold)
+            later = there > here
+            if later.any():  # joined at once, so that no number of pairs fills memory
+                pairs = groups[start + here[later]], groups[start + there[later]]
+                graph = coo_array((np.ones(len(pairs[0]), bool), pairs), (count, count))
+                groups = connected_components(graph, directed=False)[1][groups]
+            done.update(len(block))
     return groups

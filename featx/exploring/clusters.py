@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from featx.embedding.progress import bar
 from featx.errors import InputError, UnknownNameError
 from featx.exploring.contact_sheet import contact_sheet
 from featx.files import make_folder, whole_folder
@@ -86,6 +87,7 @@ def cluster(
     components: int = 50,
     smallest: int = 5,
     random_state: int = 0,
+    verbose: int | None = None,
 ) -> Clusters:
     """Group images by their embeddings.
 
@@ -109,6 +111,8 @@ def cluster(
         Images in the smallest cluster, for ``"hdbscan"``.
     random_state
         Fixes what is random.
+    verbose
+        1: a progress bar on stderr. 0: none. None: one where stderr is a terminal, if it takes more than a second.
 
     Raises
     ------
@@ -131,12 +135,17 @@ def cluster(
     embeddings = np.asarray(embeddings, np.float32)
     _check(embeddings, y, clusters)
     points = half_whitened(embeddings, components, random_state)
+    tried: dict[int, float] = {}
     if method == "hdbscan":
-        labels, tried = _dense(points, smallest), {}
+        labels = _dense(points, smallest)
     else:
         numbers = range(2, min(MOST, len(points) - 1) + 1) if clusters == "auto" else [int(clusters)]
-        found = {number: _kmeans(points, number, random_state) for number in numbers}
-        tried = {number: _silhouette(points, labels, random_state) for number, labels in found.items()}
+        found = {}
+        with bar(len(numbers), "number", "clusters", verbose) as done:
+            for number in numbers:
+                found[number] = _kmeans(points, number, random_state)
+                tried[number] = _silhouette(points, found[number], random_state)
+                done.update()
         labels = found[max(tried, key=lambda number: tried[number])]
     labels = _largest_first(labels)
     distances = np.full(len(points), np.nan)
@@ -156,7 +165,13 @@ def cluster(
 
 
 def write_clusters(
-    found: Clusters, images: Sequence[Any], folder: str | Path, *, labels: Any = None, overwrite: bool = False
+    found: Clusters,
+    images: Sequence[Any],
+    folder: str | Path,
+    *,
+    labels: Any = None,
+    overwrite: bool = False,
+    verbose: int | None = None,
 ) -> Path:
     """Write clusters for people to look at: all of it or nothing.
 
@@ -175,6 +190,8 @@ def write_clusters(
         (n,) written beside each image.
     overwrite
         Whether to replace a folder that this function wrote.
+    verbose
+        As for `cluster`: the bar counts pictures.
 
     Returns
     -------
@@ -200,10 +217,13 @@ def write_clusters(
                     label = [] if labels is None else [labels[row]]
                     label = [to_cell(one) if isinstance(one, str) else one for one in label]
                     table.writerow([to_cell(name), found.labels[row], f"{found.distances[row]:.4f}", *label])
-            for one in range(-1 if (found.labels < 0).any() else 0, found.count):
-                shown = [sources[row] for row in found.members(one)[:48]]
-                name = f"cluster-{one:02}.jpg" if one >= 0 else "in-none.jpg"
-                contact_sheet(shown).save(draft / name, quality=85)
+            groups = range(-1 if (found.labels < 0).any() else 0, found.count)
+            with bar(len(groups), "picture", "pictures", verbose) as done:
+                for one in groups:
+                    shown = [sources[row] for row in found.members(one)[:48]]
+                    name = f"cluster-{one:02}.jpg" if one >= 0 else "in-none.jpg"
+                    contact_sheet(shown).save(draft / name, quality=85)
+                    done.update()
             (draft / SUMMARY).write_text(to_json(found.to_dict(), indent=2) + "\n")
     except OSError as error:
         raise InputError(f"{str(folder)!r} cannot be written: {error}") from error

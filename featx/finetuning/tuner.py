@@ -11,14 +11,13 @@ import numpy as np
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.utils import Tags, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
-from tqdm import tqdm
 
 from featx.cache.identity import digest
 from featx.embedding.composition import OnExtractor, as_extractor, on_one_backbone
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.naming import file_id, image_ids
 from featx.embedding.plan import Plan
-from featx.embedding.progress import bar_choices
+from featx.embedding.progress import bar
 from featx.errors import UnknownNameError
 from featx.finetuning.augment import Augmenter
 from featx.finetuning.checkpoint import Checkpoint
@@ -165,9 +164,8 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
         if saved:
             training.resume(*saved)
         packed = lesson.packed(target, self.label_smoothing, self.class_weight)
-        bars = bar_choices(None if extractor.verbose is None else extractor.verbose > 0)
-        with tqdm(desc=f"tuning {plan.name}", unit="batch", **bars) as bar:
-            training.run(packed, train, changed, checkpoint=checkpoint, head=start, bar=bar)
+        with bar(None, "batch", f"tuning {plan.name}", extractor.verbose) as done:
+            training.run(packed, train, changed, checkpoint=checkpoint, head=start, bar=done)
         self.history_, self.best_epoch_ = training.history, training.best_epoch
         if self.best_epoch_ == 0 and len(
             held

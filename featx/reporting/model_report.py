@@ -9,12 +9,11 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from featx.embedding.composition import each_backbone
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.pixels import PixelExtractor
-from featx.embedding.progress import bar_choices
+from featx.embedding.progress import bar
 from featx.errors import BadImage, InputError
 from featx.evaluation.duplicates import find_duplicates, leaked
 from featx.evaluation.held_out import HeldOut, held_out
@@ -184,9 +183,8 @@ def report(
         + len(about.taps)
         + 3
     )
-    progress = None if verbose is None else verbose > 0
-    with tqdm(total=steps, unit="step", desc="report", **bar_choices(progress)) as bar:
-        held = held_out(about.model, about.features, about.y, step=bar.update, **about.judged)
+    with bar(steps, "step", "report", verbose) as done:
+        held = held_out(about.model, about.features, about.y, step=done.update, **about.judged)
         facts: dict[str, Any] = {
             "title": title,
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -196,12 +194,12 @@ def report(
             **quality(held, about.columns),
             "pixels": _pixels(about, held),
         }
-        bar.update()
-        facts |= _curves(about, held, bar.update)
+        done.update()
+        facts |= _curves(about, held, done.update)
         if all_depths and about.extractor is not None and about.sources:
             facts["depths"] = _every_depth(about.extractor, about, held)
         facts |= _to_look_at(about, held)
-        bar.update()
+        done.update()
         facts |= {
             "map": None if about.embeddings is None else embedding_map(about.embeddings, projection),
             "names": about.names,
@@ -213,7 +211,7 @@ def report(
             "command": command,
         }
         shown = pictured(facts, about.sources) if about.sources else {}
-        bar.update()
+        done.update()
     seconds |= {"cross-validation": held.scores.seconds, "report": perf_counter() - started}
     facts["seconds"] = seconds
     facts["summary"] = summary(facts)
@@ -273,7 +271,7 @@ def _to_look_at(about: Subject, held: HeldOut) -> dict[str, Any]:
     cache = None if about.extractor is None else about.extractor.cache
     embeddings = about.embeddings if len(about.sources) <= ALIKE else None
     labels = None if held.classes is None else held.y
-    found = find_duplicates(about.sources, labels, embeddings=embeddings, cache=cache)
+    found = find_duplicates(about.sources, labels, embeddings=embeddings, cache=cache, verbose=0)
     rows = leaked(about.sources, held.folds, cache=cache)
     if len(rows) and about.extractor is not None:
         warn_of_leaks(about.extractor, about.X, held.folds)

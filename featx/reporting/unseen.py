@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from tqdm import tqdm
 
-from featx.embedding.progress import bar_choices
+from featx.embedding.progress import bar
 from featx.errors import BadImage, InputError
 from featx.evaluation.duplicates import find_duplicates
 from featx.evaluation.held_out import HeldOut
@@ -86,10 +85,9 @@ def report_fitted(
     sources = _sources(X, extractor)
     names = [bad_image(row, one, "").name for row, one in enumerate(sources)]
     names = names or [f"row {row}" for row in range(len(held.y))]
-    progress = None if verbose is None else verbose > 0
-    with tqdm(total=3, unit="step", desc="report", **bar_choices(progress)) as bar:
+    with bar(3, "step", "report", verbose) as done:
         alike = _duplicates(held, sources, names, embeddings, extractor)
-        bar.update()
+        done.update()
         facts: dict[str, Any] = {
             "title": title,
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -114,9 +112,9 @@ def report_fitted(
             "versions": versions(),
             "command": command,
         }
-        bar.update()
+        done.update()
         pictures = pictured(facts, sources) if sources else {}
-        bar.update()
+        done.update()
     facts["seconds"] = {"answers": held.scores.seconds, "report": perf_counter() - started}
     facts["summary"] = summary(facts)
     shown = diagram(model) if isinstance(model, BaseEstimator) else ""
@@ -146,5 +144,6 @@ def _duplicates(
         None if held.classes is None else held.y,
         embeddings=embeddings if len(sources) <= ALIKE else None,
         cache=None if extractor is None else extractor.cache,
+        verbose=0,
     )
     return copies(found, names)

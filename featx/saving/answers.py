@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from featx.embedding.held import hold
-from featx.embedding.progress import bar_choices, sharing
+from featx.embedding.progress import bar, sharing
 from featx.errors import BadImage, ImageError, InputError
 from featx.images.loading import past_bad
 
@@ -95,7 +94,7 @@ class Answers:
 
 
 def answers(
-    model: Any, images: Any, *, table: Any = None, block: int = BLOCK, progress: bool | None = None
+    model: Any, images: Any, *, table: Any = None, block: int = BLOCK, verbose: int | None = None
 ) -> Iterator[Answers]:
     """Ask a fitted model about images, a block at a time, so that memory does not grow with their number.
 
@@ -109,8 +108,8 @@ def answers(
         (n, ...) frame that the model takes instead of the paths; they then only name the images.
     block
         Images at a time.
-    progress
-        Whether to show one bar for all of them on stderr; None: where that is a terminal, after a second.
+    verbose
+        1: one progress bar for all of them on stderr. 0: none. None: one where stderr is a terminal, after a second.
 
     Yields
     ------
@@ -124,14 +123,14 @@ def answers(
     """
     good = 0
     bad: list[BadImage] = []
-    with tqdm(total=len(images), unit="image", desc="predict", **bar_choices(progress)) as bar:
+    with bar(len(images), "image", "predict", verbose) as done:
         for start in range(0, len(images), block):
             stop = min(start + block, len(images))
             some = images[start:stop]
-            with sharing(bar, len(images) - start), hold():
+            with sharing(done, len(images) - start), hold():
                 found = _ask(model, some, None if table is None else table.iloc[start:stop], start)
-            bar.update(stop - bar.n)  # those that were cached
-            bar.clear()  # or the lines that are printed now would go through it
+            done.update(stop - done.n)  # those that were cached
+            done.clear()  # or the lines that are printed now would go through it
             good += len(found.paths)
             bad += found.bad
             yield found

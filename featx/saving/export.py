@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit, softmax  # type: ignore[import-untyped] # SciPy has no types
-from tqdm import tqdm
 
 from featx import __version__
 from featx.embedding.composition import each_backbone
 from featx.embedding.engines import engine_for
 from featx.embedding.linear import Head, head_of
-from featx.embedding.progress import bar_choices
+from featx.embedding.progress import bar
 from featx.embedding.views import WHOLE, Views
 from featx.errors import ExportError, InputError, SavedModelError, UnknownNameError
 from featx.files import file_digest, make_folder, whole_folder
@@ -107,20 +106,19 @@ def export_model(
         raise InputError(
             f"The extractor has {count} backbones, and the graph holds one network. Fit the pipeline on one of them."
         )
-    progress = None if verbose is None else verbose > 0
-    with tqdm(total=3, unit="step", desc="export", **bar_choices(progress)) as bar:
+    with bar(3, "step", "export", verbose) as done:
         graph, expected, kind = _one_graph(head)
-        bar.update()
+        done.update()
         try:
             make_folder(folder.parent)
             with whole_folder(folder, replace=overwrite) as draft:
                 _WRITERS[format](graph, draft)
-                bar.update()
+                done.update()
                 (draft / MANIFEST).write_text(
                     to_json(_manifest(head, kind, expected.shape[1], format, draft), indent=2) + "\n", "utf-8"
                 )
                 _compare(draft, expected, kind)
-                bar.update()
+                done.update()
         except OSError as error:
             raise SavedModelError(f"{str(folder)!r} cannot be written: {error.strerror or error}.") from error
 

@@ -107,9 +107,7 @@ class ExportedModel:
             rows: list[np.ndarray] = []
             bad: list[BadImage] = []
             parts = load(in_parts(sources), self.size, self.manifest["input"]["resize"], n_jobs=self.n_jobs)
-            with images_bar(
-                len(sources), "predict", None if self.verbose is None else self.verbose > 0
-            ) as bar:
+            with images_bar(len(sources), "predict", self.verbose) as bar:
                 for pixels, reasons in parts:
                     start = sum(map(len, rows))
                     rows.append(self.run(pixels))

@@ -9,6 +9,7 @@ from PIL import Image
 
 from featx.embedding.composition import as_extractor
 from featx.embedding.extractor import FeatureExtractor
+from featx.embedding.progress import bar
 from featx.errors import ImageError, InputError
 from featx.images.decoding import decode
 from featx.images.loading import bad_image
@@ -103,19 +104,22 @@ def dream(
     random = np.random.default_rng(random_state)
     added = np.zeros((1, 1, 3), np.float32)
     final = _final(photograph.shape[:2], size)
-    for size_now in _sizes(final, seen.size, octaves):
-        plain = _resized(photograph, size_now)
-        changed = plain + _resized(added, size_now)
-        for _ in range(steps):
-            moved = random.integers(0, size_now)
-            gradient = _gradient(ascent, np.roll(changed, moved, (0, 1)), seen.size, count, wanted)
-            if not gradient.any():
-                what = f"channel {channel}" if channel is not None else "any channel"
-                raise InputError(
-                    f"Nothing in the image makes {what} of {place_of(seen.taps[0].depth)} answer. Choose another."
-                )
-            changed = np.clip(changed + rate * np.roll(unit(gradient[None])[0], -moved, (0, 1)), 0, 255)
-        added = changed - plain
+    sizes = _sizes(final, seen.size, octaves)
+    with bar(len(sizes) * steps, "step", "dream", seen.extractor.verbose) as done:
+        for size_now in sizes:
+            plain = _resized(photograph, size_now)
+            changed = plain + _resized(added, size_now)
+            for _ in range(steps):
+                moved = random.integers(0, size_now)
+                gradient = _gradient(ascent, np.roll(changed, moved, (0, 1)), seen.size, count, wanted)
+                if not gradient.any():
+                    what = f"channel {channel}" if channel is not None else "any channel"
+                    raise InputError(
+                        f"Nothing in the image makes {what} of {place_of(seen.taps[0].depth)} answer. Choose another."
+                    )
+                changed = np.clip(changed + rate * np.roll(unit(gradient[None])[0], -moved, (0, 1)), 0, 255)
+                done.update()
+            added = changed - plain
     finished = _resized(changed, final)
     return np.asarray(np.clip(np.round(finished), 0, 255).astype(np.uint8))
 

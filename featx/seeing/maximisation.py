@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from featx.embedding.composition import as_extractor
+from featx.embedding.progress import bar
 from featx.errors import InputError
 from featx.networks.graph import Graph, Tensor
 from featx.seeing.gradient import Ascent, unit
@@ -133,15 +134,17 @@ def maximise(
         )
     side = max(seen.size)
     reach = round(jitter * side)
-    for step in range(steps):
-        left = 1 - step / steps
-        moved = random.integers(-reach, reach + 1, 2)
-        change = climb(np.roll(images, moved, (1, 2)))
-        images = images + np.roll(change, -moved, (1, 2)) * RATE * (0.25 + 0.75 * left)
-        if blur and step % 4 == 3 and left > 0.1:  # the last steps sharpen
-            width = blur * left * side / 224
-            images = gaussian_filter(images, (0, width, width, 0))
-        images = np.clip(images, 0, 255).astype(np.float32)
+    with bar(steps, "step", "channels", seen.extractor.verbose) as done:
+        for step in range(steps):
+            left = 1 - step / steps
+            moved = random.integers(-reach, reach + 1, 2)
+            change = climb(np.roll(images, moved, (1, 2)))
+            images = images + np.roll(change, -moved, (1, 2)) * RATE * (0.25 + 0.75 * left)
+            if blur and step % 4 == 3 and left > 0.1:  # the last steps sharpen
+                width = blur * left * side / 224
+                images = gaussian_filter(images, (0, width, width, 0))
+            images = np.clip(images, 0, 255).astype(np.float32)
+            done.update()
     images = np.round(images)
     return Maximised(
         seen.name,

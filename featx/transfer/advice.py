@@ -1,6 +1,6 @@
 """The four-case guide of transfer learning, measured: how much data, how like the pretraining data, what to do."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from featx.embedding.composition import as_extractor
 from featx.embedding.pixels import PixelExtractor
+from featx.embedding.progress import bar
 from featx.evaluation.comparison import plus_minus
 from featx.evaluation.report import Report, evaluate, prepare
 from featx.exploring.imagenet import confidence as confidence_of
@@ -27,6 +28,8 @@ GUIDE = {
     ("large", "unlike"): "finetune",
 }
 """Size and similarity to strategy, as courses teach it (Stanford CS231n, *Transfer Learning*)."""
+SHARES = (0.25, 0.5, 1.0)
+"""Of the images that the folds leave to learn from: those of the learning curve."""
 EPOCHS, BACKWARD = 20, 3
 """Fine-tuning's epochs, and how many forward passes one pass with its gradients takes."""
 
@@ -197,8 +200,14 @@ def advise(
     thumbnails = PixelExtractor(
         resize=extractor.resize, image_shape=extractor.image_shape, value_range=extractor.value_range
     )
-    small = thumbnails.fit(images).transform(images)
-    pixels = evaluate(head, small, targets, **judged)
+    with bar(2 + len(SHARES), "step", "advice", extractor.verbose) as done:
+        small = thumbnails.fit(images).transform(images)
+        pixels = evaluate(head, small, targets, **judged, verbose=0)
+        done.update()
+        confidence = confidence_of(images, extractor)
+        done.update()
+        row = curve.cheapest
+        learned = _learning(curve.features(row), targets, head, judged, done.update)
 
     single = targets.ndim == 1 and not np.issubdtype(targets.dtype, np.floating)
     median = int(np.median(np.unique(targets, return_counts=True)[1])) if single else None
@@ -207,8 +216,6 @@ def advise(
     front = max(curve.singles, key=lambda row: row.score)
     ahead, noise = paired(front.report, last.report)
     similarity = "unlike" if front is not last and ahead > 2 * noise else "like"
-    confidence = confidence_of(images, extractor)
-    row = curve.cheapest
     notes = []
     if confidence is not None and (confidence >= confident) != (similarity == "like"):
         notes.append(
@@ -228,7 +235,6 @@ def advise(
     guide = GUIDE[size, similarity]
     if strategy in ("start", "end", "all-depths") and guide in ("start", "end") and strategy != guide:
         notes.append(f"{row.name} was measured to be as good as the best or better, so {strategy} is taken")
-    learned = _learning(curve.features(row), targets, head, judged)
     return Advice(
         curve, pixels, learned, len(targets), median, size, confidence, similarity, strategy, row, tuple(notes),
     )  # fmt: skip
@@ -242,14 +248,14 @@ def _frozen(curve: DepthCurve, row: DepthRow) -> str:
 
 
 def _learning(
-    features: NDArray[Any], y: NDArray[Any], head: Any, judged: dict[str, Any]
+    features: NDArray[Any], y: NDArray[Any], head: Any, judged: dict[str, Any], step: Callable[[], object]
 ) -> list[tuple[int, float]]:
     """Score the head on a quarter, a half and all of the images that the folds leave to learn from."""
     from sklearn.base import is_regressor
 
     classes = not is_regressor(head) and y.ndim == 1
     found = []
-    for share in (0.25, 0.5, 1.0):
+    for share in SHARES:
         folds = []
         for train, test in judged["cv"]:
             order = np.random.default_rng(judged["random_state"]).permutation(train)
@@ -257,6 +263,7 @@ def _learning(
             if not classes or len(np.unique(y[rows])) > 1:
                 folds.append((rows, test))
         if folds:
-            report = evaluate(head, features, y, **{**judged, "cv": folds})
+            report = evaluate(head, features, y, **{**judged, "cv": folds}, verbose=0)
             found.append((round(np.mean([len(rows) for rows, _ in folds])), report.mean))
+        step()
     return found

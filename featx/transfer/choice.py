@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from featx.embedding.composition import OnExtractor, as_extractor
 from featx.embedding.extractor import FeatureExtractor
+from featx.embedding.progress import bar
 from featx.errors import InputError, UnknownNameError
 from featx.evaluation.comparison import compare, least_p, plus_minus
 from featx.evaluation.folds import hold_out, make_folds
@@ -120,12 +121,16 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         judge = Judge(self.scoring, y, folds, told, regression=self._regression)
         told.of(self._model("end"))  # a head that takes no weights is found before the network runs
         features = frozen_features(self._base(), X)
-        for name, (_, columns) in features.items():
-            self.scores_[name] = judge(self._model(name, quick=True), columns, n_jobs=self.n_jobs)
-        best = max(self.scores_, key=lambda name: self.scores_[name][0])
-        extractor, columns = features[best]
-        model = self._model(best)
-        model.fit(columns, y, **told.of(model))
+        steps = len(features) * len(folds) + 1
+        with bar(steps, "fit", "strategies", self._base().verbose) as done:
+            for name, (_, columns) in features.items():
+                quick = self._model(name, quick=True)
+                self.scores_[name] = judge(quick, columns, n_jobs=self.n_jobs, step=done.update)
+            best = max(self.scores_, key=lambda name: self.scores_[name][0])
+            extractor, columns = features[best]
+            model = self._model(best)
+            model.fit(columns, y, **told.of(model))
+            done.update()
         self.strategy_ = best
         self.estimator_ = HeadPipeline([("features", extractor), *model.steps])
         scores = ", ".join(

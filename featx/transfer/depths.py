@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from featx.cache.identity import digest
 from featx.cache.memo import Memo
 from featx.embedding.composition import as_extractor, on_one_backbone
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.plan import Tap
-from featx.embedding.progress import bar_choices
+from featx.embedding.progress import bar
 from featx.errors import ImageError
 from featx.evaluation.comparison import standard_error
 from featx.evaluation.report import Report, evaluate, prepare
@@ -116,7 +115,6 @@ def depth_curve(
         known = {"shares": parts, "seconds": seconds or known.get("seconds")}
         if memo:
             memo.note(key, known)
-    progress = None if extractor.verbose is None else extractor.verbose > 0
     rows = _rows(
         embeddings,
         y,
@@ -124,7 +122,7 @@ def depth_curve(
         taps=plan.taps,
         cost=known,
         judged={**judged, "n_jobs": n_jobs},
-        progress=progress,
+        verbose=extractor.verbose,
     )
     place = max(range(len(rows)), key=lambda row: (rows[row].score, -rows[row].share, -rows[row].columns))
     rows = [_against(rows[place], row) for row in rows]
@@ -202,29 +200,31 @@ def _embed(
 
 def _rows(
     embeddings: NDArray[np.float32], y: NDArray[Any], head: Any, *, taps: Sequence[Tap],
-    cost: dict[str, Any], judged: dict[str, Any], progress: bool | None,
+    cost: dict[str, Any], judged: dict[str, Any], verbose: int | None,
 ) -> list[DepthRow]:  # fmt: skip
     """Score each tap, then the last two, the last three and all of them."""
     edges = np.cumsum([0, *(len(tap.columns) for tap in taps)])
     spans = [(place, place + 1) for place in range(len(taps))]
     spans += [(len(taps) - count, len(taps)) for count in sorted({2, 3, len(taps)}) if 1 < count <= len(taps)]
     rows = []
-    for start, stop in tqdm(spans, unit="depth", desc="scores", **bar_choices(progress)):
-        used = taps[start:stop]
-        features = embeddings[:, edges[start] : edges[stop]]
-        report = evaluate(head, features, y, **judged)
-        share = max(cost["shares"][start:stop])
-        rows.append(
-            DepthRow(
-                _name(used),
-                tuple(tap.depth for tap in used),
-                tuple(tap.pooling for tap in used),
-                features.shape[1],
-                report,
-                share,
-                None if cost["seconds"] is None else cost["seconds"] * share,
+    with bar(len(spans), "depth", "scores", verbose) as done:
+        for start, stop in spans:
+            used = taps[start:stop]
+            features = embeddings[:, edges[start] : edges[stop]]
+            report = evaluate(head, features, y, **judged, verbose=0)
+            share = max(cost["shares"][start:stop])
+            rows.append(
+                DepthRow(
+                    _name(used),
+                    tuple(tap.depth for tap in used),
+                    tuple(tap.pooling for tap in used),
+                    features.shape[1],
+                    report,
+                    share,
+                    None if cost["seconds"] is None else cost["seconds"] * share,
+                )
             )
-        )
+            done.update()
     return rows
 
 

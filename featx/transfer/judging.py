@@ -1,5 +1,6 @@
 """How the strategies are compared: on the same folds, by accuracy or R² of single images, or by a metric."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,21 +68,33 @@ class Judge:
         if scoring is not None:
             guesses(scorers, y, folds, regression=regression)
 
-    def __call__(self, model: Any, columns: NDArray[Any], *, n_jobs: int | None) -> tuple[float, float]:
+    def __call__(
+        self,
+        model: Any,
+        columns: NDArray[Any],
+        *,
+        n_jobs: int | None,
+        step: Callable[[int], object] = lambda _: None,
+    ) -> tuple[float, float]:
         """Return the mean score of a model of some columns (n, d), and its standard error.
 
         Without `scoring` that is the mean over images, each judged in its own fold, as in a test of all at once.
+        `step` is called with the number of folds that were done.
         """
         if self._scoring is not None:
             report = evaluate(
                 model, columns, self._y, cv=self._folds, scoring=self._scoring, sample_weight=self.told.weights,
-                groups=self.told.groups, n_jobs=n_jobs,
+                groups=self.told.groups, n_jobs=n_jobs, verbose=0,
             )  # fmt: skip
+            step(len(self._folds))
             return report.mean, report.error
-        predicted = Parallel(n_jobs=n_jobs)(
+        predicted = []
+        for some in Parallel(n_jobs=n_jobs, return_as="generator")(
             delayed(_predict)(clone(model), columns, self._y, fold, self.told.of(model, fold[0]))
             for fold in self._folds
-        )
+        ):
+            predicted.append(some)
+            step(1)
         rows = np.concatenate([test for _, test in self._folds])
         found = self.merits(np.concatenate(predicted), rows)
         return float(found.mean()), standard_error(found)

@@ -1,36 +1,61 @@
-"""Every command that takes long shows how far it is where stderr is a terminal, and nowhere else."""
+"""Whatever takes long shows how far it is where stderr is a terminal, and nowhere else."""
 
 import io
 import re
 import sys
 
+import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
+from featx import FeatureExtractor, TransferClassifier, evaluate
 from featx.cli import main
 from featx.images import synthetic, write_folder
 
+EMBEDDING = ["reading", "featx-mini"]
+EXTRACTOR = FeatureExtractor(input_size=32, cache=None, pooling="avg")
+SMALL = ["--depth", "1", "--input-size", "32"]
 QUICK = ["--depth", "2", "--input-size", "32", "--engine", "keras"]
 BARS = {
-    "extract": (["extract", "photos", "-o", "x.npz", *QUICK, "--cache", "none"], ["featx-mini"]),
-    "fit": (["fit", "photos", "-o", "other", *QUICK, "--cache", "none"], ["featx-mini", "report"]),
+    "extract": (["extract", "photos", "-o", "x.npz", *QUICK, "--cache", "none"], EMBEDDING),
+    "fit": (["fit", "photos", "-o", "other", *QUICK, "--cache", "none"], [*EMBEDDING, "report"]),
     "fit without a report": (
         ["fit", "photos", "-o", "other", "--no-report", *QUICK],
-        ["featx-mini", "scores"],
+        [*EMBEDDING, "scores"],
     ),
     "predict": (["predict", "model", "photos"], ["predict"]),
     "evaluate": (["evaluate", "model", "unseen", "-o", "x.html"], ["predict", "report"]),
     "similar": (
         ["similar", "photos", "photos/disc/0000.png", *QUICK, "--cache", "none"],
-        ["featx-mini"],
+        EMBEDDING,
     ),
     "export": (["export", "model", "-o", "x", "--format", "keras"], ["export"]),
     "depths": (
         ["depths", "photos", "--depth", "1,2", "--input-size", "32", "--engine", "keras"],
-        ["featx-mini", "scores"],
+        [*EMBEDDING, "scores"],
     ),
     "finetune": (
         ["finetune", "photos", "-o", "tuned", "--depth", "1", "--input-size", "32", "--epochs", "1"],
-        ["featx-mini", "tuning featx-mini"],
+        [*EMBEDDING, "tuning featx-mini"],
+    ),
+    "advise": (["advise", "photos", "--input-size", "32"], [*EMBEDDING, "scores", "advice"]),
+    "cluster": (["cluster", "photos", "-o", "x", *QUICK], [*EMBEDDING, "clusters", "pictures"]),
+    "duplicates": (["duplicates", "photos", "--threshold", "1", *QUICK], [*EMBEDDING, "compare"]),
+    "channels": (["see", "channels", "1", "-o", "x.png", *SMALL, "--steps", "2"], ["channels"]),
+    "dream": (["see", "dream", "photos/disc/0000.png", "-o", "x.png", *SMALL, "--steps", "1"], ["dream"]),
+    "evaluate in Python": (
+        lambda: evaluate(LogisticRegression(), np.eye(8), [0, 1] * 4, cv=2),
+        ["evaluate"],
+    ),
+    "strategies": (
+        lambda: TransferClassifier(EXTRACTOR, cv=2).fit(*synthetic(n=16, classes=2, size=32)),
+        [*EMBEDDING, "strategies"],
+    ),
+    "strategies by a metric": (
+        lambda: TransferClassifier(EXTRACTOR, cv=2, scoring="f1_macro").fit(
+            *synthetic(n=16, classes=2, size=32)
+        ),
+        [*EMBEDDING, "strategies"],
     ),
 }
 
@@ -58,15 +83,15 @@ def work(tmp_path_factory):
 
 @pytest.fixture
 def shown(work, tmp_path, monkeypatch):
-    """Give a function that runs a command and gives the bars it has shown; the second before a bar is left out."""
+    """Give a function that runs a command, or calls a function, and gives the bars it has shown, without delay."""
     for name in ("photos", "unseen", "model"):
         (tmp_path / name).symlink_to(work / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("featx.embedding.progress.DELAY", 0)
 
-    def run(arguments, stderr):
+    def run(called, stderr):
         monkeypatch.setattr(sys, "stderr", stderr)
-        main(arguments, standalone_mode=False)
+        called() if callable(called) else main(called, standalone_mode=False)
         return list(dict.fromkeys(re.findall(r"([\w -]+): 100%", stderr.getvalue())))
 
     return run
@@ -81,7 +106,10 @@ def test_bars_in_a_terminal_only(command, stderr, shown):
     assert shown(arguments, stderr()) == (bars if stderr is Terminal else [])
 
 
-@pytest.mark.parametrize("command", ["evaluate", "export", "depths", "fit without a report"])
+QUIET = ["evaluate", "export", "depths", "fit without a report", "cluster", "duplicates", "channels"]
+
+
+@pytest.mark.parametrize("command", QUIET)
 def test_no_bars_where_quiet_is_asked_for(command, shown):
     """Also of the parts that are not embedding."""
     assert shown([*BARS[command][0], "--quiet"], Terminal()) == []
