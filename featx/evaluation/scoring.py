@@ -90,6 +90,13 @@ def unweighted(scoring: Any) -> Any:
     return scorer if told is not None else deepcopy(scorer).set_score_request(sample_weight=False)
 
 
+def asks_for_weights(scoring: Any) -> bool:
+    """Tell whether a metric is a scorer that requests weights, with scikit-learn's metadata routing enabled."""
+    if not get_config()["enable_metadata_routing"] or not hasattr(scoring, "set_score_request"):
+        return False
+    return get_routing_for_object(scoring).score.requests.get("sample_weight") is True
+
+
 def limits(metric: Any) -> tuple[float, float]:
     """Return the least and the greatest value that a metric can have, by scikit-learn's name for it.
 

@@ -16,6 +16,7 @@ from featx.embedding.progress import bar
 from featx.errors import InputError, UnknownNameError
 from featx.evaluation.comparison import compare, least_p, plus_minus
 from featx.evaluation.folds import hold_out, make_folds
+from featx.evaluation.scoring import asks_for_weights
 from featx.heads.checks import groups_of, weights_of
 from featx.heads.pipeline import HeadPipeline
 from featx.images.sources import as_sources
@@ -99,10 +100,11 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         told = Told(weights_of(sample_weight, len(y)), None if groups is None else groups_of(groups, len(y)))
         self.scores_: dict[str, tuple[float, float]] = {}
         self.comparison_: dict[str, Any] | None = None
+        weighted = asks_for_weights(self.scoring)
         # what is made in here requests nothing, as the steps of a `HeadPipeline`
         with config_context(enable_metadata_routing=False):
             if self.strategy == "auto":
-                self._choose(X, y, told)
+                self._choose(X, y, told, weighted=weighted)
             else:
                 self.strategy_ = self.strategy
                 model = self._make(self.strategy)
@@ -112,13 +114,13 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
             print(self.report_, file=sys.stderr)  # noqa: T201 - asked for
         return self
 
-    def _choose(self, X: Any, y: NDArray[Any], told: Told) -> None:
+    def _choose(self, X: Any, y: NDArray[Any], told: Told, *, weighted: bool) -> None:
         """Compare the frozen strategies, fit the best, and fine-tune where that may pay."""
         folds = make_folds(
             y, self.cv, regression=self._regression, groups=told.groups, random_state=self.random_state,
             hint="name a strategy, such as strategy='end', so that nothing is compared",
         )  # fmt: skip
-        judge = Judge(self.scoring, y, folds, told, regression=self._regression)
+        judge = Judge(self.scoring, y, folds, told, regression=self._regression, weighted=weighted)
         told.of(self._model("end"))  # a head that takes no weights is found before the network runs
         features = frozen_features(self._base(), X)
         steps = len(features) * len(folds) + 1

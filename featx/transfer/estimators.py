@@ -47,7 +47,8 @@ class TransferClassifier(ClassifierMixin, Transfer):  # type: ignore[misc] # sci
         of scikit-learn, or pairs of rows.
     scoring
         What the frozen strategies are compared by: a name of scikit-learn's, such as ``"balanced_accuracy"``, or a
-        callable (estimator, X, y). Fine-tuning then has to be better by it, too. None: accuracy.
+        callable (estimator, X, y); a scorer that requests weights gets them. Fine-tuning then has to be better by it,
+        too. None: accuracy.
     finetune_from
         How many images make fine-tuning worth a try.
     holdout

@@ -47,6 +47,8 @@ class Judge:
         Weights and groups.
     regression
         Whether `y` holds numbers.
+    weighted
+        Whether weights count in `scoring`, too.
 
     Raises
     ------
@@ -55,10 +57,18 @@ class Judge:
     """
 
     def __init__(
-        self, scoring: Any, y: NDArray[Any], folds: list[Fold], told: Told, *, regression: bool
+        self,
+        scoring: Any,
+        y: NDArray[Any],
+        folds: list[Fold],
+        told: Told,
+        *,
+        regression: bool,
+        weighted: bool = False,
     ) -> None:
         self._scoring, self._y, self._folds, self.told = scoring, y, folds, told
         self._regression = regression
+        self._counted = told.weights if weighted else None
         scorers = scorers_of(scoring, regression=regression)
         if len(scorers) > 1 or not (scoring is None or isinstance(scoring, str) or callable(scoring)):
             raise InputError(
@@ -81,6 +91,13 @@ class Judge:
         Without `scoring` that is the mean over images, each judged in its own fold, as in a test of all at once.
         `step` is called with the number of folds that were done.
         """
+        if self._counted is not None:
+            scores = np.empty(len(self._folds))
+            for number, (train, test) in enumerate(self._folds):
+                fitted = clone(model).fit(columns[train], self._y[train], **self.told.of(model, train))
+                scores[number] = self.score(fitted, columns[test], test)
+                step(1)
+            return float(scores.mean()), standard_error(scores)
         if self._scoring is not None:
             report = evaluate(
                 model, columns, self._y, cv=self._folds, scoring=self._scoring, sample_weight=self.told.weights,
@@ -111,7 +128,8 @@ class Judge:
 
     def score(self, model: Any, X: Any, rows: NDArray[np.intp]) -> float:
         """Score a fitted model by the metric, on the images of some rows."""
-        return float(check_scoring(model, scoring=self._scoring)(model, X, self._y[rows]))
+        told = {} if self._counted is None else {"sample_weight": self._counted[rows]}
+        return float(check_scoring(model, scoring=self._scoring)(model, X, self._y[rows], **told))
 
 
 def _predict(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn import config_context
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold, TimeSeriesSplit
 
 from featx import (
@@ -94,6 +95,18 @@ def test_a_metric_that_cannot_choose_is_refused_before_any_image_is_read(scoring
     with pytest.raises(InputError, match=r"Unknown scoring|give one metric|does not suit these targets"):
         TransferClassifier(SMALL, scoring=scoring).fit(IMAGES, LABELS)
     assert not forwards
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_scorer_that_requests_weights_gets_them(asked):
+    """Images of weight 0 are wrong on purpose: they cost nothing where weights count, and a sixth where they do not."""
+    wrong = np.arange(36) % 6 == 0
+    y = np.where(wrong, np.roll(np.unique(LABELS), 1)[np.searchsorted(np.unique(LABELS), LABELS)], LABELS)
+    with config_context(enable_metadata_routing=True):
+        scorer = make_scorer(accuracy_score).set_score_request(sample_weight=asked)
+        model = TransferClassifier(SMALL, cv=3, scoring=scorer).fit(IMAGES, y, sample_weight=~wrong)
+
+    assert model.scores_["end"][0] == pytest.approx(1.0 if asked else 5 / 6, abs=0.03)
 
 
 def test_words_are_refused_where_numbers_are_meant(forwards):
