@@ -19,7 +19,7 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="uses what only Linux
 
 
 def extractor(cache):
-    return FeatureExtractor(depth=1, pooling="avg", input_size=32, cache=cache)
+    return FeatureExtractor(depth=1, pooling="avg", input_size=32, engine="keras", cache=cache)
 
 
 def transformed(cache, images):
