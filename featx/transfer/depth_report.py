@@ -1,6 +1,7 @@
 """What the depth curve holds: a row for each depth, which is best, which is cheapest, as table, JSON and picture."""
 
 from dataclasses import asdict, dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -100,16 +101,23 @@ class DepthCurve:
         return self.embeddings[:, start : start + row.columns]
 
     def __str__(self) -> str:
-        metric = self.best.report.metric
-        head = ["depth", "columns", metric, "95 %", "time", "ms/image"]
-        lines = [[*_cells(row), _marks(row, self)] for row in self.rows]
-        sides = ["left", *["right"] * (len(head) - 1), "left"]
-        table = tabulate(lines, [*head, ""], "plain", colalign=sides, disable_numparse=True)
+        return f"{self._about}\n\n{self._table('plain')}\n\n{self.verdict}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self._about)}</p>{self._table('html')}<p>{escape(self.verdict)}</p>"
+
+    @property
+    def _about(self) -> str:
         best = self.best.report
         size = "x".join(map(str, self.input_size))
         first = f"{self.backbone} at {size}, {best.images} images, {len(best.scores)} folds"
-        first += "" if best.guess is None else f", guessing {best.guess:.3f}"
-        return f"{first}\n\n{table}\n\n{self.verdict}"
+        return first + ("" if best.guess is None else f", guessing {best.guess:.3f}")
+
+    def _table(self, kind: str) -> str:
+        head = ["depth", "columns", self.best.report.metric, "95 %", "time", "ms/image", ""]
+        rows = [[*_cells(row), _marks(row, self)] for row in self.rows]
+        sides = ["left", *["right"] * (len(head) - 2), "left"]
+        return tabulate(rows, head, kind, colalign=sides, disable_numparse=True)
 
     @property
     def verdict(self) -> str:
@@ -145,7 +153,7 @@ class DepthCurve:
         }
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the scores with their intervals against the time that each row takes.
+        """Draw the score of each row with its interval; below its name stands the time that it takes.
 
         Parameters
         ----------
@@ -162,27 +170,28 @@ class DepthCurve:
             If matplotlib is not installed.
         """
         ax = new_axes() if ax is None else ax
-        several = tuple(row for row in self.rows if len(row.depth) > 1)
-        for rows, style, label in ((self.singles, "o-", "one depth"), (several, "s", "side by side")):
-            if rows:
-                ends = np.array([row.interval for row in rows]).T
-                scores = np.array([row.score for row in rows])
-                ax.errorbar(
-                    [100 * row.share for row in rows],
-                    scores,
-                    np.where(np.isfinite(ends), np.abs(ends - scores), 0),
-                    fmt=style,
-                    capsize=3,
-                    label=label,
-                )
-                for row in rows:
-                    ax.annotate(
-                        row.name, (100 * row.share, row.score), xytext=(5, 5), textcoords="offset points"
-                    )
+        ends = np.array([row.interval for row in self.rows]).T
+        scores = np.array([row.score for row in self.rows])
+        reach = np.where(np.isfinite(ends), np.abs(ends - scores), 0)
+        count = len(self.singles)
+        for part, style, label in (
+            (slice(count), "o-", "one depth"),
+            (slice(count, None), "s", "side by side"),
+        ):
+            if places := range(len(self.rows))[part]:
+                ax.errorbar(places, scores[part], reach[:, part], fmt=style, capsize=3, label=label)
         if self.best.report.guess is not None:
             ax.axhline(self.best.report.guess, color="grey", linestyle=":", label="guessing")
-        ax.set(xlabel="time, % of the deepest (estimated)", ylabel=f"{self.best.report.metric}, 95 % interval",
-               title=f"{self.backbone}: {self.best.report.images} images")  # fmt: skip
+        long = max(len("100%"), *(len(row.name) for row in self.rows)) > 60 // len(
+            self.rows
+        )  # letters side by side
+        names = [f"{row.name}{'  ' if long else chr(10)}{row.share:.0%}" for row in self.rows]
+        ax.set_xticks(range(len(names)), names, rotation=90 if long else 0)
+        ax.set(
+            xlabel="depth; time, % of the deepest (estimated)",
+            ylabel=f"{self.best.report.metric}, 95 % interval",
+            title=f"{self.backbone}: {self.best.report.images} images",
+        )
         ax.legend()
         return ax
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -178,13 +179,29 @@ def test_it_prints_and_serialises(curve):
 
 @pytest.mark.xdist_group("depth-curve")
 def test_it_draws(curve, tmp_path):
-    """The picture has a point for each row; without matplotlib the error says how to get it."""
-    axes = curve.plot()
-    axes.figure.savefig(tmp_path / "curve.png")
+    """A point for each row, above its name and its share of the time; no name lies on another."""
+    long = [replace(row, name=f"block_{place}_project_BN + 4") for place, row in enumerate(curve.rows)]
+    for one in (curve, replace(curve, rows=tuple(long))):
+        axes = one.plot()
+        axes.figure.savefig(tmp_path / "curve.png")
+        labels = axes.get_xticklabels()
+        boxes = [label.get_window_extent() for label in labels]
 
-    assert {text.get_text() for text in axes.texts} == {row.name for row in curve.rows}
-    assert (tmp_path / "curve.png").stat().st_size > 5000
+        assert [label.get_text().split()[0] for label in labels] == [row.name.split()[0] for row in one.rows]
+        assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+        assert (tmp_path / "curve.png").stat().st_size > 5000
     assert curve.plot(axes) is axes
+
+
+@pytest.mark.xdist_group("depth-curve")
+def test_a_notebook_shows_a_table(curve):
+    """The rows that are printed, as HTML, in which no name is markup."""
+    shown = replace(curve, backbone="a<b")._repr_html_()
+
+    assert shown.count("<tr>") == len(curve.rows) + 1
+    assert f"{curve.best.report.mean:.3f}" in shown
+    assert "a&lt;b at 32x32" in shown
+    assert shown.endswith(f"<p>{curve.verdict}</p>")
 
 
 @pytest.mark.xdist_group("depth-curve")
