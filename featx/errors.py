@@ -90,6 +90,8 @@ class ImageError(InputError):
     ----------
     bad
         The images, in the order of the input.
+    among
+        How many images there were; None where nobody knows. Where all are bad, none can be left out.
 
     Examples
     --------
@@ -99,8 +101,9 @@ class ImageError(InputError):
     Remove or replace it; a FeatureExtractor with on_error="nan" gives a row of NaN in its place.
     """
 
-    def __init__(self, bad: Iterable[BadImage]) -> None:
+    def __init__(self, bad: Iterable[BadImage], among: int | None = None) -> None:
         self.bad: Sequence[BadImage] = tuple(bad)
+        self.among = among
         count = len(self.bad)
         lines = "\n".join(f"  {shown(image.name)}: {shown(image.reason)}" for image in self.bad)
         subject, them, place = (
@@ -111,12 +114,12 @@ class ImageError(InputError):
             f"{subject} cannot be read:\n{lines}\nRemove or replace {them}",
             Words(
                 f'; a FeatureExtractor with on_error="nan" gives {row} of NaN in {place} place.',
-                f". Or leave {them} out by on_error='skip'.",
+                "." if count == among else f". Or leave {them} out by on_error='skip'.",
             ),
         )
 
-    def __reduce__(self) -> tuple[type["ImageError"], tuple[Sequence[BadImage]]]:
-        return type(self), (self.bad,)  # errors cross process borders under joblib
+    def __reduce__(self) -> tuple[type["ImageError"], tuple[Sequence[BadImage], int | None]]:
+        return type(self), (self.bad, self.among)  # errors cross process borders under joblib
 
 
 class UnknownNameError(InputError):

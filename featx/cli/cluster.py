@@ -44,11 +44,12 @@ def cluster_command(
 
     Example: featx cluster photos -o photos-clusters
     """
-    from featx.exploring.clusters import check_place, cluster, write_clusters
+    from featx.exploring.clusters import check_count, check_place, cluster, write_clusters
 
     check_place(output, overwrite=overwrite)
     check_output(output, overwrite=overwrite, folder=True)
     images = images_from(source, image=image, label=label, root=root)
+    check_count(len(images), clusters)
     extractor = extractor_from(**choices)
     embeddings, (paths, labels), bad = past_bad_if(
         on_error, lambda paths, _: extractor.transform(paths), images.paths, images.labels

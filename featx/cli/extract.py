@@ -55,12 +55,12 @@ def extract_command(
     extractor = extractor_from(**choices, on_error="raise" if on_error == "raise" else "nan")
     embeddings = extractor.transform(images.paths)
     bad = getattr(extractor, "bad_images_", ())
-    name_bad(bad)
     kept = np.ones(len(images), bool)
     if on_error == "skip":
         if len(bad) == len(images):
-            raise ImageError(bad)
+            raise ImageError(bad, len(images))
         kept[[one.row for one in bad]] = False
+    name_bad(bad)
     labels = None if images.labels is None else images.labels[kept]
     make_folder(output.absolute().parent)
     write_embeddings(output, embeddings[kept], images.paths[kept], extractor.get_feature_names_out(), labels)

@@ -205,7 +205,7 @@ class FeatureExtractor(ImageTransformer):
         if self.on_error == "nan":
             self.bad_images_ = tuple(bad)
         elif bad:
-            raise ImageError(bad)
+            raise ImageError(bad, len(sources))
         return embeddings
 
     def image_ids(self, X: Any) -> np.ndarray:

@@ -98,7 +98,7 @@ class PixelExtractor(ImageTransformer):
             start += len(pixels)
         rows[[image.row for image in bad]] = np.nan
         if bad and self.on_error == "raise":
-            raise ImageError(bad)
+            raise ImageError(bad, len(sources))
         if self.on_error == "nan":
             self.bad_images_ = tuple(bad)
         rows /= 255

@@ -240,23 +240,24 @@ def check_place(folder: Path, *, overwrite: bool) -> None:
         )
 
 
+def check_count(images: int, clusters: int | str) -> None:
+    """Refuse images that are too few to be grouped, or a number of clusters that there cannot be."""
+    if images < 4:
+        raise InputError(f"{images} image{'s' * (images != 1)} cannot be grouped; give 4 or more.")
+    if clusters != "auto" and not (
+        isinstance(clusters, int | np.integer) and not isinstance(clusters, bool) and 2 <= clusters < images
+    ):
+        raise InputError(f"clusters={quoted(clusters)}: give 'auto', or a number from 2 to {images - 1}.")
+
+
 def _check(embeddings: np.ndarray, y: Any, clusters: int | str) -> None:
     if embeddings.ndim != 2:
         raise InputError(f"embeddings have the shape {embeddings.shape}; (n, d) was expected.")
-    if len(embeddings) < 4:
-        raise InputError(f"{len(embeddings)} images cannot be grouped; give 4 or more.")
+    check_count(len(embeddings), clusters)
     if y is not None and len(y) != len(embeddings):
         raise InputError(f"y has {len(y)} labels for {len(embeddings)} images.")
     if bad := int(np.isnan(embeddings).any(axis=1).sum()):
         raise InputError(f"{bad} embeddings are NaN, of images that could not be read; leave them out.")
-    if clusters != "auto" and not (
-        isinstance(clusters, int | np.integer)
-        and not isinstance(clusters, bool)
-        and 2 <= clusters < len(embeddings)
-    ):
-        raise InputError(
-            f"clusters={quoted(clusters)}: give 'auto', or a number from 2 to {len(embeddings) - 1}."
-        )
 
 
 def half_whitened(embeddings: np.ndarray, components: int, random_state: int = 0) -> np.ndarray:

@@ -161,7 +161,8 @@ def past_bad(
             if len(kept) == len(columns[0]):
                 raise
             if not kept:
-                raise ImageError([*bad, *error.bad]) from error
+                bad += tuple(error.bad)
+                raise ImageError(bad, len(bad)) from error
             bad += tuple(error.bad)
             columns = tuple(None if column is None else column[kept] for column in columns)
 

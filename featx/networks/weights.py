@@ -46,15 +46,15 @@ def locate(row: Backbone, weights: str | os.PathLike[str] | None, input_size: in
         if not path.is_file():
             raise WeightsError(
                 f"weights={str(weights)!r}: there is no such file. Give the path of a .weights.h5, .h5, .keras, .pth "
-                'or .safetensors file, "auto" for the published weights, or None for random ones.'
+                "or .safetensors file, weights='auto' for the published ones, or weights=None for random ones."
             )
         return path
     if row.embedded:
         return Path(__file__).parent / "families" / row.weights_file()
     if not row.file:
         raise WeightsError(
-            f"Nobody has published weights of {row.name!r}. Give None as the weights for random ones, to be trained, "
-            "or the path of a file."
+            f"Nobody has published weights of {row.name!r}. Give weights=None for random ones, to be trained, or the "
+            "path of a file."
         )
     if row.package:
         if found := find_local(row.weights_file(), row.package):
@@ -114,8 +114,9 @@ def fetch(name: str, url: str, digest: str | None = None, *, otherwise: str = ""
                 raise ValueError(f"what came has digest {came}, not {digest}")  # noqa: TRY301 - as the others do
             put_in_place(fetched, home / name)
     except Exception as error:  # urllib, ssl, http, Keras and the disk each raise their own
+        reason = str(error).replace(": None -- ", ": ")  # Keras' number of an error that has none
         raise WeightsError(
-            f"{name} is not on this machine and could not be downloaded ({error}). On a machine with a network fetch "
+            f"{name} is not on this machine and could not be downloaded ({reason}). On a machine with a network fetch "
             f"{url} and put it at {home / name} or into a folder that FEATX_WEIGHTS names. {otherwise}".rstrip()
         ) from error
     return home / name

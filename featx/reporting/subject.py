@@ -134,7 +134,7 @@ def _embedded(
         raise
     bad = told.bad_images_
     if bad and (alone or extractor.on_error == "raise" or len(bad) == len(embeddings)):
-        raise ImageError(bad)
+        raise ImageError(bad, len(embeddings))
     return embeddings, hits(extractor), bad
 
 

@@ -135,7 +135,7 @@ def answers(
             bad += found.bad
             yield found
     if not good:
-        raise ImageError(bad)
+        raise ImageError(bad, len(images))
 
 
 def _ask(model: Any, images: np.ndarray, table: Any, start: int) -> Answers:

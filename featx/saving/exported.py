@@ -117,7 +117,7 @@ class ExportedModel:
 
         found, bad = held(sources, lambda: id(self), compute)
         if bad:
-            raise ImageError(bad)
+            raise ImageError(bad, len(sources))
         return found
 
     def predict(self, X: Any) -> np.ndarray:

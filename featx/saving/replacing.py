@@ -34,7 +34,13 @@ def check_folder(folder: Path, ours: Callable[[], Iterable[str]], what: str, *, 
         raise SavedModelError(
             f"{str(folder)!r} exists. Give another name, or overwrite=True to replace {what}."
         )
-    if others := sorted({path.name for path in folder.iterdir()} - set(ours())):
+    try:
+        known = set(ours())
+    except SavedModelError as error:
+        raise SavedModelError(
+            f"{str(folder)!r} is not replaced: it does not hold {what} that can be read. Give another name."
+        ) from error
+    if others := sorted({path.name for path in folder.iterdir()} - known):
         raise SavedModelError(
             f"{str(folder)!r} is not replaced: {others[0]!r} in it does not belong to {what}. Give another name."
         )

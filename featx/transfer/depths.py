@@ -190,7 +190,7 @@ def _embed(
             bad_image(row, sources[row], one.reason) for row, one in zip(rows, told.bad_images_, strict=True)
         ]
     if bad:
-        raise ImageError(bad)
+        raise ImageError(bad, len(sources))
     if not len(second):
         return first, None
     uses = [memo.last_use(tap.recipe_id) for tap in taps] if memo else []

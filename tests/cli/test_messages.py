@@ -21,6 +21,7 @@ from featx.saving import save
 NUMBERS = make_pipeline(PixelExtractor(4), make_head("ridge")).fit(
     np.zeros((4, 8, 8, 3), "u1"), [0.5, 1, 2, 3]
 )
+BAD = "4 images cannot be read:\n*Remove or replace them."
 QUICK = ["--depth", "2", "--input-size", "32"]
 MESSAGES = {
     "a model that is none": (
@@ -49,7 +50,10 @@ MESSAGES = {
     ),
     "weights that are not there": (
         ["extract", "photos", "-o", "x.npz", "--backbone", "resnet18", "--weights", "gone.safetensors"],
-        "--weights gone.safetensors: there is no such file. Give the path of a *.",
+        (
+            "--weights gone.safetensors: there is no such file. Give the path of a .weights.h5, .h5, .keras, .pth or "
+            ".safetensors file, --weights auto for the published ones, or --weights none for random ones."
+        ),
     ),
     "a folder that is there": (
         ["extract", "photos", "-o", "photos"],
@@ -183,6 +187,82 @@ MESSAGES = {
             "they start from."
         ),
     ),
+    "nothing but bad images": (["fit", "bad", "-o", "x"], BAD),
+    "nothing but bad images, to be left out": (["fit", "bad", "-o", "x", "--on-error", "skip"], BAD),
+    "nothing but bad images, without a report": (
+        ["fit", "bad", "-o", "x", "--on-error", "skip", "--no-report"],
+        BAD,
+    ),
+    "answers for nothing but bad images": (
+        ["predict", "numbers", "bad", "-o", "x.csv", "--on-error", "skip"],
+        BAD,
+    ),
+    "vectors of nothing but bad images": (["extract", "bad", "-o", "x.npz", "--on-error", "skip"], BAD),
+    "groups of nothing but bad images": (["cluster", "bad", "-o", "x", "--on-error", "skip"], BAD),
+    "advice on nothing but bad images": (["advise", "bad", "--on-error", "skip"], BAD),
+    "a model in the place of something else": (
+        ["fit", "photos", "-o", "photos", "--overwrite"],
+        "'photos' is not replaced: it does not hold a saved model that can be read. Give another name.",
+    ),
+    "an export in the place of something else": (
+        ["export", "numbers", "-o", "photos", "--overwrite"],
+        "'*photos' is not replaced: it does not hold an exported model that can be read. Give another name.",
+    ),
+    "clusters in the place of something else": (
+        ["cluster", "photos", "-o", "photos", "--overwrite"],
+        "'photos' is not replaced: it has no clusters.json, so it does not hold clusters. Give another name.",
+    ),
+    "as many clusters as images": (
+        ["cluster", "photos", "-o", "x", "--clusters", "9"],
+        "--clusters 9: give 'auto', or a number from 2 to 8.",
+    ),
+    "three images to group": (
+        ["cluster", "photos/disc", "-o", "x"],
+        "3 images cannot be grouped; give 4 or more.",
+    ),
+    "an order of numbers": (
+        ["predict", "numbers", "photos", "--top", "2"],
+        "--top 2: this model gives no probabilities, so its answers have no order. Leave it out.",
+    ),
+    "answers of no kind": (
+        ["predict", "numbers", "photos", "-o", "answers"],
+        "Unknown format 'answers'. Known: '.csv', '.parquet', '.jsonl'.",
+    ),
+    "answers in the place of a folder": (
+        ["predict", "numbers", "photos", "-o", "folder.csv", "--overwrite"],
+        "'folder.csv' is a folder, and a file is to be written. Give another name.",
+    ),
+    "a model that is damaged": (
+        ["predict", "damaged", "photos"],
+        "'*/damaged/model.json' is damaged: *. Save the model again.",
+    ),
+    "a report of another kind": (
+        ["evaluate", "numbers", "labels.csv", "--label", "part", "-o", "page.pdf"],
+        "'page.pdf': a report is a page. Give a name that ends in .html.",
+    ),
+    "a backbone that is misspelt": (
+        ["fit", "photos", "-o", "x", "--backbone", "resnet5"],
+        "Unknown backbone 'resnet5'. Did you mean 'resnet50'? featx backbones lists them all.",
+    ),
+    "weights that nobody has published": (
+        ["finetune", "photos", "-o", "x", "--backbone", "lenet5"],
+        (
+            "Nobody has published weights of 'lenet5'. Give --weights none for random ones, to be trained, or the path "
+            "of a file."
+        ),
+    ),
+    "a column that is not there": (
+        ["fit", "labels.csv", "-o", "x", "--label", "nope"],
+        "'labels.csv' has no column 'nope'. It has 'path', *.",
+    ),
+    "groups in a folder": (
+        ["fit", "photos", "-o", "x", "--group", "who"],
+        "--group names a column of a table, and 'photos' is a folder. Give a .csv, .tsv or .parquet file.",
+    ),
+    "alike in a picture of no kind": (
+        ["similar", "photos", "photos", "-o", "x.gif"],
+        "'x.gif': a picture ends in .png or .jpg.",
+    ),
     "a picture of no kind": (
         ["depths", "photos", "--plot", "x.doc"],
         "'x.doc': a picture ends in .png, .svg or .pdf.",
@@ -196,7 +276,11 @@ def photos(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "table.csv").write_text("who,what\nnobody.png,cat\nno-one.png,dog\n")
     (tmp_path / "notes.txt").write_text("x")
-    (tmp_path / "none").mkdir()
+    for name in ("none", "folder.csv", "bad/disc", "bad/ring", "damaged"):
+        (tmp_path / name).mkdir(parents=True)
+    for number in range(4):
+        (tmp_path / "bad" / ("disc", "ring")[number % 2] / f"{number}.png").write_bytes(b"no image")
+    (tmp_path / "damaged" / "model.json").write_text("{")
     (tmp_path / "exported").mkdir()
     (tmp_path / "exported" / "exported.json").write_text("{}")
     save(NUMBERS, tmp_path / "numbers")
@@ -217,7 +301,7 @@ def test_says(photos, forwards, mistake):
     message = ".*".join(map(re.escape, message.split("*")))
 
     assert (done.exit_code, done.stdout) == (1, "")
-    assert re.fullmatch(f"Error: {message}\n", done.stderr), done.stderr
+    assert re.fullmatch(f"Error: {message}\n", done.stderr, re.DOTALL), done.stderr
     assert sum(forwards) == 0
     assert sorted(photos.parent.rglob("*")) == before
 

@@ -79,8 +79,8 @@ MESSAGES = {
         lambda: locate(find("zfnet"), "auto", 224),
         WeightsError,
         (
-            "Nobody has published weights of 'zfnet'. Give None as the weights for random ones, to be trained, or the "
-            "path of a file."
+            "Nobody has published weights of 'zfnet'. Give weights=None for random ones, to be trained, or the path of "
+            "a file."
         ),
     ),
     "weights of a package that is not installed": (
@@ -97,7 +97,7 @@ MESSAGES = {
         WeightsError,
         (
             "weights='none.h5': there is no such file. Give the path of a .weights.h5, .h5, .keras, .pth "
-            'or .safetensors file, "auto" for the published weights, or None for random ones.'
+            "or .safetensors file, weights='auto' for the published ones, or weights=None for random ones."
         ),
     ),
     "a file of PyTorch that is none": (

@@ -28,6 +28,13 @@ def saved():
     return Path("model")
 
 
+def notes():
+    """Give a folder in which something else is kept."""
+    Path("notes").mkdir()
+    Path("notes/a.txt").touch()
+    return Path("notes")
+
+
 def with_other(name, put):
     """Give a function that loads a saved model in which something else stands in a file's place."""
 
@@ -264,10 +271,12 @@ MESSAGES |= {
     "an export in place of something else": (
         lambda: export_model(None, saved(), overwrite=True),
         SavedModelError,
-        (
-            "'*/model' is not an exported model: it has no exported.json. Give the folder that was given to "
-            "export_model."
-        ),
+        "'*/model' is not replaced: it does not hold an exported model that can be read. Give another name.",
+    ),
+    "a model in place of something else": (
+        lambda: save(LogisticRegression().fit([[0], [1]], [0, 1]), notes(), overwrite=True),
+        SavedModelError,
+        "'*/notes' is not replaced: it does not hold a saved model that can be read. Give another name.",
     ),
     "a graph that was changed": (
         exported(lambda place, _: (place / "model.onnx").write_bytes(b"other")),

@@ -390,7 +390,7 @@ def test_an_existing_folder_is_replaced_only_if_asked_and_ours(folder, tmp_path)
     with pytest.raises(SavedModelError, match=r"not replaced: 'thesis.tex' in it does not belong to a saved"):
         save(other, folder, overwrite=True)
     (tmp_path / "photos").mkdir()
-    with pytest.raises(SavedModelError, match="is not a saved model"):
+    with pytest.raises(SavedModelError, match="it does not hold a saved model that can be read"):
         save(other, tmp_path / "photos", overwrite=True)
     assert names(tmp_path) == ["model", "photos"]
 
