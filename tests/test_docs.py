@@ -1,26 +1,40 @@
-"""Documents are programs: the examples of README and docs run, and the pipelines do."""
+"""Documents are programs: what README and docs show of Python and of the shell runs, and the pipelines do."""
 
 import re
 import runpy
+import shlex
+import shutil
 import sys
+import warnings
 from contextlib import suppress
 from doctest import ELLIPSIS
 from importlib.util import find_spec
 from pathlib import Path
 from unittest import SkipTest
 
+import click
 import pytest
+from click.testing import CliRunner
+from PIL import Image
 from sybil import Sybil
-from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
+from featx.cache import EmbeddingCache
+from featx.cli import main
 from featx.images import synthetic, write_folder
+from featx.networks.catalogue import find
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+SHELL = ("sh", "console")
+"""Languages of blocks of commands: without what they print, and with it, after lines that begin with a dollar."""
 
 
-LONG_PAGES = ("README.md", "coming-from.md", "ecosystem.md", "finetune.md", "machines.md")
+LONG_PAGES = (
+    "README.md", "cli.md", "coming-from.md", "ecosystem.md", "finetune.md", "machines.md", "saving.md", "sees.md",
+    "start.md",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -30,39 +44,115 @@ def flowers(tmp_path, monkeypatch):
     return write_folder(*synthetic(n=40, classes=4, size=48, random_state=0), tmp_path / "flowers")
 
 
+@pytest.fixture
+def home(flowers):
+    """Put there what else the commands of the pages name: photos/, labelled/, new/one.jpg, photo.jpg and wrong.jpg."""
+    images, labels = synthetic(n=30, classes=3, size=48, random_state=0)
+    write_folder(images, labels, "photos")
+    write_folder(*synthetic(n=12, classes=4, size=48, random_state=1), "labelled")
+    Path("new").mkdir()
+    for name, image in zip(("new/one.jpg", "photo.jpg", "wrong.jpg"), images, strict=False):
+        Image.fromarray(image).save(name)
+    return flowers
+
+
+def commands(block):
+    """Give each command of a block of the shell, and what it prints as far as that is shown."""
+    if not re.search(r"^\$ ", block, re.MULTILINE):
+        return [(line, "") for line in block.splitlines() if line.split("#")[0].strip()]
+    parts = re.split(r"^\$ ", block, flags=re.MULTILINE)
+    assert not parts[0].strip(), "a block that shows what is printed begins with the command"
+    return [(line, shown.strip()) for line, _, shown in (part.partition("\n") for part in parts[1:])]
+
+
+def arguments(line):
+    """Give what follows ``featx`` in a line; what stands before it, as in ``unshare --net featx fit``, is left out."""
+    words = shlex.split(line, comments=True)
+    assert "featx" in words, f'{line!r} is not run: say why, by <!-- skip: next "reason" --> before its block'
+    return words[words.index("featx") + 1 :]
+
+
+def affordable(words):
+    """Give a command that takes no download and no minutes: random weights and small images, and one epoch."""
+    if "--backbone" in words and not find(words[words.index("--backbone") + 1]).available:
+        words = [*words, "--weights", "none", "--input-size", "64"]
+    return [*words, "--epochs", "1", "--input-size", "64"] if words[0] == "finetune" else words
+
+
+def shape(text):
+    """Leave out the numbers of a text, and how far it is from column to column."""
+    return re.sub(r" +", " ", re.sub(r"\d[\d,.]*\d|\d", "#", text))
+
+
+def shell(example):
+    """Run the commands of a block, each in this process, and compare what they print with what is shown."""
+    for line, shown in commands(example.parsed):
+        kept = [one.recipe_id for one in EmbeddingCache().info()]
+        words = [word.replace("0f1e2d3c", kept[0] if kept else "") for word in arguments(line)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")  # a command says its warnings
+            done = CliRunner().invoke(main, affordable(words))
+        found = words[0] == "duplicates" and not done.stderr  # its exit code says that there are some
+        assert done.exit_code == found, (line, done.output, done.exception)
+        if shown:
+            assert shape(done.stdout.strip()) == shape(shown), line
+
+
 @pytest.mark.parametrize(
     "page",
     [pytest.param(page, marks=[pytest.mark.slow] * (page.name in LONG_PAGES)) for page in PAGES],
     ids=lambda page: page.name,
 )
-def test_examples_run(page, flowers):
-    """Every Python block of a page runs, in its order; a block after ``<!-- skip: next -->`` is only shown.
+def test_examples_run(page, home):
+    """Every block of Python and of the shell, in the order of the page; after ``<!-- skip: next -->`` it is only shown.
 
     One for a package that not everybody has follows ``<!-- skip: next if(missing("package"), reason=...) -->``.
     """
-    document = Sybil(
-        parsers=[PythonCodeBlockParser(doctest_optionflags=ELLIPSIS), SkipParser()], path=str(page.parent)
-    ).parse(page)
+    if '"photos")' in page.read_text():  # the page draws them
+        shutil.rmtree("photos")
+    parsers = [PythonCodeBlockParser(doctest_optionflags=ELLIPSIS), SkipParser()]
+    parsers += [CodeBlockParser(language, shell) for language in SHELL]
+    document = Sybil(parsers=parsers, path=str(page.parent)).parse(page)
     document.namespace["missing"] = lambda package: find_spec(package) is None
     for example in document.examples():
         with suppress(SkipTest):
             example.evaluate()
 
 
-CONSOLE = [page for page in PAGES if "```console" in page.read_text() and page.name != "cli.md"]
+BLOCK = re.compile(
+    rf"(<!-- skip: [^\n]*-->\n+)?^ *```(?:{'|'.join(SHELL)})\n(.*?)^ *```", re.MULTILINE | re.DOTALL
+)
 
 
-@pytest.mark.parametrize("page", CONSOLE, ids=lambda page: page.name)
-def test_commands_run(page, flowers, monkeypatch):
-    """Every line that begins with ``$ featx`` works, in its order; tests/cli/test_app.py runs those of docs/cli.md."""
-    from click.testing import CliRunner
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_are_understood(page, monkeypatch):
+    """Also those that are only shown, which say why; and those within a sentence, where an argument may be missing."""
+    monkeypatch.setattr(click.Path, "convert", lambda _, value, *__: Path(value))  # as if it were there
+    text = page.read_text()
+    typed = []
+    for skipped, block in BLOCK.findall(text):
+        assert not skipped or re.search(r'next "[^"]+"', skipped), f"say why this is not run: {block}"
+        typed += [(line, True) for line, _ in commands(block) if re.search("(^| )featx [a-z]", line)]
+    within = re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
+    typed += [(line, False) for line in re.findall(r"`(featx [a-z][^`]*)`", within)]
+    for line, whole in typed:
+        understood(arguments(line.replace("...", "")), whole=whole)
 
-    from featx.cli import main
 
-    write_folder(*synthetic(n=30, classes=3, size=64, random_state=0), flowers.parent / "photos")
-    for line in re.findall(r"^\$ featx (.*)$", page.read_text(), re.MULTILINE):
-        done = CliRunner().invoke(main, line.split())
-        assert done.exit_code == 0, (line, done.output, done.exception)
+def understood(words, *, whole):
+    """Parse words as their command does, without running it."""
+    command, words = main, list(words)
+    while isinstance(command, click.Group) and words:
+        command = command.commands[words.pop(0)]
+    if isinstance(command, click.Group):
+        assert not whole, words
+        return
+    try:
+        command.make_context(command.name, words)
+    except click.exceptions.Exit:  # --help
+        pass
+    except click.MissingParameter:
+        assert not whole, words
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """The command line: documented, with examples that run, exit codes that mean something, and clean streams."""
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,6 @@ from featx.cli import main
 from featx.images import synthetic, write_folder
 
 DOCS = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
-EXAMPLES = re.findall(r"^\$ featx (.*)$", DOCS, re.MULTILINE)
 QUICK = ["--depth", "3", "--pooling", "avg", "--input-size", "32", "--quiet"]
 
 
@@ -57,17 +55,6 @@ def test_images_of_kinds_that_are_left_out_are_told(photos):
     assert "photos: left out .heix 1\n" in result.stderr
     assert json.loads(result.stdout)["left_out"] == {".heix": 1}
     assert "photos: left out .heix 1\n" in featx("duplicates", "photos", "--exact").stderr
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:The model was fitted to:featx.errors.DuplicateWarning")  # as said there
-def test_the_documented_examples_run(photos):
-    """Each line of docs/cli.md works, one after the other; an id in them stands for one of the cache's."""
-    assert len(EXAMPLES) > 10
-    for example in EXAMPLES:
-        kept = json.loads(featx("cache", "info", "--json").stdout)["recipes"]
-        recipe = kept[0]["recipe_id"][:8] if kept else ""
-        featx(*example.replace("0f1e2d3c", recipe).split())
 
 
 @pytest.mark.parametrize("suffix", ["h5", "npz", "parquet", "csv"])
