@@ -4,6 +4,7 @@ from .boosting import (
 from .boosting import (
     XGBoostRegressorHead as XGBoostRegressorHead,
 )
+from .ensemble import EnsembleHead as EnsembleHead
 from .logistic import LogisticHead as LogisticHead
 from .named import (
     make_head as make_head,

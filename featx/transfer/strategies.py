@@ -11,9 +11,11 @@ from sklearn.base import clone
 
 from featx.embedding.composition import as_extractor
 from featx.embedding.extractor import FeatureExtractor
+from featx.embedding.passes import passes_of
 from featx.embedding.pixels import PixelExtractor
 from featx.embedding.plan import Tap
 from featx.errors import InputError, UnknownNameError
+from featx.heads.ensemble import EnsembleHead
 from featx.heads.named import make_head
 from featx.heads.pipeline import HeadPipeline
 from featx.heads.selector import RelevanceSelector
@@ -29,6 +31,8 @@ class Strategy:
     """When the four-case guide of transfer learning recommends it."""
     trains: bool = False
     """Whether it trains the network, which takes minutes to hours; the others need one pass over the images."""
+    several: bool = False
+    """Whether it takes several backbones; the others take one."""
 
 
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
@@ -48,6 +52,11 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
         "all-depths": Strategy(
             "a linear model of the features of every depth that are relevant, as many as cross-validation says",
             "where it is not known at which depth the useful features are",
+        ),
+        "ensemble": Strategy(
+            "a linear model of each of several networks, their answers averaged by weights from held-out images",
+            "where a better answer is worth the time of several networks",
+            several=True,
         ),
         "finetune": Strategy(
             "the network trained on, from the linear model of its frozen features",
@@ -70,8 +79,8 @@ _QUICK = {"Cs": (1e-3, 1e-2, 1e-1, 1.0), "cv": 2, "tol": 1e-3}
 SCRATCH = {"decay": 1.0, "patience": None}
 """What training from random weights asks of a `FineTuner`: every stage has all to learn, and begins slowly."""
 
-FROZEN = tuple(name for name, strategy in STRATEGIES.items() if not strategy.trains)
-"""Names of the strategies that train no network."""
+FROZEN = tuple(name for name, strategy in STRATEGIES.items() if not strategy.trains and not strategy.several)
+"""Names of the strategies that train no network, and take one."""
 
 
 def make_strategy(
@@ -85,8 +94,8 @@ def make_strategy(
         A name of `STRATEGIES`.
     extractor
         A `FeatureExtractor`, or what it takes for `backbone`. The strategies that train no network choose depths of
-        their own, whatever it says, and ``pixels`` only reads images as it does. The first time, the network is built
-        to count its stages.
+        their own, whatever it says, and ``pixels`` only reads images as it does; ``ensemble`` takes an extractor of
+        several backbones as it is. The first time, the network is built to count its stages or columns.
     regression
         Whether the targets are numbers, not classes.
     head
@@ -98,15 +107,15 @@ def make_strategy(
     Returns
     -------
     scikit-learn estimator
-        A `featx.heads.HeadPipeline` with the steps ``features``, for ``all-depths`` ``selection``, and ``head``; or a
-        `FineTuner` or `FineTunerRegressor`.
+        A `featx.heads.HeadPipeline` with the steps ``features``, for ``all-depths`` ``selection``, and ``head``, which
+        for ``ensemble`` is a `featx.heads.EnsembleHead`; or a `FineTuner` or `FineTunerRegressor`.
 
     Raises
     ------
     UnknownNameError
         If there is no such strategy.
     InputError
-        If the extractor has a pooling for each of its own depths.
+        If the extractor has a pooling for each of its own depths, or not as many backbones as the strategy takes.
     TypeError
         If there is no such choice.
 
@@ -139,6 +148,11 @@ def make_strategy(
             f"How images become features is said by the extractor, as in FeatureExtractor({told})."
         )
     extractor = as_extractor(extractor)
+    if STRATEGIES[name].several:
+        steps = model_steps(name, regression=regression, head=head)
+        return HeadPipeline(
+            [("features", extractor), ("head", EnsembleHead(steps[0][1], _widths_of(extractor)))]
+        )
     features = _pixels_of(extractor) if name == "pixels" else _at(extractor, _taps_of(extractor)[name])
     return HeadPipeline([("features", features), *model_steps(name, regression=regression, head=head)])
 
@@ -217,6 +231,17 @@ def _taps_of(extractor: FeatureExtractor) -> dict[str, Sequence[Tap]]:
         without = [tap.depth for tap in stages if "grid2" not in tap.pooling]
         quarters = taps(without, "grid2")
     return {"start": stages[:-1] or stages, "end": stages[-1:], "all-depths": [*layers, *stages, *quarters]}
+
+
+def _widths_of(extractor: FeatureExtractor) -> tuple[int, ...]:
+    """Count the columns of each of several backbones."""
+    passes = passes_of(extractor.plan())
+    if len(passes) < 2:
+        raise InputError(
+            f"'ensemble' takes several backbones, and {passes[0].taps[0].backbone!r} is one. Give "
+            "FeatureExtractor([...]) a list."
+        )
+    return tuple(sum(tap.width for tap in one.taps) for one in passes)
 
 
 def _at(extractor: FeatureExtractor, taps: Sequence[Tap]) -> FeatureExtractor:

@@ -5,7 +5,7 @@ import pytest
 from sklearn import config_context
 
 from featx.errors import InputError, UnknownNameError
-from featx.heads import HeadPipeline, make_head
+from featx.heads import EnsembleHead, HeadPipeline, make_head
 from featx.heads.checks import labels_of
 from featx.heads.routing import routed
 
@@ -43,6 +43,19 @@ MESSAGES = {
         (
             "XGBoostHead learns nothing from unlabelled images. Leave them out, or take another head, such as "
             "'logistic'."
+        ),
+    ),
+    "parts of other columns": (
+        lambda: EnsembleHead(make_head("logistic"), (1, 2)).fit(X, WORDS),
+        InputError,
+        "widths=[1, 2], and X has 2 columns: give the width of each part, which add up to that.",
+    ),
+    "a mean without probabilities": (
+        lambda: EnsembleHead(make_head("svm"), (1, 1)).fit(X, WORDS),
+        InputError,
+        (
+            "HeadPipeline gives no probabilities, and the mean is one of these. Take 'logistic' or another head that "
+            "does."
         ),
     ),
     "counts in two columns": (

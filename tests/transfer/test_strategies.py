@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from keras.models import clone_model
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
-from featx import FineTuner, FineTunerRegressor
+from featx import FineTuner, FineTunerRegressor, load, save
 from featx.embedding import FeatureExtractor
-from featx.errors import UnknownNameError
+from featx.errors import InputError, UnknownNameError
 from featx.images import synthetic
 from featx.transfer.strategies import FROZEN, STRATEGIES, frozen_features, make_strategy
 
@@ -97,6 +98,34 @@ def test_one_pass_gives_what_each_strategy_computes(shapes, forwards):
         alone = make_strategy(name, extractor)["features"]
         np.testing.assert_allclose(columns, alone.transform(images), rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(columns, transformer.transform(images), rtol=1e-5, atol=1e-6)
+
+
+def test_an_ensemble_weighs_the_networks(tiny, shapes, tmp_path, forwards):
+    """One pass over the images, whatever the folds and without a cache; it is saved like any other pipeline."""
+    images, labels = shapes
+    choices = {"scaling": "unit", "depth": 2, "pooling": "avg", "engine": "keras", "cache": None}
+    random = FeatureExtractor([tiny, clone_model(tiny)], **choices)
+    model = make_strategy("ensemble", random).fit(images[:60], labels[:60])
+
+    assert sum(forwards) == 2 * 60
+    assert model["head"].widths == (6, 6)
+    assert model["head"].weights_.sum() == pytest.approx(1)
+    save(model, tmp_path / "model")
+    np.testing.assert_allclose(
+        load(tmp_path / "model").predict_proba(images), model.predict_proba(images), rtol=1e-5, atol=1e-6
+    )
+    brightness = images.mean(axis=(1, 2, 3))
+    assert is_regressor(make_strategy("ensemble", random, regression=True).fit(images, brightness))
+
+
+def test_an_ensemble_of_one_is_refused():
+    """And what takes one network refuses two."""
+    with pytest.raises(
+        InputError, match=r"^'ensemble' takes several backbones, and 'featx-mini' is one\. Give Feature"
+    ):
+        make_strategy("ensemble", SMALL)
+    with pytest.raises(InputError, match=r"^This needs one network, and 2 are given side by side\."):
+        make_strategy("end", ["featx-mini", "mobilenet"])
 
 
 def test_a_keras_model_is_shared_not_copied(tiny, pixels):
