@@ -128,6 +128,10 @@ MESSAGES = {
         ["fit", "photos", "-o", "x", "--head", "ridgeclassifier"],
         "Unknown head 'ridgeclassifier'. Did you mean 'ridge-classifier'? Known: 'logistic', *.",
     ),
+    "a scheduler that is not there": (
+        ["extract", "photos", "-o", "x.npz", "--cluster", "dask://127.0.0.1:9", *QUICK],
+        "No Dask scheduler answers at 127.0.0.1:9. Start one there by dask scheduler, and workers by dask worker.",
+    ),
     "a name that is only an ending": (
         ["extract", "photos", "-o", ".csv"],
         "'.csv' is an ending without a name. Give both, such as 'name.csv'.",
@@ -341,9 +345,16 @@ NO_SHARD = "is none of n shards. Give i/n: of 4, they are 1/4, 2/4, 3/4 and 4/4.
         (["--shard", "1/4", "--cache", "none"],
          "--shard fills a cache, and there is none. Name its folder by --cache or FEATX_CACHE."),
         ([], "Missing option '-o' / '--output'."),
+        *((["-o", "x.npz", "--cluster", given],
+           f"Invalid value for '--cluster': {given!r} names no workers that this command can ask. {advice}")
+          for advice, several in {
+              "Give local:4, four processes here, or dask://host:8786, the scheduler of a Dask cluster.":
+                  ("local", "local:0", "local:x", "dask://host", "tcp://host:8786", "", "4"),
+              "Those of Ray are reached from Python, by a featx.embedding.Embedder.": ("ray://host:10001",),
+          }.items() for given in several),
     ],
 )  # fmt: skip
-def test_a_shard_that_is_none_is_wrong_usage(photos, arguments, message):
+def test_a_shard_or_cluster_that_is_none_is_wrong_usage(photos, arguments, message):
     """Exit code 2 and one line, before anything else is looked at."""
     done = CliRunner().invoke(main, ["extract", "photos", *arguments])
 

@@ -19,7 +19,7 @@ CALLS = [
     cluster, demo, export_model, export_recipe, find_duplicates, similar,
 ]  # fmt: skip
 SHELL = {
-    "all", "available", "balanced", "cache_dtype", "debug", "exact", "group", "images", "json",
+    "all", "available", "balanced", "cache_dtype", "cluster", "debug", "exact", "group", "images", "json",
     "max_parameters", "measure", "numbers", "output", "plot", "quiet", "shard", "sort", "source", "top",
 }  # fmt: skip
 """Options that stand for no parameter: what to print and where, what is a flag here and a class or a method there."""

@@ -149,3 +149,34 @@ def test_a_job_that_was_killed_is_run_again_and_does_the_rest(photos, forwards):
     assert kept() == 30
     featx("-o", "all.npz")
     assert np.array_equal(np.load("all.npz")["embedding"], alone())
+
+
+def many():
+    """Give photos/ so many images that workers are asked."""
+    write_folder(*synthetic(n=90, classes=3, size=48), Path("photos", "more"))
+
+
+@pytest.mark.slow
+def test_processes_of_this_machine_share_the_images_out(photos, forwards):
+    """No network runs here; vectors are this process' own, to the engines' rounding, and are kept for the next run."""
+    many()
+    featx("-o", "all.npz", "--cluster", "local:2")
+    assert sum(forwards) == 0
+    assert kept() == 90
+    featx("-o", "again.npz")
+    assert sum(forwards) == 0
+    np.testing.assert_allclose(np.load("all.npz")["embedding"], alone(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_shares_the_images_out(photos, forwards):
+    """Two workers that are processes; shards go there, too."""
+    distributed = pytest.importorskip("distributed")
+    many()
+    with distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None) as there:
+        address = f"dask://{there.scheduler_address.removeprefix('tcp://')}"
+        featx("--shard", "1/2", "--cluster", address)
+        featx("-o", "all.npz", "--cluster", address)
+    assert sum(forwards) == 0
+    assert kept() == 90
+    np.testing.assert_allclose(np.load("all.npz")["embedding"], alone(), rtol=1e-4, atol=1e-5)
