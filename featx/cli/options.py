@@ -66,17 +66,23 @@ def images_from(
     root: Path | str | None,
     labelled: bool = False,
 ) -> Any:
-    """List the images of a folder, or of a table with the columns that `featx.load_table` takes.
+    """List the images of a folder, of a .tar file, or of a table with the columns that `featx.load_table` takes.
 
     Raises
     ------
     InputError
         If `labelled`, and they have no labels.
     """
-    if _is_folder(source):
+    from featx.images import load_tars
+
+    labels = list(label)
+    if Path(source).suffix.lower() == ".tar":
+        if len(labels) > 1:
+            raise InputError("A .tar file has one label for each image: name one ending by --label.")
+        images = load_tars(source, label=labels[0] if labels else None)
+    elif _is_folder(source):
         images = folder_from(source)
     else:
-        labels = list(label)
         images = featx.load_table(
             source, image=image, label=(labels[0] if len(labels) == 1 else labels) or None, root=root
         )
@@ -127,7 +133,11 @@ def columns(command: Decorated) -> Decorated:
     root = Place(file_okay=False)
     return with_options(
         click.option("--image", help="Column with the image paths."),
-        click.option("--label", multiple=True, help="Column with the labels; repeat for several."),
+        click.option(
+            "--label",
+            multiple=True,
+            help="Column with the labels, repeat for several; of a .tar file, their ending.",
+        ),
         click.option(
             "--root", type=root, help="Folder that a table's paths start from; default: the table's own."
         ),

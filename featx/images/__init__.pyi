@@ -23,3 +23,4 @@ from .image_table import (
 from .sharing import in_shard as in_shard
 from .sources import as_sources as as_sources
 from .tables import load_table as load_table
+from .tars import load_tars as load_tars

@@ -1,5 +1,6 @@
 """What a person reads when the images cannot be used: the whole message, for each mistake."""
 
+import tarfile
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from featx.errors import InputError
-from featx.images import as_sources, load_folder, load_table
+from featx.images import as_sources, load_folder, load_table, load_tars
 
 IMAGE = Image.new("RGB", (2, 2))
 
@@ -63,6 +64,19 @@ NORMALISED = np.linspace(-2.1, 2.6, 54).reshape(2, 3, 3, 3)
 PAIRS = "not an image: pass the images alone, [item[0] for item in X], and the labels as y."
 SECOND = PAIRS.replace("item[0]", "item[1]")
 
+
+def tar(message, *names, **choices):
+    """Write an empty file of each of these names into a tar; list it."""
+
+    def call():
+        with tarfile.open("one.tar", "w") as file:
+            for name in names:
+                file.addfile(tarfile.TarInfo(name))
+        load_tars("one.tar", **choices)
+
+    return call, InputError, message
+
+
 PACKAGES = (
     "pip install 'featx[remote]' brings those for s3:// and https://, pip install 'fsspec[gs]' most others."
 )
@@ -81,6 +95,24 @@ MESSAGES = {
         ["zip://cat.jpg::reference://::https://example.org/references.json"],
         "image 0, 'zip://cat.jpg::reference://::https://example.org/references.json': what a reference:// file names "
         "is not opened: give the URLs themselves.",
+    ),
+    "a tar of no images": tar("There are no images in 'one.tar'.", "a.txt", label=None),
+    "an image in a tar without its label": tar(
+        "'b.png' of 'one.tar' has no label: there is no 'b.cls'. Name the ending of labels by label=, or pass "
+        "label=None.",
+        "a.png",
+        "a.cls",
+        "b.png",
+    ),
+    "a tar that is not there": (
+        lambda: load_tars("gone.tar"),
+        InputError,
+        "'gone.tar': there is no such file.",
+    ),
+    "no tar": (
+        lambda: (Path("x.tar").write_text("x" * 1000), load_tars("x.tar")),
+        InputError,
+        "'x.tar': cannot be fetched (*).",
     ),
     "a folder of no kind": (
         lambda: load_folder("nosuch://bucket/photos"),
