@@ -45,7 +45,7 @@ def in_shard(
     --------
     >>> shards = [in_shard(["a.png", "b.png", "c.png"], number, 2) for number in (1, 2)]
     >>> [shard.tolist() for shard in shards]
-    [[False, True, False], [True, False, True]]
+    [[True, False, False], [False, True, True]]
     """
     if not 1 <= number <= count:
         raise InputError(f"There is no shard {number} of {count}: the first is 1, the last {count}.")
