@@ -58,7 +58,9 @@ def depth_curve(
         channels. Cells of the map (``grid2``, ``std+grid2``) help where the place of things matters, at more time.
     head
         A name for `make_head` or a scikit-learn estimator. ``"auto"``: ``ridge-classifier``, or for numbers ``ridge``:
-        as good as ``logistic`` on embeddings in a fraction of the time. Counts are numbers only with ``head="ridge"``.
+        as good as ``logistic`` from a few hundred columns on, in a fraction of the time. With fewer columns and many
+        classes it may not see a class between others; then give ``"logistic"``. Counts are numbers only with
+        ``head="ridge"``.
     cv, groups, scoring, sample_weight, random_state, n_jobs
         As for `featx.evaluate`; the folds are the same for every row. Of several metrics the first decides.
     choices

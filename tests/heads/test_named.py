@@ -222,3 +222,14 @@ def test_a_head_imports_no_more_than_it_needs():
     program = f"import sys, featx; {ask.format('logistic')}; {ask.format('xgboost')}"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True"]
+
+
+def test_few_columns_hide_a_class_from_least_squares():
+    """Of classes on a line one between is hardly ever the largest of straight lines; `logistic` finds them all."""
+    rng = np.random.default_rng(0)
+    y = np.arange(300) % 5
+    X = np.c_[y + 0.15 * rng.normal(size=300), rng.normal(size=(300, 5))]
+    ridge, logistic = (make_head(name).fit(X, y).score(X, y) for name in ("ridge-classifier", "logistic"))
+
+    assert ridge < 0.6
+    assert logistic > 0.98
