@@ -98,7 +98,8 @@ class FeatureExtractor(ImageTransformer):
     Attributes
     ----------
     bad_images_ : tuple of BadImage
-        The images of the last `transform` that could not be read. Only with ``on_error="nan"``.
+        The images of the last `transform` that could not be read, also where that was part of a pipeline's `fit` or
+        `predict`; keep a copy of what is to stay. Only with ``on_error="nan"``.
     n_features_in_ : int
         Columns seen in `fit`. Only with `image_shape`.
 
