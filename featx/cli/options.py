@@ -199,13 +199,26 @@ class Views(click.ParamType[Any]):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ARG002 - click's signature
         """Turn ``flip,1.43`` into ["flip", 1.43]."""
+        from featx.embedding.views import FACTORS
+        from featx.embedding.views import Views as Known
+
+        if value == "none":
+            return None
         items = [_number(item) for item in value.split(",")]
-        return None if value == "none" else items[0] if len(items) == 1 else items
+        try:
+            Known.of(items)
+        except InputError:
+            least, most = FACTORS
+            self.fail(
+                f"{value!r} is not flip, crops or a factor of the input size from {least} to {most}, nor several of "
+                "these with commas."
+            )
+        return items[0] if len(items) == 1 else items
 
 
 def _number(text: str) -> str | float:
     try:
-        return float(text)
+        return int(text) if text.isdigit() else float(text)
     except ValueError:
         return text
 
