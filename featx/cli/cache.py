@@ -78,11 +78,13 @@ def show_path(cache: Any, as_json: bool) -> None:
 def info(cache: Any, as_json: bool) -> None:
     """Show what the cache holds.
 
-    One line per recipe: the backbone, where it is cut, how many images are kept, and how many of the images that the
-    last run asked for were found. Then the exported graphs.
+    One line per recipe: the backbone, where it is cut, over how many views it is a mean, how many images are kept, and
+    how many of the images that the last run asked for were found. Then the exported graphs.
 
     Example: featx cache info
     """
+    from featx.embedding.views import views_in
+
     recipes, exports = cache.info(), cache.exports()
     if as_json:
         parts = {"recipes": recipes, "exports": exports}
@@ -94,17 +96,19 @@ def info(cache: Any, as_json: bool) -> None:
     rows = []
     for recipe in recipes:
         words, use = recipe.recipe or {}, recipe.use
-        pooling = words["recipe"].get("pooling") if isinstance(words.get("recipe"), dict) else None
+        said = words["recipe"] if isinstance(words.get("recipe"), dict) else {}
+        pooling = said.get("pooling")
         found = f"{use.found} of {use.asked}" if use else None
         rows.append(
-            [recipe.recipe_id[:8], words.get("backbone"), words.get("depth"), pooling, recipe.rows, recipe.dim,
-             recipe.segments, recipe.bytes, found]
+            [recipe.recipe_id[:8], words.get("backbone"), words.get("depth"), pooling, views_in(said), recipe.rows,
+             recipe.dim, recipe.segments, recipe.bytes, found]
         )  # fmt: skip
     header = (
         "recipe",
         "backbone",
         "depth",
         "pooling",
+        "views",
         "images",
         "columns",
         "segments",

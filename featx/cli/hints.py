@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from featx.embedding.passes import passes_of
 from featx.networks.catalogue import backbones, find
 from featx.text import shown
 
@@ -28,6 +27,8 @@ def setup(plan: Any) -> str:
     >>> setup(FeatureExtractor(depth=[3, 4], pooling=["avg", "avg+std"], input_size=32).plan())
     'featx-mini, stage 3 (avg) and stage 4 (avg+std), 32 x 32 pixels: 640 columns'
     """
+    from featx.embedding.passes import passes_of
+
     each = []
     for one in passes_of(plan):
         taps = [f"{'stage ' * isinstance(tap.depth, int)}{tap.depth} ({tap.pooling})" for tap in one.taps]

@@ -1,8 +1,9 @@
 """Views of an image: the pictures of it that a network is shown, and whose vectors are averaged."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from math import prod
 from numbers import Real
 from typing import Any
 
@@ -118,6 +119,22 @@ class Views:
 
 WHOLE = Views()
 """The whole image, as it is."""
+
+
+def views_in(recipe: Mapping[str, Any]) -> int:
+    """Count the views that a recipe names, which may be a stranger's.
+
+    Examples
+    --------
+    >>> views_in({"pooling": "avg", "views": {"mirrored": [False, True], "sizes": ["f3a0"]}}), views_in({})
+    (4, 1)
+    """
+    words = recipe.get("views")
+    named = words if isinstance(words, Mapping) else {}
+    lists = {name: many for name, many in named.items() if isinstance(many, list)}
+    sizes = 1 + len(lists.pop("sizes", []))
+    return prod([sizes, *(len(many) for many in lists.values())])
+
 
 _NAMED: dict[str, dict[str, Any]] = {"flip": {"mirrored": (False, True)}, "crops": {"crops": _FIVE}}
 

@@ -4,12 +4,14 @@ from itertools import product
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from featx import FeatureExtractor
+from featx.cli import main
 from featx.embedding.views import WHOLE, Views
 
 SIZE = 16
@@ -121,6 +123,18 @@ def test_views_are_part_of_the_recipe(base):
         tap.recipe_id for view in Views.of("flip").each() if view == WHOLE
         for tap in base.with_choices(views=view).plan().taps
     )  # fmt: skip
+
+
+def test_the_cache_says_of_how_many_views_a_vector_is_the_mean(base, files, tmp_path):
+    """In a column of its own."""
+    base.with_choices(depth=2, pooling="avg", views=["flip", "crops", 1.5], cache=tmp_path).transform(
+        files[:1]
+    )
+
+    shown = CliRunner().invoke(main, ["cache", "info", "--cache", str(tmp_path)]).output.splitlines()
+
+    assert shown[1].split().index("views") == 4
+    assert shown[2].split()[1:6] == ["tiny", "2", "avg", "20", "1"]
 
 
 def test_columns_are_called_as_without_views(base):
