@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import make_pipeline, make_union
+from sklearn.pipeline import make_pipeline
 
 from featx import FeatureExtractor, evaluate, make_head
 
@@ -41,7 +41,7 @@ def main() -> None:
     choice = parser.parse_args()
     beside = choice.beside or choice.backbones[-2:]
     columns = {f"`{name}`": FeatureExtractor(name) for name in choice.backbones}
-    columns[" and ".join(f"`{name}`" for name in beside)] = make_union(*map(FeatureExtractor, beside))
+    columns[" and ".join(f"`{name}`" for name in beside)] = FeatureExtractor(list(beside))
     print(f"| images | classes | count | {' | '.join(columns)} |\n|---|---|---|{'---|' * len(columns)}")
     scores = []
     for folder in sorted(choice.data.iterdir()):
