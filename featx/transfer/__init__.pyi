@@ -11,6 +11,7 @@ from .depth_report import (
     DepthRow as DepthRow,
 )
 from .depths import depth_curve as depth_curve
+from .each_view import EachView as EachView
 from .estimators import (
     TransferClassifier as TransferClassifier,
 )
