@@ -89,6 +89,7 @@ class Embedder:
         of the same kind
             The embeddings are a fixed-size list for each row in Arrow, an Array in polars, an array in each cell in
             pandas, and one array (n, d) in a dict. Ids are 16 bytes in each cell, in a dict an array (n, 16), uint8.
+            From an iterator, Arrow's types leave the length open, since Spark knows no other.
 
         Raises
         ------
@@ -98,10 +99,8 @@ class Embedder:
             If `rows` are of another kind, have no such column, or a choice of the extractor cannot be carried out.
         """
         if isinstance(rows, Iterator):
-            return map(self, rows)
-        images = column_of(rows, self.image)
-        with as_worker(self.extractor.n_jobs):
-            return with_column(rows, self.add, self._added(images))
+            return (self._with_added(batch, fixed=False) for batch in rows)
+        return self._with_added(rows, fixed=True)
 
     def read(self, image_ids: Any) -> np.ndarray:
         """Read embeddings from the cache, where workers have put them.
@@ -163,6 +162,11 @@ class Embedder:
         return blocks.map_blocks(
             self.read, dtype=np.float32, chunks=(blocks.chunks[0], (width,)), meta=nothing
         )
+
+    def _with_added(self, rows: Any, *, fixed: bool) -> Any:
+        images = column_of(rows, self.image)
+        with as_worker(self.extractor.n_jobs):
+            return with_column(rows, self.add, self._added(images), fixed=fixed)
 
     def _added(self, images: Any) -> np.ndarray:
         named = self.add == "image_id"

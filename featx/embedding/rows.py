@@ -46,7 +46,7 @@ def column_of(rows: Any, name: str) -> Any:
     return column.to_numpy_ndarray() if hasattr(column, "to_numpy_ndarray") else column
 
 
-def with_column(rows: Any, name: str, values: np.ndarray) -> Any:
+def with_column(rows: Any, name: str, values: np.ndarray, *, fixed: bool = True) -> Any:
     """Give a batch with one more column, in place of one of that name.
 
     Parameters
@@ -57,6 +57,8 @@ def with_column(rows: Any, name: str, values: np.ndarray) -> Any:
         The column's.
     values
         (n, d) float32, or (n, d) uint8 for d bytes in each row.
+    fixed
+        Whether the type of a column of Arrow says how long its cells are.
 
     Examples
     --------
@@ -69,7 +71,7 @@ def with_column(rows: Any, name: str, values: np.ndarray) -> Any:
         return both | {name: values}
     kind = _library(rows)
     if kind == "pyarrow":
-        cells, names = _arrow(values), list(rows.schema.names)
+        cells, names = _arrow(values, fixed), list(rows.schema.names)
         return (
             rows.set_column(names.index(name), name, cells)
             if name in names
@@ -105,11 +107,14 @@ def _library(rows: Any) -> str:
     return next((name for name in ("pyarrow", "pandas", "polars") if name in modules), "")
 
 
-def _arrow(values: np.ndarray) -> Any:
+def _arrow(values: np.ndarray, fixed: bool) -> Any:
     import pyarrow as pa
 
     width = values.shape[1]
     if values.dtype == np.uint8:
-        content = pa.py_buffer(np.ascontiguousarray(values))
-        return pa.Array.from_buffers(pa.binary(width), len(values), [None, content])
-    return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), width)
+        cells = [row.tobytes() for row in values]
+        return pa.array(cells, pa.binary(width) if fixed else pa.binary())
+    numbers = pa.array(values.ravel())
+    if fixed:
+        return pa.FixedSizeListArray.from_arrays(numbers, width)
+    return pa.ListArray.from_arrays(np.arange(len(values) + 1, dtype=np.int32) * width, numbers)
