@@ -63,8 +63,8 @@ class Embedder:
         extractor = as_extractor(extractor)
         if not extractor.travels:
             raise InputError(
-                f"The backbone is a Keras model ({quoted(extractor.backbone.name)}), whose weights would travel with "
-                "every batch. Save it, model.save('model.keras'), and give that path: each worker reads it once."
+                "The backbone is a Keras model, whose weights would travel with every batch. Save it, "
+                "model.save('model.keras'), and give that path: each worker reads it once."
             )
         if add == "image_id" and extractor.open_cache() is None:
             raise InputError(_NO_CACHE)
@@ -182,13 +182,16 @@ class Embedder:
 
 def _from_anywhere(extractor: FeatureExtractor) -> FeatureExtractor:
     """Make paths among an extractor's choices absolute, since a worker may run in another folder."""
-    files = {name: getattr(extractor, name) for name in ("backbone", "weights")}
-    choices: dict[str, Any] = {
-        name: str(Path(given).absolute()) for name, given in files.items() if given and Path(given).is_file()
-    }
+    choices: dict[str, Any] = {name: _absolute(getattr(extractor, name)) for name in ("backbone", "weights")}
     if isinstance(extractor.cache, str | os.PathLike) and extractor.cache not in ("auto", "none"):
         choices["cache"] = extractor.open_cache()  # which knows its folder's absolute path
     return extractor.with_choices(**choices)
+
+
+def _absolute(given: Any) -> Any:
+    if isinstance(given, list | tuple):
+        return [_absolute(one) for one in given]
+    return str(Path(given).absolute()) if given and Path(given).is_file() else given
 
 
 def _as_ids(given: Any) -> np.ndarray:

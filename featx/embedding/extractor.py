@@ -190,18 +190,10 @@ class FeatureExtractor(ImageTransformer):
         cache, memo = self._stores()
         asked = self._ask(memo)
         compute = partial(
-            embed,
-            sources,
-            asked,
-            resize_rule=self.resize,
-            batch_size=self.batch_size,
-            n_jobs=self.n_jobs,
-            engine=self.engine,
-            cache=cache,
-            memo=memo,
-            verbose=self.verbose,
+            embed, sources, asked, resize_rule=self.resize, batch_size=self.batch_size, n_jobs=self.n_jobs,
+            engine=self.engine, cache=cache, memo=memo, verbose=self.verbose,
             there=self._embed_some if are_processes() and self.travels else None,
-        )
+        )  # fmt: skip
         embeddings, bad = held(sources, lambda: asked().question(), compute)
         if self.on_error == "nan":
             self.bad_images_ = tuple(bad)
@@ -304,13 +296,7 @@ class FeatureExtractor(ImageTransformer):
 
     @property
     def travels(self) -> bool:
-        """Whether another process can make the network from these choices: not where a Keras model is given.
-
-        Examples
-        --------
-        >>> FeatureExtractor("resnet50").travels
-        True
-        """
+        """Whether another process can make the network from these choices: not where a Keras model is given."""
         each = self.backbone if isinstance(self.backbone, list | tuple) else [self.backbone]
         return all(isinstance(one, str | PathLike) for one in each)
 
@@ -318,9 +304,8 @@ class FeatureExtractor(ImageTransformer):
         """Embed images in a worker; nothing is cached here, since whoever asked does that."""
         with as_worker():
             cache, memo = self._stores()
-            return embed_some(
-                self._ask(memo), replace(work, graphs=cache.engines if cache else None), recipes, wanted
-            )
+            work = replace(work, graphs=cache.engines if cache else None)
+            return embed_some(self._ask(memo), work, recipes, wanted)
 
     def _check(self) -> None:
         choices = (("resize", RULES), ("engine", ENGINES), ("on_error", ON_ERROR))

@@ -172,7 +172,8 @@ def test_choices_travel_and_no_network_does(files, expected, monkeypatch, tmp_pa
 def test_a_network_of_ones_own_travels_as_its_path(tiny, files, monkeypatch, tmp_path):
     """Its file is found from another folder, too."""
     tiny.save("own.keras")
-    embedder = Embedder(FeatureExtractor("own.keras", scaling="unit", cache=None))
+    both = FeatureExtractor(["own.keras", "featx-mini"], depth=1, scaling=["unit", "auto"], cache=None)
+    embedder = Embedder(both)
     expected = embedder({"path": files})["embedding"]
     monkeypatch.chdir(tmp_path)
 

@@ -56,10 +56,10 @@ MESSAGES = {
         "Unknown add 'vector'. Known: 'embedding', 'image_id'.",
     ),
     "a Keras model for other processes": (
-        lambda: Embedder(FeatureExtractor(of_own())),
+        lambda: Embedder(FeatureExtractor(["featx-mini", of_own()])),
         InputError,
         (
-            "The backbone is a Keras model ('own'), whose weights would travel with every batch. Save it, "
+            "The backbone is a Keras model, whose weights would travel with every batch. Save it, "
             "model.save('model.keras'), and give that path: each worker reads it once."
         ),
     ),
