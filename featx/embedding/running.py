@@ -17,8 +17,8 @@ from featx.images.loading import in_parts, load_at
 from featx.images.workers import AHEAD, workers
 
 SMALLEST, LARGEST = 32, 256
-"""Images that a worker is given at a time. Few keep all of them busy until the end, many cost less: a chunk takes some
-30 ms more than its images (docs/machines.md)."""
+"""Images that a worker is given at a time. Few keep all of them busy until the end, many cost less: each chunk
+begins with nothing decoded and ends with nothing left to decode (``python benchmarks/machines.py``)."""
 
 
 class Done(NamedTuple):
