@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from featx import FeatureExtractor, load, make_head, save
@@ -43,15 +43,27 @@ def test_the_head_learns_from_every_view_and_answers_to_the_mean(small, shapes):
     assert model.classes_.tolist() == ["disc", "ring", "square"]
 
 
+class Noting(GroupKFold):
+    """A splitter that notes which groups it is given."""
+
+    noted = ()
+
+    def split(self, X, y=None, groups=None):
+        """Split as `GroupKFold` does."""
+        type(self).noted = np.asarray(groups).tolist()
+        return super().split(X, y, groups)
+
+
 def test_no_fold_judges_by_views_that_it_learned_from(small):
     """Images that are their own mirror images, and labels by chance: who has seen a view knows the answer."""
     half = np.random.default_rng(0).integers(0, 256, (40, 16, 8, 3), np.uint8)
     images, labels = np.concatenate([half, half[:, :, ::-1]], axis=2), np.arange(40) // 2 % 2
-    search = GridSearchCV(KNeighborsClassifier(), {"n_neighbors": [1]}, cv=4)
+    search = GridSearchCV(KNeighborsClassifier(), {"n_neighbors": [1]}, cv=Noting(4))
     extractor = small.with_choices(views="flip")
 
     model = EachView(extractor, search).fit(images, labels)
 
+    assert Noting.noted == [*range(40), *range(40)]
     assert model.score(images, labels) == 1
     assert model.head_.best_score_ < 0.8
     assert cross_val_score(EachView(extractor, KNeighborsClassifier(1)), images, labels, cv=4).mean() < 0.8
