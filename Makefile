@@ -30,7 +30,7 @@ demo: $(VENV)/featx  ## install into .venv and run the demonstration, offline
 test: $(VENV)/dev  ## install into .venv and run the tests, except the slow ones
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
-slow: $(VENV)/dev  ## run the slow tests: each takes more than ten seconds
+slow: $(VENV)/dev $(VENV)/docs  ## run the slow tests: each takes more than ten seconds
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 $(VENV)/docs: $(VENV)/featx

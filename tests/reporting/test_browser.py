@@ -2,7 +2,6 @@
 
 import base64
 import io
-import shutil
 
 import numpy as np
 import pytest
@@ -10,25 +9,6 @@ from PIL import Image
 
 WIDTHS = (1200, 390)
 KINDS = ("classes", "labels", "numbers")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Give Debian's chromium without a window, or skip."""
-    programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
-    if None in programs:
-        pytest.skip("no chromium and chromedriver here: apt-get install chromium chromium-driver")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = programs[0]
-    for choice in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu", "hide-scrollbars"):
-        options.add_argument(f"--{choice}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, Service(programs[1]))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")
