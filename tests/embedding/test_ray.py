@@ -1,5 +1,7 @@
 """Ray Data, with real processes, embeds what one process embeds, whoever dies, however the rows are cut."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,8 @@ from tests.conftest import ROOT
 from tests.embedding.notes import check_a_kill, read_notes
 
 pytestmark = pytest.mark.slow
+if not os.environ.get("FEATX_SOAK"):  # it stopped for good once (docs/machines.md)
+    pytest.skip("`make soak` runs it", allow_module_level=True)
 ray = pytest.importorskip("ray", reason="Ray comes with the development tools only")
 data = pytest.importorskip("ray.data")
 
