@@ -1,6 +1,7 @@
 """What both estimators of transfer learning do: compare strategies, fit the best, and fine-tune where that pays."""
 
 import sys
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from featx.embedding.composition import OnExtractor, as_extractor
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.progress import bar
-from featx.errors import InputError, UnknownNameError
+from featx.errors import InputError
 from featx.evaluation.comparison import compare, least_p, plus_minus
 from featx.evaluation.folds import hold_out, make_folds
 from featx.evaluation.scoring import asks_for_weights
@@ -21,8 +22,10 @@ from featx.heads.checks import groups_of, weights_of
 from featx.heads.pipeline import HeadPipeline
 from featx.images.sources import as_sources
 from featx.text import quoted
+from featx.transfer.frozen import Frozen
 from featx.transfer.judging import Judge, Told
-from featx.transfer.strategies import STRATEGIES, frozen_features, make_strategy, model_steps
+from featx.transfer.sieve import sieve
+from featx.transfer.strategies import STRATEGIES, check_strategy, make_strategy, model_steps
 
 DEFAULT = "featx-mini"
 """The extractor of a `FineTuner` that was given none."""
@@ -38,6 +41,7 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         extractor: Any = "featx-mini",
         *,
         strategy: str = "auto",
+        budget: Any = 2.0,
         finetune: bool | str = "auto",
         head: Any = "auto",
         cv: Any = 5,
@@ -52,6 +56,7 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
     ) -> None:
         self.extractor = extractor
         self.strategy = strategy
+        self.budget = budget
         self.finetune = finetune
         self.head = head
         self.cv = cv
@@ -89,8 +94,7 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         ImageError
             If images cannot be read; names all of them.
         """
-        if self.strategy != "auto" and self.strategy not in STRATEGIES:
-            raise UnknownNameError("strategy", self.strategy, ["auto", *STRATEGIES])
+        check_strategy(self.strategy, "auto")
         if self.finetune not in ("auto", True, False):
             raise InputError(f"finetune={quoted(self.finetune)}: give 'auto', True or False.")
         X = self._images(X, reset=True)
@@ -99,6 +103,7 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         check_consistent_length(as_sources(X, image_shape=how.image_shape, value_range=how.value_range), y)
         told = Told(weights_of(sample_weight, len(y)), None if groups is None else groups_of(groups, len(y)))
         self.scores_: dict[str, tuple[float, float]] = {}
+        self.ridge_scores_: dict[str, tuple[float, float]] = {}
         self.comparison_: dict[str, Any] | None = None
         weighted = asks_for_weights(self.scoring)
         # what is made in here requests nothing, as the steps of a `HeadPipeline`
@@ -122,24 +127,57 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         )  # fmt: skip
         judge = Judge(self.scoring, y, folds, told, regression=self._regression, weighted=weighted)
         told.of(self._model("end"))  # a head that takes no weights is found before the network runs
-        features = frozen_features(self._base(), X)
-        steps = len(features) * len(folds) + 1
-        with bar(steps, "fit", "strategies", self._base().verbose) as done:
-            for name, (_, columns) in features.items():
-                quick = self._model(name, quick=True)
-                self.scores_[name] = judge(quick, columns, n_jobs=self.n_jobs, step=done.update)
-            best = max(self.scores_, key=lambda name: self.scores_[name][0])
-            extractor, columns = features[best]
+        finalists = self._finalists()
+        frozen = Frozen(self._base(), X)
+        judged = len(frozen.candidates) if finalists is None else finalists
+        with bar(judged * len(folds) + 1, "fit", "strategies", self._base().verbose) as done:
+            verdicts = sieve(
+                frozen.blocks, frozen.candidates, judge, stays="default", random_state=self.random_state
+            )
+            compared = len(verdicts)
+            self.ridge_scores_ = {name: (found.mean, found.error) for name, found in verdicts.items()}
+            first = next(iter(verdicts))
+            if judged:
+                names = ["default", *[name for name in verdicts if name != "default"][: judged - 1]]
+                verdicts = {
+                    name: judge(
+                        self._model(name, quick=True),
+                        frozen.columns(name),
+                        n_jobs=self.n_jobs,
+                        step=done.update,
+                    )
+                    for name in names
+                }
+                first = max(verdicts, key=lambda name: verdicts[name].mean)
+            self.scores_ = {name: (found.mean, found.error) for name, found in verdicts.items()}
+            ahead, noise = verdicts[first].ahead(verdicts["default"])
+            best = first if ahead > noise else "default"
+            columns = frozen.columns(best)
             model = self._model(best)
             model.fit(columns, y, **told.of(model))
             done.update()
         self.strategy_ = best
-        self.estimator_ = HeadPipeline([("features", extractor), *model.steps])
-        scores = ", ".join(
-            f"{name} {plus_minus(mean, error)}" for name, (mean, error) in self.scores_.items()
+        self.estimator_ = HeadPipeline([("features", frozen.transformer(best)), *model.steps])
+        shown = list(dict.fromkeys(["default", *list(self.scores_)[:4]]))
+        scores = ", ".join(f"{name} {plus_minus(*self.scores_[name])}" for name in shown)
+        self.report_ = (
+            f"{best} is taken of {compared} frozen strategies ({judge.metric} on {len(folds)} folds: {scores})"
+            f"; {self._tune(X, y, columns, best, judge)}"
         )
-        self.report_ = f"{best} is the best frozen strategy ({judge.metric} on {len(folds)} folds: {scores})"
-        self.report_ += f"; {self._tune(X, y, columns, best, judge)}"
+
+    def _finalists(self) -> int | None:
+        """Return how many strategies the head itself compares, 0 or two and more; None: all."""
+        if self.budget is None:
+            return None
+        known = isinstance(self.budget, Real) and not isinstance(self.budget, bool)
+        fits = float(self.budget) if known else 0.0
+        if not fits >= 1:  # nor NaN
+            raise InputError(
+                f"budget={quoted(self.budget)}: give a number, 1 or more, which says how many times as long as one fit "
+                "of the head the choice may take; or None for no limit."
+            )
+        # ridge regression knows accuracy and R² only
+        return int(min(fits, 1000)) - 2 if fits >= 4 else 0 if self.scoring is None else 2
 
     def _tune(self, X: Any, y: NDArray[Any], features: NDArray[Any], best: str, judge: Judge) -> str:
         """Fine-tune if allowed, keep the result if it is better by more than noise, and say so."""
@@ -188,7 +226,7 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
     def _make(self, name: str) -> Any:
         """Return the unfitted estimator of a strategy."""
         extractor = self._base()
-        if not STRATEGIES[name].trains:
+        if name not in STRATEGIES or not STRATEGIES[name].trains:
             return make_strategy(name, extractor, regression=self._regression, head=self.head)
         if self.tuner is None:
             return make_strategy(

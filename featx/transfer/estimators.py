@@ -24,18 +24,26 @@ class TransferClassifier(ClassifierMixin, Transfer):  # type: ignore[misc] # sci
     """Classify images by the strategy of transfer learning that measures best on them.
 
     Frozen features come first: their strategies are compared by cross-validation on embeddings that are computed once,
-    and the best is fitted. Fine-tuning comes second, where it is allowed, and only stays if it is better on images
-    held out from both by more than the noise of that comparison.
+    all of them by ridge regression in closed form, and if there is time for it the best by the head itself. The best is
+    fitted, if it is ahead of the default by more than a standard error of their difference; else the default.
+    Fine-tuning comes second, where it is allowed, and only stays if it is better on images held out from both by more
+    than the noise of that comparison.
 
     Parameters
     ----------
     extractor
-        Which network, and how images come into it: a `FeatureExtractor`, or what it takes for `backbone`. The frozen
-        strategies choose depths of their own and take its `pooling`, one for all depths; fine-tuning takes its depth,
-        too. Its `on_error` is taken as ``raise``.
+        Which network, and how images come into it: a `FeatureExtractor`, or what it takes for `backbone`. ``default``
+        takes its depth, as does fine-tuning; the other frozen strategies choose depths of their own. All take its
+        `pooling`, one for all depths. Its `on_error` is taken as ``raise``.
     strategy
-        A name of `featx.transfer.strategies.STRATEGIES`: ``pixels``, ``start``, ``end``, ``all-depths``, ``finetune``,
-        ``scratch``. ``"auto"``: the one that measures best.
+        A strategy of `featx.transfer.make_strategy`: ``pixels``, ``start``, ``end``, ``default``, ``all-depths``,
+        ``finetune``, ``scratch``, or stages by their numbers, such as ``stage-3`` or ``stages-2-4-grid2``. ``"auto"``:
+        the one that measures best of all but ``all-depths``, whose selection takes long, ``ensemble`` and ``scratch``.
+    budget
+        How many times as long as one fit of the head to the default features ``"auto"`` may take, roughly, without the
+        network. Below 4 ridge regression decides, unless there is a `scoring`; with 4 the head itself compares the
+        default with the best other strategy, with 5 with the best two, and so on. None: with all. It is a number of
+        fits, not a clock, so a choice can be repeated.
     finetune
         Whether ``"auto"`` may fine-tune. True: always tried. False: never. ``"auto"``: tried with `finetune_from`
         images or more, unless the frozen strategy errs on so few that no model could be shown to be better.
@@ -46,9 +54,9 @@ class TransferClassifier(ClassifierMixin, Transfer):  # type: ignore[misc] # sci
         Folds on which the frozen strategies are compared, fewer if the smallest class has fewer images; or any splitter
         of scikit-learn, or pairs of rows.
     scoring
-        What the frozen strategies are compared by: a name of scikit-learn's, such as ``"balanced_accuracy"``, or a
-        callable (estimator, X, y); a scorer that requests weights gets them. Fine-tuning then has to be better by it,
-        too. None: accuracy.
+        What the head compares the best frozen strategies by: a name of scikit-learn's, such as
+        ``"balanced_accuracy"``, or a callable (estimator, X, y); a scorer that requests weights gets them. Fine-tuning
+        then has to be better by it, too. None: accuracy.
     finetune_from
         How many images make fine-tuning worth a try.
     holdout
@@ -72,9 +80,12 @@ class TransferClassifier(ClassifierMixin, Transfer):  # type: ignore[misc] # sci
     estimator_ : estimator
         It, fitted to all images: a `HeadPipeline`, or a `FineTuner`.
     scores_ : dict
-        For each frozen strategy the accuracy on its held-out folds and its standard error; of several labels, the
-        share that is right. Empty where a strategy was named. The head is compared in a quicker setting: two folds and
-        four strengths, and a fifth of all depths' columns.
+        For each strategy among which the choice was made the accuracy on its held-out folds and its standard error; of
+        several labels, the share that is right. Empty where a strategy was named. By ridge regression, or where
+        `budget` lets the head itself compare, by the head in a quicker setting: two folds and four strengths.
+    ridge_scores_ : dict
+        The same for every strategy by ridge regression, the best first: on 500 images at most, and the best eight on
+        1,000.
     comparison_ : dict or None
         What `featx.evaluation.comparison.compare` found of fine-tuning, and whether it was ``kept``. None if it was not
         tried.
@@ -98,8 +109,8 @@ class TransferClassifier(ClassifierMixin, Transfer):  # type: ignore[misc] # sci
     >>> images, labels = synthetic(n=60, classes=3, size=32, random_state=0)
     >>> extractor = FeatureExtractor("featx-mini", input_size=32, cache=None)
     >>> model = TransferClassifier(extractor, cv=2).fit(images[:40], labels[:40])
-    >>> sorted(model.scores_), model.comparison_
-    (['all-depths', 'end', 'pixels', 'start'], None)
+    >>> "default" in model.scores_, "stages-2-3" in model.scores_, model.comparison_
+    (True, True, None)
     >>> bool(model.score(images[40:], labels[40:]) > 0.8)
     True
     """

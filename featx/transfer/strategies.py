@@ -1,24 +1,22 @@
 """The strategies of transfer learning by name, and what builds each: scikit-learn estimators over images."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import clone
 
 from featx.embedding.composition import as_extractor
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.passes import passes_of
-from featx.embedding.pixels import PixelExtractor
-from featx.embedding.plan import Tap
 from featx.errors import InputError, UnknownNameError
 from featx.heads.ensemble import EnsembleHead
 from featx.heads.named import make_head
 from featx.heads.pipeline import HeadPipeline
 from featx.heads.selector import RelevanceSelector
+from featx.transfer.frozen import reading
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,10 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
             "a linear model of the last stage",
             "few images, like the pretraining data",
         ),
+        "default": Strategy(
+            "a linear model of the extractor's own depth: by default what suits this backbone best",
+            "whatever the images are",
+        ),
         "all-depths": Strategy(
             "a linear model of the features of every depth that are relevant, as many as cross-validation says",
             "where it is not known at which depth the useful features are",
@@ -70,7 +72,7 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
         ),
     }
 )
-"""The table of strategies, those that train no network first, and of these the cheapest first."""
+"""The table of strategies, those that train no network first. Stages by their numbers are strategies, too."""
 
 _CALM = {"Cs": (1e-4, 1e-3, 1e-2, 1e-1, 1.0)}
 """A greater C was no better, and with many classes takes most of the time: docs/strategies.md has figures."""
@@ -81,6 +83,33 @@ SCRATCH = {"decay": 1.0, "patience": None}
 
 FROZEN = tuple(name for name, strategy in STRATEGIES.items() if not strategy.trains and not strategy.several)
 """Names of the strategies that train no network, and take one."""
+_STAGES = re.compile(r"stages?-[1-9]\d*(-[1-9]\d*)?(-grid2)?")
+
+
+def check_strategy(name: Any, *others: str) -> None:
+    """Refuse what is no name of a strategy; whether the backbone has the stages that it names is not looked up.
+
+    Parameters
+    ----------
+    name
+        A name of `STRATEGIES`, or stages: ``stage-3``, ``stages-2-4``, and with the quarters of their maps
+        ``stages-2-4-grid2``.
+    others
+        Other names that will do.
+
+    Raises
+    ------
+    UnknownNameError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> check_strategy("stages-2-4")
+    """
+    if name not in (*others, *STRATEGIES) and not (isinstance(name, str) and _STAGES.fullmatch(name)):
+        known = [*others, *STRATEGIES]
+        hint = f"Known: {', '.join(map(repr, known))}, and stages, as 'stage-3' or 'stages-2-4-grid2'."
+        raise UnknownNameError("strategy", name, known, hint)
 
 
 def make_strategy(
@@ -91,11 +120,12 @@ def make_strategy(
     Parameters
     ----------
     name
-        A name of `STRATEGIES`.
+        A name of `STRATEGIES`; or stages, ``stage-3`` or ``stages-2-4`` side by side, and with the quarters of their
+        maps ``stages-2-4-grid2``.
     extractor
-        A `FeatureExtractor`, or what it takes for `backbone`. The strategies that train no network choose depths of
-        their own, whatever it says, and ``pixels`` only reads images as it does; ``ensemble`` takes an extractor of
-        several backbones as it is. The first time, the network is built to count its stages or columns.
+        A `FeatureExtractor`, or what it takes for `backbone`. ``default`` takes its depth, the other strategies that
+        train no network choose depths of their own, and ``pixels`` only reads images as it does; ``ensemble`` takes an
+        extractor of several backbones as it is. The first time, the network is built to count its stages or columns.
     regression
         Whether the targets are numbers, not classes.
     head
@@ -133,9 +163,8 @@ def make_strategy(
     >>> make_strategy("finetune", extractor, epochs=5)
     FineTuner(epochs=5, extractor=FeatureExtractor(cache=None, input_size=32))
     """
-    if name not in STRATEGIES:
-        raise UnknownNameError("strategy", name, STRATEGIES)
-    if STRATEGIES[name].trains:
+    check_strategy(name)
+    if name in STRATEGIES and STRATEGIES[name].trains:
         from featx.finetuning.estimators import FineTuner, FineTunerRegressor
 
         if name == "scratch":
@@ -148,12 +177,12 @@ def make_strategy(
             f"How images become features is said by the extractor, as in FeatureExtractor({told})."
         )
     extractor = as_extractor(extractor)
-    if STRATEGIES[name].several:
+    if name in STRATEGIES and STRATEGIES[name].several:
         steps = model_steps(name, regression=regression, head=head)
         return HeadPipeline(
             [("features", extractor), ("head", EnsembleHead(steps[0][1], _widths_of(extractor)))]
         )
-    features = _pixels_of(extractor) if name == "pixels" else _at(extractor, _taps_of(extractor)[name])
+    features = reading(extractor, name)
     return HeadPipeline([("features", features), *model_steps(name, regression=regression, head=head)])
 
 
@@ -180,59 +209,6 @@ def model_steps(
     return steps
 
 
-def frozen_features(extractor: FeatureExtractor, X: Any) -> dict[str, tuple[Any, NDArray[Any]]]:
-    """Compute what every strategy in `FROZEN` takes of some images, in one pass over them.
-
-    Parameters
-    ----------
-    extractor
-        Says which backbone, and everything else but the depth.
-    X
-        Images.
-
-    Returns
-    -------
-    dict
-        For each name the fitted transformer, and its features (n, d).
-    """
-    taps = _taps_of(extractor)
-    every = list(taps["all-depths"])
-    embeddings = _at(extractor, every).fit(X).transform(X)
-    edges = [0, *np.cumsum([len(tap.columns) for tap in every]).tolist()]
-    pixels = _pixels_of(extractor)
-    found = {"pixels": (pixels.fit(X), pixels.transform(X))}
-    for name, own in taps.items():
-        first = every.index(own[0])
-        columns = embeddings[:, edges[first] : edges[first + len(own)]]
-        found[name] = _at(extractor, own).fit(X), columns
-    return {name: found[name] for name in FROZEN}
-
-
-def _taps_of(extractor: FeatureExtractor) -> dict[str, Sequence[Tap]]:
-    """Tell which taps of the backbone the strategies take; those of each are neighbours among those of all depths.
-
-    All depths are the stages, the layers that the backbone's default depth has beside them, such as the patches of
-    ``featx-mini``, and with the default pooling the four quarters of each map: where something is counts, too, and
-    the selection drops what does not.
-    """
-    if not isinstance(extractor.pooling, str):
-        raise InputError(
-            f"pooling={extractor.pooling!r}: the strategies choose depths of their own, so give one pooling for all of "
-            "them, or 'default'."
-        )
-
-    def taps(depth: Any, pooling: Any = extractor.pooling) -> Sequence[Tap]:
-        return extractor.with_choices(depth=depth, pooling=pooling).plan().taps
-
-    stages = taps(list(extractor.stages()))
-    layers = [tap for tap in taps("default") if isinstance(tap.depth, str)]
-    quarters: Sequence[Tap] = []
-    if extractor.pooling == "default":
-        without = [tap.depth for tap in stages if "grid2" not in tap.pooling]
-        quarters = taps(without, "grid2")
-    return {"start": stages[:-1] or stages, "end": stages[-1:], "all-depths": [*layers, *stages, *quarters]}
-
-
 def _widths_of(extractor: FeatureExtractor) -> tuple[int, ...]:
     """Count the columns of each of several backbones."""
     passes = passes_of(extractor.plan())
@@ -242,12 +218,3 @@ def _widths_of(extractor: FeatureExtractor) -> tuple[int, ...]:
             "FeatureExtractor([...]) a list."
         )
     return tuple(sum(tap.width for tap in one.taps) for one in passes)
-
-
-def _at(extractor: FeatureExtractor, taps: Sequence[Tap]) -> FeatureExtractor:
-    return extractor.with_choices(depth=[tap.depth for tap in taps], pooling=[tap.pooling for tap in taps])
-
-
-def _pixels_of(extractor: FeatureExtractor) -> PixelExtractor:
-    shared = ("resize", "image_shape", "value_range", "n_jobs", "on_error")
-    return PixelExtractor(**{name: getattr(extractor, name) for name in shared})

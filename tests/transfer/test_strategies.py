@@ -9,9 +9,10 @@ from sklearn.model_selection import GridSearchCV
 
 from featx import FineTuner, FineTunerRegressor, load, save
 from featx.embedding import FeatureExtractor
-from featx.errors import InputError, UnknownNameError
+from featx.errors import InputError
 from featx.images import synthetic
-from featx.transfer.strategies import FROZEN, STRATEGIES, frozen_features, make_strategy
+from featx.transfer.frozen import Frozen
+from featx.transfer.strategies import FROZEN, STRATEGIES, make_strategy
 
 SMALL = FeatureExtractor(input_size=32)
 
@@ -90,14 +91,28 @@ def test_one_pass_gives_what_each_strategy_computes(shapes, forwards):
     """The features of all strategies, from one pass, are those of each alone, without a cache."""
     images = shapes[0][:12]
     extractor = SMALL.with_choices(cache=None)
-    together = frozen_features(extractor, images)
+    together = Frozen(extractor, images)
     assert sum(forwards) == 12
 
-    assert list(together) == list(FROZEN)
-    for name, (transformer, columns) in together.items():
+    for name in (*FROZEN, "stage-2", "stages-2-3", "stages-2-3-grid2"):
         alone = make_strategy(name, extractor)["features"]
-        np.testing.assert_allclose(columns, alone.transform(images), rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(columns, transformer.transform(images), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(together.columns(name), alone.transform(images), rtol=1e-5, atol=1e-6)
+        assert together.transformer(name).get_params() == alone.get_params()
+
+
+def test_stages_are_strategies_by_their_numbers(tiny):
+    """One, neighbours side by side, and either with the quarters of its maps; `default` is the extractor's own."""
+    extractor = FeatureExtractor(tiny, depth=[1, "two"], scaling="unit", cache=None)
+    names = ("stage-2", "stages-2-3", "stages-2-3-grid2", "default")
+    found = [make_strategy(name, extractor)["features"] for name in names]
+
+    assert [one.depth for one in found] == [[2], [2, 3], [2, 3, 2, 3], [1, "two"]]
+    assert found[2].pooling[2:] == ["grid2", "grid2"]
+    compared = Frozen(extractor, np.zeros((3, 16, 16, 3), np.uint8)).candidates
+    assert list(compared) == [
+        "default", "start", "end", "stage-1", "stage-1-grid2", "stages-1-2-grid2", "stages-1-3", "stages-1-3-grid2",
+        "stage-2", "stage-2-grid2", "stages-2-3", "stages-2-3-grid2", "stage-3-grid2", "pixels",
+    ]  # fmt: skip
 
 
 def test_an_ensemble_weighs_the_networks(tiny, shapes, tmp_path, forwards):
@@ -130,9 +145,9 @@ def test_an_ensemble_of_one_is_refused():
 
 def test_a_keras_model_is_shared_not_copied(tiny, pixels):
     """All strategies of one network run the same object."""
-    found = frozen_features(FeatureExtractor(tiny, scaling="unit", cache=None), pixels)
+    found = Frozen(FeatureExtractor(tiny, scaling="unit", cache=None), pixels)
 
-    assert all(transformer.backbone is tiny for name, (transformer, _) in found.items() if name != "pixels")
+    assert all(found.transformer(name).backbone is tiny for name in found.keys if name != "pixels")
 
 
 def test_the_head_can_be_named_or_given():
@@ -152,14 +167,6 @@ def test_its_steps_can_be_searched(shapes):
     search = GridSearchCV(clone(model), {"features__depth": [2, 4], "head__svc__C": [0.01]}, cv=2)
 
     assert search.fit(*shapes).best_score_ > 0.8
-
-
-def test_an_unknown_strategy_suggests_a_known_one():
-    """The message lists them all."""
-    with pytest.raises(
-        UnknownNameError, match=r"Unknown strategy 'all-depth'\. Did you mean 'all-depths'\?.*'scratch'"
-    ):
-        make_strategy("all-depth")
 
 
 def test_a_strategy_refuses_choices_that_nobody_has():

@@ -106,7 +106,7 @@ def test_a_scorer_that_requests_weights_gets_them(asked):
         scorer = make_scorer(accuracy_score).set_score_request(sample_weight=asked)
         model = TransferClassifier(SMALL, cv=3, scoring=scorer).fit(IMAGES, y, sample_weight=~wrong)
 
-    assert model.scores_["end"][0] == pytest.approx(1.0 if asked else 5 / 6, abs=0.03)
+    assert model.scores_["default"][0] == pytest.approx(1.0 if asked else 5 / 6, abs=0.03)
 
 
 def test_words_are_refused_where_numbers_are_meant(forwards):
@@ -226,7 +226,7 @@ def test_strategies_are_judged_on_any_folds(cv, regression):
     stratified = regression and "Stratified" in type(cv).__name__
     folds = make_folds(y, 3 if stratified else cv, regression=regression)
     model = Ridge() if regression else LogisticRegression()
-    mean, error = Judge(None, y, folds, Told(None, None), regression=regression)(model, X, n_jobs=None)
+    mean, error, _ = Judge(None, y, folds, Told(None, None), regression=regression)(model, X, n_jobs=None)
     right = {}
     for train, test in folds:
         predicted = model.fit(X[train], y[train]).predict(X[test])
