@@ -14,7 +14,9 @@ from featx.text import shown_lines
 PARAMETERS = {"n_jobs": "jobs", "random_state": "seed", "cv": "folds"}
 """Parameters of Python whose options are called otherwise, as is usual on a command line."""
 
-_LITERAL = r"""'[^']*'|"[^"]*"|\([^()]*\)|\[[^\[\]]*\]|-?\d+(?:\.\d+)?(?:e-?\d+)?|True|False|None"""
+_LITERAL = (
+    r"""'[^']*'|"[^"]*"|\([^()]*\)|\[[^\[\]]*\]|-?\d+(?:\.\d+)?(?:e-?\d+)?|-?(?:nan|inf)|True|False|None"""
+)
 _CHOICE = re.compile(rf"""(?<![\w.=/'"-])(?P<name>[a-z]\w*)=(?P<value>{_LITERAL})?(?![\w=/]|\.\w)""")
 _PUBLIC = re.compile(r"\bfeatx(?:\.\w+)+")
 _SENTENCE = re.compile(r"(?<=[.?!]) (?=[A-Z'\"])")

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from featx.evaluation.held_out import held_out
 from featx.reporting.curves import SAMPLE, depths, learning, pixels
 
-TAPS = [SimpleNamespace(depth=depth, pooling="avg", columns=range(3)) for depth in (1, 2)]
+TAPS = [SimpleNamespace(backbone="net", depth=depth, pooling="avg", columns=range(3)) for depth in (1, 2)]
 
 
 def judged(y, X, groups=None):
