@@ -18,6 +18,7 @@ from featx.embedding import FeatureExtractor, PixelExtractor
 from featx.errors import BadImage, SavedModelError
 from featx.finetuning import FineTuner, FineTunerRegressor
 from featx.heads import (
+    EnsembleHead,
     LogisticHead,
     RelevanceSelector,
     SteadyScaler,
@@ -29,7 +30,7 @@ from featx.heads import (
 from featx.images import synthetic
 from featx.saving import load, save
 from featx.saving.types import DATA, ROOMS, public_name, trusted
-from featx.transfer import TransferClassifier, TransferRegressor
+from featx.transfer import EachView, TransferClassifier, TransferRegressor
 
 IMAGES, LABELS = synthetic(n=16, classes=2, size=32, random_state=0)
 NUMBERS = np.arange(16) % 5 + 0.5
@@ -70,12 +71,22 @@ MAKERS = {
     "featx.heads.XGBoostHead": lambda: (XGBoostHead(**TREES), COLUMNS, LABELS),
     "featx.heads.XGBoostRegressorHead": lambda: (XGBoostRegressorHead(**TREES), COLUMNS, NUMBERS),
     "featx.heads.RelevanceSelector": lambda: (RelevanceSelector(), COLUMNS, LABELS),
+    "featx.heads.EnsembleHead": lambda: (
+        EnsembleHead(LogisticHead(Cs=2, cv=2), (3, 3), cv=2),
+        COLUMNS,
+        LABELS,
+    ),
     "featx.heads.SteadyScaler": lambda: (SteadyScaler(), COLUMNS, None),
     "featx.finetuning.FineTuner": lambda: (FineTuner(extractor(), epochs=1), IMAGES, LABELS),
     "featx.finetuning.FineTunerRegressor": lambda: (
         FineTunerRegressor(extractor(), epochs=1),
         IMAGES,
         NUMBERS,
+    ),
+    "featx.transfer.EachView": lambda: (
+        EachView(extractor().with_choices(views="flip"), LogisticHead(Cs=2, cv=2)),
+        IMAGES,
+        LABELS,
     ),
     "featx.transfer.TransferClassifier": lambda: (
         TransferClassifier(extractor(), cv=2, finetune=False),
