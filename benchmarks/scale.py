@@ -29,7 +29,7 @@ SIZES = {"a million": 10**6, "a hundred million": 10**8, "a thousand million": 1
 PER_CORE = {
     "mobilenet_v2": 168.8 / 2,
     "resnet50": 28.8 / 2,
-}  # images/s, docs/performance.md, "from files, float32"
+}  # images/s, docs/performance.md, "float32: from files"
 # chosen
 DIM = {"mobilenet_v2": 1280, "resnet50": 2048}
 SEGMENT = 4096  # images, a chunk of `featx extract --shard`

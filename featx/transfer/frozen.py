@@ -51,7 +51,7 @@ def taps_by_name(extractor: FeatureExtractor) -> Mapping[str, Sequence[Tap]]:
     def taps(depth: Any, pooling: Any = extractor.pooling) -> Sequence[Tap]:
         return extractor.with_choices(depth=depth, pooling=pooling).plan().taps
 
-    own, stages = extractor.plan().taps, taps(list(extractor.stages()))
+    stages = taps(list(extractor.stages()))
     layers = [tap for tap in taps("default") if isinstance(tap.depth, str)]
     quarters: dict[int | str, Tap] = {}
     if extractor.pooling == "default":
@@ -60,7 +60,7 @@ def taps_by_name(extractor: FeatureExtractor) -> Mapping[str, Sequence[Tap]]:
             for tap in taps([one.depth for one in stages if "grid2" not in one.pooling], "grid2")
         }
     found = {
-        "default": own,
+        "default": extractor.plan().taps,
         "start": stages[:-1] or stages,
         "end": stages[-1:],
         "all-depths": [*layers, *stages, *quarters.values()],
@@ -69,8 +69,8 @@ def taps_by_name(extractor: FeatureExtractor) -> Mapping[str, Sequence[Tap]]:
         for last in range(first, len(stages)):
             name = f"stage-{first + 1}" if first == last else f"stages-{first + 1}-{last + 1}"
             found[name] = run = stages[first : last + 1]
-            beside = [quarters[tap.depth] for tap in run if tap.depth in quarters]
-            if beside:
+            if extractor.pooling == "default":  # which has quarters of its own at some depths
+                beside = [quarters[tap.depth] for tap in run if tap.depth in quarters]
                 found[f"{name}-grid2"] = [*run, *beside]
     return found
 

@@ -110,7 +110,7 @@ def test_stages_are_strategies_by_their_numbers(tiny):
     assert found[2].pooling[2:] == ["grid2", "grid2"]
     compared = Frozen(extractor, np.zeros((3, 16, 16, 3), np.uint8)).candidates
     assert list(compared) == [
-        "default", "start", "end", "stage-1", "stage-1-grid2", "stages-1-2-grid2", "stages-1-3", "stages-1-3-grid2",
+        "default", "end", "stage-1", "stage-1-grid2", "stages-1-2-grid2", "stages-1-3", "stages-1-3-grid2",
         "stage-2", "stage-2-grid2", "stages-2-3", "stages-2-3-grid2", "stage-3-grid2", "pixels",
     ]  # fmt: skip
 

@@ -106,7 +106,7 @@ def test_a_scorer_that_requests_weights_gets_them(asked):
         scorer = make_scorer(accuracy_score).set_score_request(sample_weight=asked)
         model = TransferClassifier(SMALL, cv=3, scoring=scorer).fit(IMAGES, y, sample_weight=~wrong)
 
-    assert model.scores_["default"][0] == pytest.approx(1.0 if asked else 5 / 6, abs=0.03)
+    assert model.scores_["default"][0] == pytest.approx(1.0 if asked else 5 / 6, abs=0.05)
 
 
 def test_words_are_refused_where_numbers_are_meant(forwards):
