@@ -50,7 +50,8 @@ def test_processes_embed_what_this_one_embeds(pictures, monkeypatch):
         extractor(engine="openvino", cache=cache).transform(images)
     found = extractor(cache=cache).transform(pictures)
 
-    np.testing.assert_array_equal(found, expected)
+    # not to the bit: a worker of an earlier test keeps its graphs elsewhere, and exports one of its own
+    assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
     assert [row.rows for row in cache.info()] == [40, 40]
 
 
