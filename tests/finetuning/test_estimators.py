@@ -555,6 +555,7 @@ COUNTS_FOR_NOTHING = {
     "verbose",
     "precision",
     "calibration",
+    "views",
 }
 OTHERWISE = {
     "backbone": "mobilenet_0.25",
@@ -564,6 +565,7 @@ OTHERWISE = {
     "scaling": "tf",
     "input_size": 48,
     "resize": "pad",
+    "views": "flip",
     "image_shape": (16, 64, 3),
     "value_range": (0, 128),
     "precision": "bfloat16",
