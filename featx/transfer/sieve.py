@@ -17,6 +17,10 @@ PENALTIES = (0.01, 0.1, 1.0)
 """Of ridge regression, as shares of the mean of the Gram matrix' diagonal; the best of them counts."""
 
 
+LEAST = 1e-6
+"""Of that mean, which is how many columns are not constant; where all are, rounding alone makes no positive matrix."""
+
+
 def sieve(
     blocks: Mapping[Hashable, NDArray[np.float32]],
     candidates: Mapping[str, Sequence[Hashable]],
@@ -121,7 +125,7 @@ def _fold(
     grand = float(share @ mean)
     inner = inner - mean - mean[:, None] + grand
     across = across - mean - (across @ share)[:, None] + grand
-    size = max(float(inner.trace()) / len(train), float(np.finfo(np.float64).tiny))
+    size = max(float(inner.trace()) / len(train), LEAST)
     found = []
     for penalty in PENALTIES:
         ridge = inner + np.diag(penalty * size / (share * len(train)))
