@@ -74,8 +74,8 @@ def tables() -> str:
         "segments as jobs leave them": lambda n: f"{-(-n // SEGMENT):,}",
         "segments once compacted": lambda n: f"{-(-n * row(dim) // COMPACTED):,.0f}",
         "GB of memory for the index of a process": lambda n: f"{n * memory(dim) / 1e9:,.2f}",
-        "requests of a first run (state and content)": lambda n: f"{2 * n:,}",
-        "dollars for them": lambda n: f"{2 * n * READ:,.2f}",
+        "requests of a first run (state, content, state)": lambda n: f"{3 * n:,}",
+        "dollars for them": lambda n: f"{3 * n * READ:,.2f}",
         "requests of a later run (state)": lambda n: f"{n:,}",
         "dollars for them, and for listing": lambda n: f"{n * READ + n / LISTED * LIST:,.2f}",
     }

@@ -117,13 +117,11 @@ def _named(source: Source, *, hold: bool) -> _Named:
         before = stat_of(source) if isinstance(source, str) else None
         data = content(source)
         name = image_id(data)
-        if _is_elsewhere(source):
-            # what changed in between is noted under a state that it has no more, so it is read again: one question less
-            return name, before, bytes(data) if hold else None
         after = stat_of(source) if isinstance(source, str) else None
     except InputError as error:
         return str(error), None, None
-    return name, before if before == after else None, None
+    held = bytes(data) if hold and _is_elsewhere(source) else None
+    return name, before if before == after else None, held
 
 
 def _is_elsewhere(source: Source) -> bool:

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from featx.cache.memo import Memo
 from featx.cli import main
+from featx.embedding import naming
 from featx.embedding.naming import image_ids
 from featx.errors import InputError
 from featx.images import as_sources, load_folder, load_table, remote, synthetic, write_folder
@@ -174,6 +175,26 @@ def test_a_later_run_fetches_nothing_that_has_not_changed(kind, request, photos,
         assert [bool((a == b).all()) for a, b in zip(first, second, strict=True)] == [True, False, True]
 
 
+def test_what_changes_while_it_is_fetched_is_not_remembered(web, photos, monkeypatch, tmp_path):
+    """Put back as it was, state and all, it is read again, and not known by what it was for a moment."""
+    path, other = photos / NAMES[0], photos / NAMES[1]
+    was, url = path.read_bytes(), f"{web}/{NAMES[0]}"
+    expected = image_ids([url])
+    fetch = naming.content
+
+    def content(source):
+        path.write_bytes(other.read_bytes())
+        return fetch(source)
+
+    memo = Memo(tmp_path / "cache")
+    with monkeypatch.context() as patch:
+        patch.setattr(naming, "content", content)
+        assert (image_ids([url], memo) != expected).any()
+    path.write_bytes(was)
+    os.utime(path, (OLD, OLD))
+    assert (image_ids([url], memo) == expected).all()
+
+
 def test_each_image_is_fetched_once_for_its_embedding(web):
     """What came to be named is decoded, and later runs of the extractor, in any order, fetch nothing."""
     from featx import FeatureExtractor
@@ -181,9 +202,9 @@ def test_each_image_is_fetched_once_for_its_embedding(web):
     urls = [f"{web}/{name}" for name in NAMES]
     extractor = FeatureExtractor(depth=1, pooling="avg", input_size=32, engine="keras")
     vectors = extractor.transform(urls)
-    assert Server.asked == {"HEAD": 3, "GET": 3}
-    assert np.array_equal(extractor.transform(urls[::-1]), vectors[::-1])
     assert Server.asked == {"HEAD": 6, "GET": 3}
+    assert np.array_equal(extractor.transform(urls[::-1]), vectors[::-1])
+    assert Server.asked == {"HEAD": 9, "GET": 3}
 
 
 def test_what_does_not_fit_into_memory_is_fetched_again(web, monkeypatch):
