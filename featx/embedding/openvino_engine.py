@@ -82,11 +82,13 @@ class OpenVINOEngine:
         """Of an image: height, width and 3."""
         model.reshape([self._chunk, *self.shape])
         settings: dict[str, Any] = {
-            "PERFORMANCE_HINT": "THROUGHPUT",
+            # a single image is computed by all threads, of several each by one
+            "PERFORMANCE_HINT": "LATENCY" if self._chunk == 1 else "THROUGHPUT",
             "INFERENCE_PRECISION_HINT": precision,
         }
         if mine := share():
             settings["INFERENCE_NUM_THREADS"] = mine.network
+            settings["ENABLE_CPU_PINNING"] = False  # or each worker would take the first cores
         self._model = core.compile_model(model, "CPU", settings)
         self._streams = self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self._outputs = len(self._model.outputs)

@@ -12,7 +12,7 @@ import numpy as np
 from joblib import delayed
 
 from featx.embedding.naming import Wanted
-from featx.embedding.passes import Pass, run_together, shown_by
+from featx.embedding.passes import Pass, Shown, run_together, shown_by
 from featx.images.loading import in_parts, load_at
 from featx.images.workers import AHEAD, workers
 
@@ -75,20 +75,28 @@ def run(
     """
     pictures = passes[0][0].pictures
     loaded = load_at(in_parts(wanted), pictures, work.resize_rule, n_jobs=n_jobs, read=read)
-    with ThreadPoolExecutor(1) as meanwhile:  # the first images are decoded while the engines are made
-        first = meanwhile.submit(next, loaded)
-        engines = [
+
+    def made() -> list[list[Shown]]:
+        return [
             shown_by(
                 one, numbers, work.batch_size, engine=work.engine, images=work.images, folder=work.graphs
             )
             for one, numbers in passes
         ]
+
+    if work.images == 1:  # a thread would take longer to start
+        engines, first = made(), next(loaded)
+    else:
+        with ThreadPoolExecutor(1) as meanwhile:  # the first images are decoded while the engines are made
+            decoding = meanwhile.submit(next, loaded)
+            engines = made()
+        first = decoding.result()
     bad: dict[int, str] = {}
     under_way: deque[int] = deque()
 
     def decoded() -> Iterator[Sequence[np.ndarray]]:
         start = 0
-        for pixels, reasons in chain([first.result()], loaded):
+        for pixels, reasons in chain([first], loaded):
             good = [place for place in range(len(pixels[0])) if place not in reasons]
             bad.update((start + place, reason) for place, reason in reasons.items())
             under_way.extend(start + place for place in good)

@@ -43,17 +43,16 @@ def spread(
     >>> list(spread(abs, [-1, -2, 3], n_jobs=2))
     [1, 2, 3]
     """
-    return _spread(call, iter(items), *workers(n_jobs, return_as="generator", pre_dispatch="all"))
+    items = iter(items)
+    first = list(islice(items, 2))
+    if len(first) < 2:  # workers would take longer to start than to do it
+        return map(call, first)
+    return _spread(call, chain(first, items), *workers(n_jobs, return_as="generator", pre_dispatch="all"))
 
 
 def _spread(
     call: Callable[[Item], Result], items: Iterator[Item], parallel: Any, count: int
 ) -> Iterator[Result]:
-    first = list(islice(items, 2))
-    if len(first) < 2:  # workers would take longer to start than to do it
-        yield from map(call, first)
-        return
-    items = chain(first, items)
     with parallel as running:
         while some := list(islice(items, AHEAD * count)):
             yield from running(delayed(call)(item) for item in some)

@@ -16,6 +16,7 @@ from featx.embedding.keras_engine import KerasEngine
 from featx.embedding.openvino_engine import OpenVINOEngine, export
 from featx.embedding.plan import Choices, resolve
 from featx.errors import ExportError
+from featx.images.workers import as_worker
 from featx.networks import backbones
 from featx.networks.flatten import flatten
 
@@ -66,6 +67,24 @@ def assert_close(expected, found):
 
 def assert_same(expected, found):
     assert all(np.array_equal(one, other) for one, other in zip(expected, found, strict=True))
+
+
+def test_workers_of_a_machine_take_no_core_from_each_other(keras_engine, exported):
+    """Each of two processes with a thread of its own bound it to the first core, and did half."""
+    pixels = batches(3, 16)
+    with as_worker(1):
+        engine = OpenVINOEngine(exported)
+    assert engine._model.get_property("INFERENCE_NUM_THREADS") == 1
+    assert not engine._model.get_property("ENABLE_CPU_PINNING")
+    assert_close(vectors_of(keras_engine, pixels), vectors_of(engine, pixels))
+
+
+def test_all_threads_compute_a_single_image(keras_engine, exported):
+    """It is there sooner than where a thread for each core waits for images of its own; the numbers are Keras'."""
+    pixels = batches(3, 16)
+    engine = OpenVINOEngine(exported, chunk=1)
+    assert engine._streams == 1
+    assert_close(vectors_of(keras_engine, pixels), vectors_of(engine, pixels))
 
 
 def test_vectors_come_in_order_with_the_numbers_of_keras(keras_engine, exported):
