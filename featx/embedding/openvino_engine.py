@@ -18,7 +18,7 @@ from featx.embedding.channels_first import sink_transposes
 from featx.embedding.int8 import hand_over, quantise, saturates
 from featx.errors import ExportError
 from featx.files import scratch, whole_folder
-from featx.images.workers import share
+from featx.images.workers import quota, share
 from featx.networks.forks import Lock
 from featx.networks.uncounted import uncounted
 
@@ -38,7 +38,7 @@ _calling = Lock()
 class OpenVINOEngine:
     """An exported graph, run by OpenVINO, a few images at a time on every stream that suits the processor.
 
-    In a worker it takes its share of the cores, see `featx.images.workers.share`.
+    In a worker it takes its share of the cores, in a container its quota; see `featx.images.workers`.
 
     Parameters
     ----------
@@ -86,9 +86,10 @@ class OpenVINOEngine:
             "PERFORMANCE_HINT": "LATENCY" if self._chunk == 1 else "THROUGHPUT",
             "INFERENCE_PRECISION_HINT": precision,
         }
-        if mine := share():
-            settings["INFERENCE_NUM_THREADS"] = mine.network
-            settings["ENABLE_CPU_PINNING"] = False  # or each worker would take the first cores
+        mine = share()
+        if threads := mine.network if mine else quota():
+            settings["INFERENCE_NUM_THREADS"] = threads
+            settings["ENABLE_CPU_PINNING"] = False  # to the first cores, as every other worker would
         self._model = core.compile_model(model, "CPU", settings)
         self._streams = self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self._outputs = len(self._model.outputs)

@@ -62,6 +62,13 @@ def share() -> Share | None:
     return _told() if _dask_worker() or backend.nesting_level else None
 
 
+def quota() -> int | None:
+    """Tell how many cores a container grants, or LOKY_MAX_CPU_COUNT, if fewer than this process sees; else None."""
+    seen = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    granted = cpu_count()
+    return granted if granted < seen else None
+
+
 def _told() -> Share:
     """Tell what the framework grants: Dask in its worker, and joblib, Ray and Spark in an environment variable."""
     if worker := _dask_worker():

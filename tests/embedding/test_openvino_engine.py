@@ -5,12 +5,13 @@ import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from joblib import cpu_count
 
 from featx.embedding.keras_engine import KerasEngine
 from featx.embedding.openvino_engine import OpenVINOEngine, export
@@ -69,10 +70,14 @@ def assert_same(expected, found):
     assert all(np.array_equal(one, other) for one, other in zip(expected, found, strict=True))
 
 
-def test_workers_of_a_machine_take_no_core_from_each_other(keras_engine, exported):
-    """Each of two processes with a thread of its own bound it to the first core, and did half."""
+@pytest.mark.skipif(cpu_count() < 2, reason="needs two cores")
+@pytest.mark.parametrize("among", ["workers", "containers"])
+def test_processes_on_a_machine_take_no_core_from_each_other(keras_engine, exported, among, monkeypatch):
+    """Each of two with a thread of its own bound it to the first core, and did half."""
     pixels = batches(3, 16)
-    with as_worker(1):
+    if among == "containers":  # whose quota joblib finds, or takes from here
+        monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    with as_worker(1) if among == "workers" else nullcontext():
         engine = OpenVINOEngine(exported)
     assert engine._model.get_property("INFERENCE_NUM_THREADS") == 1
     assert not engine._model.get_property("ENABLE_CPU_PINNING")
