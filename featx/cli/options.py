@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 import featx
 from featx.errors import InputError
-from featx.images.remote import is_url
+from featx.images.remote import ending_of, is_url
 from featx.text import shown, to_json
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -94,8 +94,8 @@ def images_from(
 
 
 def _is_folder(source: Path | str) -> bool:
-    if isinstance(source, str):  # a table of an ending that is known is refused as such
-        return Path(source).suffix.lower() not in TABLES
+    if isinstance(source, str):
+        return ending_of(source) not in TABLES
     return source.is_dir()
 
 
@@ -111,14 +111,12 @@ def folder_from(folder: Path | str) -> Any:
 def paths_from(
     images: Iterable[Path | str], *, image: str | None = None, root: Path | str | None = None
 ) -> list[Any]:
-    """List the images among some files, folders and tables, in whose column `image` they are; a URL names an image."""
+    """List the images among some files, folders and tables, in whose column `image` they are; a URL names no folder."""
 
     def listed(one: Path | str) -> Any:
-        if isinstance(one, str):
-            return [one]
-        if one.is_dir():
+        if not isinstance(one, str) and one.is_dir():
             return folder_from(one).paths
-        if one.suffix.lower() in TABLES:
+        if ending_of(one) in TABLES:
             paths = featx.load_table(one, image=image, root=root, missing="keep").paths
             if not any(isinstance(path, bytes) or is_url(path) or Path(path).is_file() for path in paths):
                 featx.load_table(one, image=image, root=root)  # says what is wrong with the column

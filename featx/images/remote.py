@@ -5,6 +5,7 @@ opened but those that are given. An archive may stand anywhere: ``zip://cat.png:
 """
 
 import os
+import posixpath
 import re
 import time
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from hashlib import blake2b
+from pathlib import PurePath
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -67,6 +69,18 @@ def is_url(path: str) -> bool:
     (True, False, False)
     """
     return _URL.match(path) is not None
+
+
+def ending_of(path: str | os.PathLike[str]) -> str:
+    """Give how a file's name ends, in small letters: the name of a path or a URL, and in an archive that of its file.
+
+    Examples
+    --------
+    >>> ending_of("photos/labels.CSV"), ending_of("zip://labels.csv::photos.zip"), ending_of("s3://bucket/photos.v2")
+    ('.csv', '.csv', '.v2')
+    """
+    name = os.fspath(path)
+    return PurePath(name.partition("::")[0] if is_url(name) else name).suffix.lower()
 
 
 def check(url: str) -> None:
@@ -152,7 +166,7 @@ def files_below(url: str) -> list[tuple[str, ...]]:
             with alone:
                 names = files.find(top) or files.ls(top, detail=False)  # which says why nothing is found
         except FileNotFoundError as error:
-            raise InputError("there is no such folder") from error
+            raise InputError(f"there is no such {_lacking(error, 'folder')}") from error
     parts = [tuple(name.removeprefix(top).strip("/").split("/")) for name in names]
     if ("",) in parts and len(parts) == 1:
         raise InputError("is a file, not a folder")
@@ -160,16 +174,22 @@ def files_below(url: str) -> list[tuple[str, ...]]:
 
 
 def below(url: str, parts: Iterable[str]) -> str:
-    """Give the URL of a file that `files_below` has listed.
+    """Give the URL of a file in a folder: one that `files_below` has listed, or that a table names.
 
     Examples
     --------
     >>> below("s3://bucket/photos/", ["cats", "1.jpg"]), below("zip://::photos.zip", ["cats", "1.jpg"])
     ('s3://bucket/photos/cats/1.jpg', 'zip://cats/1.jpg::photos.zip')
+    >>> below("s3://bucket/lists", ["../cats/1.jpg"])
+    's3://bucket/cats/1.jpg'
     """
     folder, *archive = url.split("::", 1)
     folder = folder if folder.endswith("://") else folder.rstrip("/") + "/"
-    return "::".join([folder + "/".join(parts), *archive])
+    path = "/".join(parts)
+    if {".", ".."}.intersection(path.split("/")):  # stores know no such steps
+        scheme, _, top = folder.partition("://")
+        folder, path = f"{scheme}://", posixpath.normpath(top + path)
+    return "::".join([folder + path, *archive])
 
 
 def _opened(url: str) -> tuple[Any, str, AbstractContextManager[object]]:
@@ -265,7 +285,7 @@ def _told() -> Iterator[None]:
     except InputError:
         raise
     except FileNotFoundError as error:
-        raise InputError("there is no such file") from error
+        raise InputError(f"there is no such {_lacking(error, 'file')}") from error
     except IsADirectoryError as error:
         raise InputError("is a folder, not an image") from error
     except Exception as error:  # each package has errors of its own
@@ -273,7 +293,16 @@ def _told() -> Iterator[None]:
         if isinstance(error, PermissionError) or status in (401, 403):
             raise InputError("access is denied there; check who you are to it") from error
         line = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+        if "credentials" in line.lower():
+            raise InputError(
+                f"access takes credentials, and there are none here ({line}); see what its store asks for, such as aws "
+                "configure, or FSSPEC_S3_ANON=true where all may read"
+            ) from error
         lost = isinstance(error, TimeoutError | ConnectionError) or "Connect" in type(error).__name__
         raise InputError(
             f"{'its store cannot be reached' if lost else 'cannot be fetched'} ({line})"
         ) from error
+
+
+def _lacking(error: FileNotFoundError, what: str) -> str:
+    return "bucket" if "bucket does not exist" in str(error) else what

@@ -4,12 +4,13 @@ import csv
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import BytesIO, TextIOWrapper
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from featx.errors import InputError, Words
-from featx.images.remote import is_url
+from featx.images.remote import check, ending_of, is_url, read
 
 MAX_COLUMNS = 100_000
 """The most columns of a table; embeddings of featx, which may be read as one, have fewer."""
@@ -27,12 +28,19 @@ _SEPARATORS = {".csv": ",;\t", ".tsv": "\t,;"}
 class TableFile(NamedTuple):
     """A file that holds a table."""
 
-    path: Path
+    path: Path | str
+    """Where it lies, or its URL."""
     columns: tuple[str, ...]
     """The names in its first line, or in its schema."""
     separator: str = ""
     """Of a CSV or TSV file."""
     encoding: str = "utf-8"
+    content: bytes | None = None
+    """What came from its URL."""
+
+    def open(self) -> BinaryIO:
+        """Open it for reading."""
+        return Path(self.path).open("rb") if self.content is None else BytesIO(self.content)
 
     @property
     def name(self) -> str:
@@ -51,23 +59,18 @@ def open_table(path: str | os.PathLike[str]) -> TableFile:
     InputError
         If it is no table, or holds more than a list of images does.
     """
-    if is_url(os.fspath(path)):
-        raise InputError(
-            f"{os.fspath(path)!r} is a URL. ",
-            Words("Pass the frame that pandas reads from there.", "Fetch the table, and give its path."),
-            " Its column may hold URLs.",
-        )
-    path = Path(path)
-    name, ending = repr(str(path)), path.suffix.lower()
+    elsewhere = is_url(os.fspath(path))
+    name, ending = repr(os.fspath(path)), ending_of(path)
     if ending not in {".parquet", *_SEPARATORS}:
         raise InputError(
             f"{name} is not a .csv, .tsv or .parquet file. Read it with pandas, and ",
             Words("pass the frame.", "save it as one of these."),
         )
-    if not path.is_file():
-        raise InputError(f"{name} is {'not a file' if path.exists() else 'not there'}.")
+    if not elsewhere and not Path(path).is_file():
+        raise InputError(f"{name} is {'not a file' if Path(path).exists() else 'not there'}.")
+    file = TableFile(os.fspath(path), (), content=_fetched(os.fspath(path)) if elsewhere else None)
     with _told(name, ending):
-        table = _look_parquet(path) if ending == ".parquet" else _look_text(path, name, ending)
+        table = _look_parquet(file) if ending == ".parquet" else _look_text(file, ending)
     if len(table.columns) > MAX_COLUMNS:
         raise InputError(
             f"{name} has {len(table.columns):,} columns, more than {MAX_COLUMNS:,}. Give a table of the columns that "
@@ -94,10 +97,8 @@ def read_columns(table: TableFile, wanted: Iterable[str], text: str) -> Any:
         If the file is damaged.
     """
     wanted = list(dict.fromkeys(wanted))
-    with _told(table.name, table.path.suffix.lower()):
-        if table.separator:
-            return _read_text(table, wanted, text)
-        return _read_parquet(table.path, wanted)
+    with _told(table.name, ending_of(table.path)):
+        return _read_text(table, wanted, text) if table.separator else _read_parquet(table, wanted)
 
 
 @contextmanager
@@ -117,13 +118,22 @@ def _told(name: str, ending: str) -> Iterator[None]:
         raise InputError(f"{name} cannot be read as {ending}: {reason}") from error
 
 
-def _look_text(path: Path, name: str, ending: str) -> TableFile:
-    with path.open("rb") as file:
+def _fetched(url: str) -> bytes:
+    try:
+        check(url)
+        return read(url)
+    except InputError as error:
+        raise InputError(f"{url!r}: {error}.") from error
+
+
+def _look_text(table: TableFile, ending: str) -> TableFile:
+    name = table.name
+    with table.open() as file:
         start = file.read(1024)
     encoding = next((code for mark, code in _BY_BOM.items() if start.startswith(mark)), "utf-8")
     if encoding == "utf-8" and b"\0" in start:
         raise InputError(f"{name} holds zero bytes, so it is not text in UTF-8. Save it as UTF-8.")
-    with path.open(encoding=encoding, newline="") as lines:
+    with TextIOWrapper(table.open(), encoding, newline="") as lines:
         line = next((line for line in iter(lambda: lines.readline(_LONGEST_HEADER), "") if line.strip()), "")
         if not line:
             raise InputError(f"{name} is empty. Its first line must name the columns.")
@@ -133,7 +143,7 @@ def _look_text(path: Path, name: str, ending: str) -> TableFile:
         found = [one for one in others if one in line]
         separator = found[0] if usual not in line and len(found) == 1 else usual
         columns = next(csv.reader(chain([line], lines), delimiter=separator))
-    return TableFile(path, tuple(columns), separator, encoding)
+    return table._replace(columns=tuple(columns), separator=separator, encoding=encoding)
 
 
 def _read_text(table: TableFile, wanted: list[str], text: str) -> Any:
@@ -142,7 +152,8 @@ def _read_text(table: TableFile, wanted: list[str], text: str) -> Any:
     # Only an empty cell is empty: NA may be a class.
     rules = {"sep": table.separator, "encoding": table.encoding, "dtype": {text: str}, "keep_default_na": False,
              "na_values": [""], "low_memory": False}  # fmt: skip
-    frame: Any = pd.read_csv(table.path, **rules)  # type: ignore[call-overload] # knows no rules given so
+    with table.open() as file:
+        frame: Any = pd.read_csv(file, **rules)  # type: ignore[call-overload] # knows no rules given so
     if not isinstance(frame.index, pd.RangeIndex):  # what pandas makes of the fields left over
         raise InputError(f"The rows of {table.name} have more fields than its header has names.")
     frame = frame[[name for name in wanted if name in frame.columns]]
@@ -155,24 +166,24 @@ def _read_text(table: TableFile, wanted: list[str], text: str) -> Any:
     return frame
 
 
-def _look_parquet(path: Path) -> TableFile:
+def _look_parquet(table: TableFile) -> TableFile:
     from pyarrow import parquet
 
-    with parquet.ParquetFile(path) as file:
+    with table.open() as opened, parquet.ParquetFile(opened) as file:
         rows = file.metadata.num_rows
         if rows > MAX_ROWS:
             raise InputError(
-                f"{str(path)!r} has {rows:,} rows, more than {MAX_ROWS:,}. Cut it into parts, and load each."
+                f"{table.name} has {rows:,} rows, more than {MAX_ROWS:,}. Cut it into parts, and load each."
             )
-        return TableFile(path, tuple(file.schema_arrow.names))
+        return table._replace(columns=tuple(file.schema_arrow.names))
 
 
-def _read_parquet(path: Path, wanted: list[str]) -> Any:
+def _read_parquet(table: TableFile, wanted: list[str]) -> Any:
     """Read columns of which a value that occurs often takes memory once."""
     import pandas as pd
     from pyarrow import parquet
 
-    with parquet.ParquetFile(path) as file:
+    with table.open() as opened, parquet.ParquetFile(opened) as file:
         groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
         leaves = [[group.column(number) for group in groups] for number in range(file.metadata.num_columns)]
     often = [
@@ -181,9 +192,9 @@ def _read_parquet(path: Path, wanted: list[str]) -> Any:
         if leaf and leaf[0].physical_type == "BYTE_ARRAY"
         and max(part.total_uncompressed_size for part in leaf) < _DICTIONARY
     ]  # fmt: skip
-    with parquet.ParquetFile(path, read_dictionary=often) as file:
-        table = file.read(columns=wanted)
-    return pd.DataFrame({name: _cells(table.column(name)) for name in table.column_names})
+    with table.open() as opened, parquet.ParquetFile(opened, read_dictionary=often) as file:
+        read = file.read(columns=wanted)
+    return pd.DataFrame({name: _cells(read.column(name)) for name in read.column_names})
 
 
 def _cells(column: Any) -> Any:

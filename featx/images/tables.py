@@ -47,7 +47,7 @@ def load_table(
     Parameters
     ----------
     table
-        The path of a ``.csv``, ``.tsv`` or ``.parquet`` file, or a pandas, polars or Arrow frame.
+        The path or URL of a ``.csv``, ``.tsv`` or ``.parquet`` file, or a pandas, polars or Arrow frame.
     image
         The column of the paths or URLs. Default: the only one whose name is in `IMAGE_COLUMNS`. In Parquet and in
         frames it may hold encoded files (bytes) instead.
@@ -88,7 +88,7 @@ def load_table(
                 f"Column {given!r} of {name} is empty in row {_some(empty)} (the first row is 0)."
             )
     if root is None:
-        root = Path(table).parent if isinstance(table, str | os.PathLike) else Path()
+        root = _folder_of(table) if isinstance(table, str | os.PathLike) else Path()
     paths = objects(_place(cell, root) for cell in frame[column])
     if missing == "raise":
         _check_files(paths, frame[column].tolist(), root, f"column {column!r} of {name}")
@@ -101,6 +101,14 @@ def load_table(
         return ImageTable(paths, np.column_stack(columns), tuple(wanted), {})
     classes = () if columns[0].dtype.kind == "f" else tuple(np.unique(columns[0]).tolist())
     return ImageTable(paths, columns[0], classes, {})
+
+
+def _folder_of(table: str | os.PathLike[str]) -> Path | str:
+    """Give the folder of a table's file, or its URL; of a table in an archive the folder in it."""
+    if not is_url(os.fspath(table)):
+        return Path(table).parent
+    inner, joint, outer = os.fspath(table).partition("::")
+    return inner[: inner.rindex("/") + 1] + joint + outer
 
 
 def _frame(table: Any, image: str | None, wanted: Sequence[str]) -> tuple[Any, str, str]:

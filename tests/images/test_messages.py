@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from fsspec import filesystem
 from PIL import Image
 
 from featx.errors import InputError
@@ -129,10 +130,18 @@ MESSAGES = {
         InputError,
         "'http://127.0.0.1:9/photos': its store cannot be reached (*).",
     ),
-    "a table elsewhere": (
-        lambda: load_table("s3://bucket/table.csv"),
+    "a table elsewhere that is not there": (
+        lambda: load_table("memory://nowhere/table.csv"),
         InputError,
-        "'s3://bucket/table.csv' is a URL. Pass the frame that pandas reads from there. Its column may hold URLs.",
+        "'memory://nowhere/table.csv': there is no such file.",
+    ),
+    "a table elsewhere that is none": (
+        lambda: (
+            filesystem("memory").pipe_file("/table.parquet", b"x"),
+            load_table("memory://table.parquet"),
+        ),
+        InputError,
+        "'memory://table.parquet' cannot be read as .parquet: Parquet file size is 1 bytes*",
     ),
     "a folder that is not there": (
         lambda: load_folder("nowhere"),

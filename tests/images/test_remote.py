@@ -1,6 +1,7 @@
 """Images at URLs, on real stores of this machine: read and listed as files are, fetched once, named where they fail."""
 
 import os
+import re
 import tarfile
 import zipfile
 from collections import Counter
@@ -9,6 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import ClassVar
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from click.testing import CliRunner
 
 from featx.cache.memo import Memo
 from featx.cli import main
+from featx.cli.options import paths_from
 from featx.embedding import naming
 from featx.embedding.naming import image_ids
 from featx.errors import InputError
@@ -290,15 +293,109 @@ def test_a_table_holds_urls_and_starts_from_one(web, photos):
     assert Server.asked == {}  # nothing is looked for before it is read
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_table_may_lie_elsewhere(web, photos, ending):
+    """Its relative paths start from its own folder, and a command takes it as it takes one here."""
+    frame = pd.DataFrame({"path": [f"../{name}" for name in NAMES], "label": ["a", "b", "a"]})
+    (photos / "lists").mkdir()
+    frame.to_csv(photos / "lists" / "one.csv", index=False)
+    frame.to_parquet(photos / "lists" / "one.parquet")
+    table = load_table(f"{web}/lists/one.{ending}", label="label")
+    assert table.paths.tolist() == [f"{web}/{name}" for name in NAMES]
+    assert table.labels.tolist() == ["a", "b", "a"]
+    assert (
+        image_ids(as_sources(table.paths)).tolist()
+        == image_ids([str(photos / name) for name in NAMES]).tolist()
+    )
+    done = CliRunner().invoke(
+        main, ["extract", f"{web}/lists/one.{ending}", "-o", "out.npz", "--label", "label", *QUICK]
+    )
+    assert done.exit_code == 0, done.output
+    assert np.load("out.npz")["label"].tolist() == ["a", "b", "a"]
+    assert paths_from([f"{web}/lists/one.{ending}", f"{web}/a.png"]) == [*table.paths, f"{web}/a.png"]
+
+
+def test_a_table_in_an_archive_starts_from_its_folder(archives):
+    """Which is in the archive."""
+    with zipfile.ZipFile("photos.zip", "a") as zipped:
+        zipped.writestr("lists/one.csv", f"path\n../{NAMES[0]}\n0.png\n")
+    listed = load_table("zip://lists/one.csv::photos.zip").paths.tolist()
+    assert listed == [f"zip://{NAMES[0]}::photos.zip", "zip://lists/0.png::photos.zip"]
+
+
+NO_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+REFUSED = {
+    "no such bucket": ({}, "s3://nobucket/photos", "there is no such bucket."),
+    "no such folder": ({}, "s3://bucket/nothing", "there is no such folder."),
+    "who one is": (
+        {"refuse": True},
+        "s3://bucket/photos",
+        "access is denied there; check who you are to it.",
+    ),
+    "no credentials": (
+        dict.fromkeys(NO_KEYS),
+        "s3://bucket/photos",
+        (
+            "access takes credentials, and there are none here (Unable to locate credentials); see what its store asks "
+            "for, such as aws configure, or FSSPEC_S3_ANON=true where all may read."
+        ),
+    ),
+    "no network": (
+        {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"},
+        "s3://bucket/photos",
+        "its store cannot be reached (Could not connect to the endpoint URL: *).",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_a_store_refuses_is_said_in_a_line(bucket, monkeypatch, kind):
+    """As a folder, as a table and as an image in a list; exit code 1, and nothing is written."""
+    changes, url, message = REFUSED[kind]
+    reset = f"{os.environ['AWS_ENDPOINT_URL']}/moto-api/reset-auth"
+
+    def ask_for_keys(after):
+        urlopen(Request(reset, after.encode(), {"Content-Type": "text/plain"})).close()
+
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # where a machine of Amazon's would find some
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "none")
+    for name, value in changes.items():
+        if name == "refuse":
+            ask_for_keys("0")
+        elif value is None:
+            monkeypatch.delenv(name)
+        else:
+            monkeypatch.setenv(name, value)
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    Path("list.csv").write_text(f"path\n{url}/one.png\n")
+    try:
+        said = {
+            given: CliRunner().invoke(main, ["extract", given, "-o", "new/out.npz", *QUICK])
+            for given in (url, f"{url}/one.csv", "list.csv")
+        }
+    finally:
+        ask_for_keys("inf")
+    pattern = ".*".join(map(re.escape, message.split("*")))
+    file = pattern.replace("folder", "file")
+    assert re.fullmatch(f"Error: '{url}': {pattern}\n", said[url].stderr)
+    assert re.fullmatch(f"Error: '{url}/one.csv': {file}\n", said[f"{url}/one.csv"].stderr)
+    assert re.search(
+        f"\n  {url}/one.png: {file.removesuffix('[.]').removesuffix(re.escape('.'))}\n",
+        said["list.csv"].stderr,
+    )
+    assert [one.exit_code for one in said.values()] == [1, 1, 1]
+    assert not Path("new").exists()
+
+
+QUICK = ["--depth", "1", "--pooling", "avg", "--input-size", "32", "--engine", "keras", "--quiet"]
+
+
 def test_a_command_takes_urls(web, bucket):
-    """As a folder, and as an image; a table at a URL is refused."""
-    choices = ["--depth", "1", "--pooling", "avg", "--input-size", "32", "--engine", "keras", "--quiet"]
-    done = CliRunner().invoke(main, ["extract", bucket[0], "-o", "out.npz", *choices])
+    """As a folder, and as an image."""
+    done = CliRunner().invoke(main, ["extract", bucket[0], "-o", "out.npz", *QUICK])
     assert done.exit_code == 0, done.output
     assert np.load("out.npz")["path"].tolist() == [f"{bucket[0]}/{name}" for name in NAMES]
-    done = CliRunner().invoke(
-        main, ["similar", bucket[0], f"{web}/{NAMES[0]}", *choices, "-k", "1", "--json"]
-    )
+    done = CliRunner().invoke(main, ["similar", bucket[0], f"{web}/{NAMES[0]}", *QUICK, "-k", "1", "--json"])
     assert done.exit_code == 0, done.output
     assert f"{bucket[0]}/{NAMES[0]}" in done.stdout
 
