@@ -11,11 +11,19 @@ random ones else. The exported graph is made before, and every process has run o
 
 The last two ways tell what a part costs beyond its images: there are eight times as many parts of 32 as of 256. So
 take a multiple of 256 for each worker. Last the peak memory of each worker.
+
+    python benchmarks/machines.py --cold 4 [--rounds 3] [--backbone mobilenet_v2] [--depth -1]
+
+So many processes start at once where no graph has been exported, each with a cache of its own, and embed 32 files:
+once with one of them exporting and the others waiting, once with each exporting. Seconds until all have their
+vectors, and seconds of the processor that all of them took.
 """
 
 import argparse
 import os
+import pickle
 import resource
+import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,6 +49,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--backbone", default="mobilenet_v2")
     parser.add_argument("--depth", type=int, default=-1)
+    parser.add_argument("--cold", type=int, metavar="PROCESSES")
     choice = parser.parse_args()
     with TemporaryDirectory() as home:
         os.environ["FEATX_GRAPHS"] = f"{home}/graphs"
@@ -52,6 +61,9 @@ def main() -> None:
             extractor.plan()
         except WeightsError:
             extractor.set_params(weights=None)
+        if choice.cold:
+            cold(extractor, paths[:SMALL], choice.rounds, choice.cold, Path(home))
+            return
         count = cpu_count()
         with (
             LocalCluster(
@@ -101,6 +113,45 @@ def measure(extractor: FeatureExtractor, paths: list[str], rounds: int, client: 
     peaks = client.run(lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak memory of each worker {max(peaks.values()):.0f} MB, of this process {own:.0f} MB")
+
+
+COLD = """
+import pickle, sys
+from featx.cache import exports
+exports.PATIENCE = float(sys.argv[2])
+extractor, paths = pickle.loads(bytes.fromhex(sys.argv[3]))
+extractor.set_params(cache=sys.argv[1]).transform(paths)
+"""
+
+
+def cold(extractor: FeatureExtractor, paths: list[str], rounds: int, count: int, home: Path) -> None:
+    given = pickle.dumps((extractor, paths)).hex()
+    taken: dict[str, list[tuple[float, float]]] = {"one exports": [], "each exports": []}
+    for number in range(rounds):
+        for (name, own), patience in zip(taken.items(), ("120", "0"), strict=True):
+            here = home / f"{number}{patience}"
+            here.mkdir()
+            os.environ["FEATX_GRAPHS"] = str(here / "graphs")
+            before, started = spent(), perf_counter()
+            command = [sys.executable, "-c", COLD]
+            jobs = [
+                subprocess.Popen([*command, str(here / str(job)), patience, given]) for job in range(count)
+            ]
+            if any(job.wait() for job in jobs):
+                raise AssertionError(name)
+            own.append((perf_counter() - started, spent() - before))
+    print(f"| {count} processes | seconds until all have vectors | of the processor |\n| --- | ---: | ---: |")
+    for name, own in taken.items():
+        print(
+            f"| {name} | "
+            + " | ".join(shown(np.array(column), 1) for column in zip(*own, strict=True))
+            + " |"
+        )
+
+
+def spent() -> float:
+    """Give the seconds of the processor that processes started here, and theirs, took until they ended."""
+    return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
 
 
 def shown(values: np.ndarray, digits: int) -> str:

@@ -2,7 +2,8 @@
 
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,9 @@ GRAPH, WEIGHTS, CHECK = "graph.xml", "graph.bin", "sha256"
 
 KEEP = 1 << 30
 """Bytes that the exported graphs may take; the one used longest ago goes first."""
+
+PATIENCE = 120.0
+"""Seconds to wait for another process that makes the same graph; no export takes as long."""
 
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _LARGEST, _LONGEST_CHECK = 1 << 33, 1 << 10  # bytes that are read of a graph's file, and of its digests
@@ -64,6 +68,34 @@ def make_home(folder: Path) -> None:
     if not folder.exists():
         make_folder(folder)
         folder.chmod(folder.stat().st_mode & ~_OTHERS)
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait while another process of this machine makes the same graph; it is there then, and need not be made again.
+
+    Nothing depends on it but time: whoever cannot lock a file there, or has waited for `PATIENCE`, goes on.
+
+    Parameters
+    ----------
+    folder
+        The graph. The lock lies beside it, and is given up by the system where its process is killed.
+    """
+    from filelock import FileLock
+
+    with suppress(OSError):
+        make_home(folder.parent)
+    lock = FileLock(folder.with_suffix(".lock"), timeout=PATIENCE)
+    if os.access(folder.parent, os.W_OK):
+        with suppress(OSError):  # a Timeout, too
+            lock.acquire()
+    try:
+        yield
+    finally:
+        if lock.is_locked:
+            with suppress(OSError):  # Windows removes nothing that is open
+                Path(lock.lock_file).unlink()
+            lock.release()
 
 
 def seal(folder: Path, name: str) -> None:

@@ -5,7 +5,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from featx import __version__
-from featx.cache.exports import refusal
+from featx.cache.exports import one_at_a_time, refusal
 from featx.cache.identity import digest, version_of
 from featx.cache.store import oddity
 from featx.embedding.batches import size_of_batch
@@ -218,7 +218,15 @@ def _runs_openvino(plan: Plan) -> bool:
 
 
 def _openvino(plan: Plan, taps: Sequence[Tap], kept: Path | None, chunk: int) -> OpenVINOEngine:
-    """Load the exported graph, or export it first; a damaged one is replaced."""
+    """Load the exported graph, or export it first, which one process of a machine does while the others wait."""
+    if engine := _loaded(plan, kept, chunk):
+        return engine
+    with one_at_a_time(kept) if kept else nullcontext():
+        return _loaded(plan, kept, chunk) or _exported_now(plan, taps, kept, chunk)
+
+
+def _loaded(plan: Plan, kept: Path | None, chunk: int) -> OpenVINOEngine | None:
+    """Load the exported graph, if it is there; a damaged one is removed."""
     if kept and os.path.lexists(kept):
         try:
             return OpenVINOEngine(kept, plan.precision, chunk)
@@ -226,7 +234,11 @@ def _openvino(plan: Plan, taps: Sequence[Tap], kept: Path | None, chunk: int) ->
             if isinstance(error.__cause__, OSError):  # perhaps another user's, and sound
                 raise
         remove(kept)
-        kept = None if os.path.lexists(kept) else kept
+    return None
+
+
+def _exported_now(plan: Plan, taps: Sequence[Tap], kept: Path | None, chunk: int) -> OpenVINOEngine:
+    kept = None if kept and os.path.lexists(kept) else kept  # damaged, and not to be removed
     if plan.calibration:
         return _int8(plan, plan.calibration, taps, kept, chunk)
     exported = _exporting(plan, taps)

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from featx.cache import EmbeddingCache
-from featx.cache.exports import exports, make_room, open_export, seal
+from featx.cache.exports import exports, make_room, one_at_a_time, open_export, seal
 from featx.cli import main
 from featx.errors import CacheWarning, ExportError
 
@@ -239,3 +239,22 @@ def test_anyone_can_check_the_digests(cache):
     )
     assert done.stdout.splitlines() == ["graph.bin: OK", "graph.xml: OK"]
     assert [one.path.name for one in exports(cache.engines)] == NAMES
+
+
+def test_a_graph_is_made_by_one_process_at_a_time_and_a_dead_one_keeps_nobody_waiting(tmp_path, monkeypatch):
+    """One that lives is waited for, but not for ever; nothing stays in the folder."""
+    graph = tmp_path / "engines" / NAMES[0]
+    program = (
+        "import sys, time; from pathlib import Path; from featx.cache.exports import one_at_a_time\n"
+        "with one_at_a_time(Path(sys.argv[1])): print('held', flush=True); time.sleep(1e6)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(graph)], stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        monkeypatch.setattr("featx.cache.exports.PATIENCE", 0.1)
+        with one_at_a_time(graph):
+            assert len(list(graph.parent.iterdir())) == 1  # the other's lock
+        monkeypatch.setattr("featx.cache.exports.PATIENCE", 1e6)
+        other.kill()
+        with one_at_a_time(graph):
+            pass
+    assert list(graph.parent.iterdir()) == []

@@ -10,12 +10,14 @@ import sys
 import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event, Thread
 
 import numpy as np
 import pytest
 
 from featx import FeatureExtractor
-from featx.cache.exports import seal
+from featx.cache.exports import one_at_a_time, seal
+from featx.embedding import engines
 from featx.embedding.openvino_engine import OpenVINOEngine
 from featx.errors import EngineWarning, ExportError
 
@@ -152,6 +154,38 @@ def kept(extractor, tmp_path, monkeypatch):
     (path,) = exported()
     monkeypatch.setattr("featx.embedding.engines._exported", {})
     return vectors, path
+
+
+def test_while_another_process_exports_a_graph_it_is_waited_for(extractor, kept, monkeypatch):
+    """And taken from there, not made a second time."""
+    vectors, path = kept
+    ready, held, asked = path.rename(path.with_name("ready")), Event(), Event()
+
+    def another():
+        with one_at_a_time(path):
+            held.set()
+            asked.wait()
+            ready.rename(path)
+
+    look = engines._loaded
+
+    def looks(*given):
+        found = look(*given)
+        asked.set()
+        return found
+
+    def exports(*_):
+        message = "exported a second time"
+        raise AssertionError(message)
+
+    monkeypatch.setattr(engines, "_loaded", looks)
+    monkeypatch.setattr(engines, "_exporting", exports)
+    other = Thread(target=another)
+    other.start()
+    held.wait()
+    assert np.array_equal(vectors, extractor.transform(PIXELS[:3]))
+    other.join()
+    assert exported() == [path]
 
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="rights and links are others there")
