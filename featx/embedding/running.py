@@ -3,22 +3,25 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from joblib import delayed
 
 from featx.embedding.naming import Wanted
 from featx.embedding.passes import Pass, Shown, run_together, shown_by
 from featx.images.loading import in_parts, load_at
-from featx.images.workers import AHEAD, workers
+from featx.images.workers import AHEAD, task, workers
 
 SMALLEST, LARGEST = 32, 256
 """Images that a worker is given at a time. Few keep all of them busy until the end, many cost less: each chunk
 begins with nothing decoded and ends with nothing left to decode (``python benchmarks/machines.py``)."""
+
+DEATHS = 3
+"""How often workers of this machine may die with no chunk done in between, before that is an error."""
 
 
 class Done(NamedTuple):
@@ -141,12 +144,30 @@ def run_in_workers(
     ------
     Done
         In the order in which the chunks are done.
+
+    Raises
+    ------
+    concurrent.futures.process.BrokenProcessPool
+        If processes of this machine die again and again.
     """
     parallel, count = workers(n_jobs, "generator_unordered", f"{AHEAD} * n_jobs")
-    chunks = _chunks(len(wanted), count)
-    for start, done in parallel(delayed(_numbered)(call, chunk.start, wanted[chunk]) for chunk in chunks):
-        bad = {start + place: reason for place, reason in done.bad.items()}
-        yield Done([start + place for place in done.places], done.vectors, bad)
+    left = {chunk.start: chunk for chunk in _chunks(len(wanted), count)}
+    died = 0
+    while left:
+        tasks = [task(_numbered, call, start, wanted[chunk]) for start, chunk in left.items()]
+        try:
+            for start, done in parallel(tasks):
+                died = 0
+                del left[start]
+                bad = {start + place: reason for place, reason in done.bad.items()}
+                yield Done([start + place for place in done.places], done.vectors, bad)
+        except (
+            BrokenProcessPool
+        ):  # joblib ends all its workers with one; a cluster gives its work to another one
+            died += 1
+            if died == DEATHS:
+                raise
+            parallel, _ = workers(n_jobs, "generator_unordered", f"{AHEAD} * n_jobs")
 
 
 def _numbered(

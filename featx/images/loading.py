@@ -6,12 +6,11 @@ from itertools import chain, islice
 from typing import Any, TypeVar
 
 import numpy as np
-from joblib import delayed
 
 from featx.errors import BadImage, ImageError, InputError
 from featx.images.resizing import to_sizes
 from featx.images.sources import Source, content
-from featx.images.workers import AHEAD, workers
+from featx.images.workers import AHEAD, task, workers
 
 PART = 8
 """Images that a worker reads at a time: few, so that all of them have work until the end."""
@@ -55,7 +54,7 @@ def _spread(
 ) -> Iterator[Result]:
     with parallel as running:
         while some := list(islice(items, AHEAD * count)):
-            yield from running(delayed(call)(item) for item in some)
+            yield from running(task(call, item) for item in some)
 
 
 def load(
