@@ -15,6 +15,7 @@ from featx.embedding.passes import Pass, passes_of
 from featx.embedding.plan import Plan, Tap
 from featx.embedding.progress import ahead, images_bar
 from featx.embedding.running import SMALLEST, Done, Work, collected, run, run_in_workers
+from featx.embedding.sending import absolute
 from featx.errors import BadImage, CacheError, CacheWarning, InputError
 from featx.images.loading import bad_image
 from featx.images.sources import Source
@@ -176,7 +177,8 @@ def _compute(
     graphs = keeper.cache.engines if keeper.cache else None
     work = Work(rule, batch_size, engine, max(len(groups), ahead()), graphs)
     if there and len(wanted) > SMALLEST:
-        results = run_in_workers(partial(there, work, [lack.tap.recipe_id for lack in lacks]), wanted, n_jobs)
+        call = partial(there, work, [lack.tap.recipe_id for lack in lacks])
+        results = run_in_workers(call, [(absolute(source), *named) for source, *named in wanted], n_jobs)
     else:
         numbers: dict[int, tuple[Pass, list[int]]] = {}
         for lack in lacks:

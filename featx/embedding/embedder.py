@@ -1,16 +1,14 @@
 """`Embedder`: batches of rows → the same rows with their embeddings, in whichever processes a framework calls it."""
 
-import os
 from collections.abc import Iterator
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from featx.embedding.composition import as_extractor
-from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.rows import column_of, with_column
+from featx.embedding.sending import from_anywhere
 from featx.errors import InputError, UnknownNameError
 from featx.images.workers import as_worker
 from featx.text import quoted
@@ -49,6 +47,7 @@ class Embedder:
 
     Examples
     --------
+    >>> from featx import FeatureExtractor
     >>> from featx.images import synthetic
     >>> images, labels = synthetic(n=4, classes=2, size=32, random_state=0)
     >>> embedder = Embedder(FeatureExtractor(depth=2, pooling="avg", input_size=32, cache=None), image="picture")
@@ -60,15 +59,15 @@ class Embedder:
     def __init__(self, extractor: Any = "featx-mini", image: str = "path", *, add: str = "embedding") -> None:
         if add not in ADDED:
             raise UnknownNameError("add", add, ADDED)
-        extractor = as_extractor(extractor)
-        if not extractor.travels:
+        given = as_extractor(extractor)
+        if not given.travels:
             raise InputError(
                 "The backbone is a Keras model, whose weights would travel with every batch. Save it, "
                 "model.save('model.keras'), and give that path: each worker reads it once."
             )
-        if add == "image_id" and extractor.open_cache() is None:
+        if add == "image_id" and given.open_cache() is None:
             raise InputError(_NO_CACHE)
-        self.extractor = _from_anywhere(extractor)
+        self.extractor = from_anywhere(given)
         self.image = image
         self.add = add
 
@@ -178,20 +177,6 @@ class Embedder:
     @property
     def _width(self) -> int:
         return self.extractor.plan().width
-
-
-def _from_anywhere(extractor: FeatureExtractor) -> FeatureExtractor:
-    """Make paths among an extractor's choices absolute, since a worker may run in another folder."""
-    choices: dict[str, Any] = {name: _absolute(getattr(extractor, name)) for name in ("backbone", "weights")}
-    if isinstance(extractor.cache, str | os.PathLike) and extractor.cache not in ("auto", "none"):
-        choices["cache"] = extractor.open_cache()  # which knows its folder's absolute path
-    return extractor.with_choices(**choices)
-
-
-def _absolute(given: Any) -> Any:
-    if isinstance(given, list | tuple):
-        return [_absolute(one) for one in given]
-    return str(Path(given).absolute()) if given and Path(given).is_file() else given
 
 
 def _as_ids(given: Any) -> np.ndarray:

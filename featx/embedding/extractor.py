@@ -19,6 +19,7 @@ from featx.embedding.naming import Wanted, file_id, image_ids
 from featx.embedding.passes import choices_of_each, compose, several
 from featx.embedding.plan import Plan, is_count
 from featx.embedding.running import Done, Work
+from featx.embedding.sending import from_anywhere
 from featx.embedding.views import Views
 from featx.errors import ImageError, InputError, UnknownNameError
 from featx.images.inputs import ImageTransformer
@@ -192,7 +193,7 @@ class FeatureExtractor(ImageTransformer):
         compute = partial(
             embed, sources, asked, resize_rule=self.resize, batch_size=self.batch_size, n_jobs=self.n_jobs,
             engine=self.engine, cache=cache, memo=memo, verbose=self.verbose,
-            there=self._embed_some if are_processes() and self.travels else None,
+            there=from_anywhere(self)._embed_some if are_processes() and self.travels else None,  # noqa: SLF001
         )  # fmt: skip
         embeddings, bad = held(sources, lambda: asked().question(), compute)
         if self.on_error == "nan":

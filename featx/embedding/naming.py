@@ -10,6 +10,7 @@ import numpy as np
 from featx.cache.identity import SIZE, image_id
 from featx.cache.memo import Memo, Stat, stat_of
 from featx.embedding.progress import bar
+from featx.embedding.sending import absolute
 from featx.errors import InputError
 from featx.images.loading import spread
 from featx.images.remote import AT_ONCE, is_url
@@ -75,9 +76,10 @@ def identify(
         ids[files], unknown[files] = known, ~found
     rows = np.flatnonzero(unknown)
     chunks = [rows[start : start + 64] for start in range(0, len(rows), 64)]
-    # what other processes fetch is not sent here
-    name_some = partial(_identify_some, hold=not are_processes())
-    named = spread(name_some, ([sources[row] for row in chunk] for chunk in chunks), n_jobs)
+    sent = are_processes()
+    name_some = partial(_identify_some, hold=not sent)  # what other processes fetch is not sent here
+    asked = ([absolute(sources[row]) if sent else sources[row] for row in chunk] for chunk in chunks)
+    named = spread(name_some, asked, n_jobs)
     reasons: dict[int, str] = {}
     states: dict[int, Stat] = {}
     fetched: dict[int, bytes] = {}

@@ -125,13 +125,20 @@ def lives(number):
         return False
 
 
-def test_a_dask_cluster_shares_the_images_out(forwards):
-    """Two workers that are processes; shards go there, too."""
+def test_a_dask_cluster_shares_the_images_out(monkeypatch, forwards):
+    """Its workers run in another folder, and take no path for one in it; shards go there, too."""
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None) as there:
+    Path("elsewhere").mkdir()
+    with (
+        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None) as there,
+        distributed.Client(there) as client,
+    ):
+        client.run(os.chdir, str(Path("elsewhere").absolute()))
         address = f"dask://{there.scheduler_address.removeprefix('tcp://')}"
         for arguments in (["--shard", "1/2"], ["-o", "all.npz"]):
-            done = CliRunner().invoke(main, ["extract", "photos", *CHOICES, *arguments, "--cluster", address])
+            choices = [*CHOICES, *arguments, "--cluster", address, "--cache", "store"]
+            done = CliRunner().invoke(main, ["extract", "photos", *choices])
             assert done.exit_code == 0, done.output
-    assert kept() == IMAGES
+    assert os.listdir("elsewhere") == []  # noqa: PTH208 - names
+    assert sum(recipe.rows for recipe in EmbeddingCache("store").info()) == IMAGES
     check_file("all.npz")
