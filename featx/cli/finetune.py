@@ -36,21 +36,23 @@ class _Share(click.FloatRange):
 
 
 class _Stages(click.ParamType[Any]):
-    """A number of stages, or all."""
+    """A number of stages, or a name."""
 
     name = "stages"
+    named = ("all", "norm")
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if value == "all":
+        if value in self.named:
             return value
         try:
             return int(value)
         except ValueError:
-            self.fail(f"{value!r} is neither 'all' nor a number.", param, ctx)
+            self.fail(f"{value!r} is neither a number nor one of {', '.join(self.named)}.", param, ctx)
 
 
 _training = with_options(
-    click.option("--stages", type=_Stages(), default="all", help="Number of last stages to train; default: all."),
+    click.option("--stages", type=_Stages(), default="all",
+                 help="Number of last stages to train, or norm: only scales, shifts and biases; default: all."),
     click.option("--epochs", type=click.IntRange(1), default=20, show_default=True, help="Epochs at most."),
     click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images per step."),
     click.option("--learning-rate", type=click.FloatRange(0, min_open=True),

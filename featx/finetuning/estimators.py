@@ -40,7 +40,8 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
         `precision` is taken as ``float32``, whatever it says, and its `on_error` as ``raise``.
     stages
         How many of the network's last stages are tuned, counted from the deepest that the head reads. ``"all"``: every
-        one. 0: only the head.
+        one. 0: only the head. ``"norm"``: of every stage only what has one number for a channel, the scales and shifts
+        of normalisation and the biases; BatchNorm's statistics stay as they are.
     head
         ``"auto"``: the head starts as `LogisticHead` on frozen embeddings. None: it starts from zeros.
     epochs

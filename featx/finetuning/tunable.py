@@ -1,6 +1,6 @@
 """A backbone made ready to be tuned: its fixed and its tuned part, a rate for each variable, and a linear head."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
@@ -61,6 +61,11 @@ class Tunable:
     def input_size(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return tuple(self._graph.input.shape[1:3])
+
+    @property
+    def only_head(self) -> bool:
+        """Whether nothing but the head can learn."""
+        return len(self.rates) == len(self._dense.trainable_weights)
 
     @property
     def saves_work(self) -> bool:
@@ -133,7 +138,8 @@ def make_tunable(
     scaling
         A name in `featx.networks.scaling.SCALINGS`, or ``"auto"``.
     stages
-        How many of the deepest stages are tuned, or ``"all"``.
+        How many of the deepest stages are tuned; ``"all"``; or ``"norm"``: of all stages what has one dimension, the
+        scales and shifts of normalisation and the biases.
     decay
         How rates fall from stage to stage: the head has 1, the deepest stage `decay`, the one before it `decay` ** 2,
         and so on.
@@ -159,7 +165,7 @@ def make_tunable(
 
     stage_of = _stages(graph)
     deepest = max(stage_of[places[tensor.name]] for tensor, _ in tapped)
-    count = deepest if stages == "all" else int(stages)
+    count = deepest if stages in ("all", "norm") else int(stages)
     if count > deepest:
         raise InputError(
             f"stages={stages}: there are {deepest} stages up to the deepest one used; give 0..{deepest}."
@@ -167,20 +173,16 @@ def make_tunable(
     first_of: dict[int, int] = {}  # id of a layer → the first stage it works in
     for tensor, stage in zip(graph.tensors, stage_of, strict=True):
         first_of[id(tensor.layer)] = min(stage, first_of.get(id(tensor.layer), stage))
-    frozen = [
-        tensor.layer
-        for tensor in graph.tensors
-        if getattr(tensor.layer, "trainable", False)  # operators have nothing to train
-        and (first_of[id(tensor.layer)] <= deepest - count or (keep_statistics and _normalises(tensor.layer)))
-    ]
-    for layer in frozen:
-        layer.trainable = False
+    still = {layer for layer, first in first_of.items() if first <= deepest - count}
+    if keep_statistics:
+        still |= {id(tensor.layer) for tensor in graph.tensors if _normalises(tensor.layer)}
+    frozen = _freeze(graph, still, only_vectors=stages == "norm")
 
     fixed, tuned, dense = _split(graph, tapped, head, dropout)
     turn_of = {
         id(weight): deepest - first_of[id(tensor.layer)]
         for tensor in graph.tensors
-        for weight in getattr(tensor.layer, "trainable_weights", ())
+        for weight in _learning(tensor.layer)
     }
     turns = [turn_of.get(id(weight), -1) for weight in tuned.trainable_variables]  # -1: the head's
     copies = [
@@ -221,6 +223,31 @@ def _stages(graph: Graph) -> list[int]:
     return numbers
 
 
+def _freeze(graph: Graph, still: Container[int], *, only_vectors: bool) -> list[Any]:
+    """Hold layers, by their ids, and list those that may learn less than they might; of all others' weights vectors."""
+    touched = []
+    for layer in {id(tensor.layer): tensor.layer for tensor in graph.tensors}.values():
+        holds = id(layer) in still
+        # operators have nothing to train
+        if not getattr(layer, "trainable", False) or not (holds or only_vectors):
+            continue
+        touched.append(layer)
+        weights = layer.trainable_weights
+        if holds:
+            layer.trainable = False
+        if (
+            only_vectors
+        ):  # a BatchNorm layer that is held keeps its statistics, while its scale and shift learn
+            for weight in weights:
+                weight.trainable = len(weight.shape) < 2
+    return touched
+
+
+def _learning(layer: Any) -> list[Any]:
+    """List the weights that training changes. Keras goes by each weight, whatever is said of its layer."""
+    return [weight for weight in getattr(layer, "weights", ()) if weight.trainable]
+
+
 def _normalises(layer: Any) -> bool:
     from featx.networks.quiet_keras import keras
 
@@ -249,7 +276,7 @@ def _split(
 
     moves: list[bool] = []
     for tensor in graph.tensors:
-        own = bool(getattr(tensor.layer, "trainable_weights", None))
+        own = bool(_learning(tensor.layer))
         moves.append(own or any(moves[source] for source in tensor.sources))
     border: dict[int, Any] = {}  # id of a symbol → the symbol, where the fixed part ends
     for place, tensor in enumerate(graph.tensors):

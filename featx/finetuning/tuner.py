@@ -3,6 +3,7 @@
 import json
 from dataclasses import fields, replace
 from functools import partial
+from numbers import Integral
 from os import PathLike
 from time import monotonic
 from typing import Any, ClassVar, Self
@@ -18,19 +19,21 @@ from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.naming import file_id, image_ids
 from featx.embedding.plan import Plan
 from featx.embedding.progress import bar
-from featx.errors import UnknownNameError
+from featx.errors import InputError, UnknownNameError
 from featx.finetuning.augment import Augmenter
 from featx.finetuning.checkpoint import Checkpoint
 from featx.finetuning.feeds import IN_MEMORY, Images, KeptFeed, PixelFeed
 from featx.finetuning.lesson import Lesson
 from featx.finetuning.loop import Training, scores_of
-from featx.finetuning.optimizer import Settings, check_count, check_number, check_share
+from featx.finetuning.optimizer import Settings, check_number, check_share
 from featx.finetuning.tunable import Head, Tunable, make_tunable
 from featx.heads.targets import Target
 from featx.networks.flatten import flatten
 from featx.networks.network import network_of
+from featx.text import quoted
 
 PRECISIONS = ("float32", "mixed")
+STAGES = ("all", "norm")
 OF_NO_OUTCOME = ("extractor", "checkpoint", "max_seconds", "verbose")
 """Parameters that do not name a run: recipes and images stand for the first; no other changes what is learned."""
 
@@ -269,7 +272,7 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
 
     def _tunable(self, extractor: FeatureExtractor, plan: Plan, start: Head) -> Tunable:
         content_of = partial(file_id, memo=None)
-        return make_tunable(
+        tunable = make_tunable(
             network_of(extractor.backbone, extractor.weights, plan.input_size, content_of),
             [(tap.layer, tap.pooling) for tap in plan.taps],
             start,
@@ -280,6 +283,12 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
             precision=self.precision,
             keep_statistics=extractor.weights is not None,
         )
+        if self.stages == "norm" and tunable.only_head:
+            raise InputError(
+                "stages='norm' tunes the scales and shifts of normalisation and the biases, but this network has "
+                "none. Give a number of stages, or 'all'."
+            )
+        return tunable
 
     def _settings(self) -> Settings:
         return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
@@ -304,8 +313,13 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
             raise UnknownNameError("precision", self.precision, PRECISIONS)
         if self.head not in ("auto", None):
             raise UnknownNameError("head", self.head, ("auto",), "Give 'auto', or None to start from zeros.")
-        if self.stages not in ("all", 0):
-            check_count("stages", self.stages)
+        stages: Any = self.stages
+        whole = isinstance(stages, Integral) and not isinstance(stages, bool)
+        if stages not in STAGES and not (whole and int(stages) >= 0):
+            raise InputError(
+                f"stages={quoted(stages)}: give the number of the last stages to tune, 0 or more, or one of "
+                f"{', '.join(map(repr, STAGES))}."
+            )
         check_share("decay", self.decay, 1)
         check_number("dropout", self.dropout, 0, 1)
         check_number("label_smoothing", self.label_smoothing, 0, 1)

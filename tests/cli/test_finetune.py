@@ -86,7 +86,7 @@ def test_counts_are_regressed_when_asked(photos):
     ("arguments", "code", "message"),
     [
         (["photos", "-o", "photos"], 1, "'photos' exists"),
-        (["photos", "-o", "model", "--stages", "some"], 2, "neither 'all' nor a number"),
+        (["photos", "-o", "model", "--stages", "some"], 2, "neither a number nor one of all, norm"),
         (["photos", "-o", "model", "--stages", "9"], 1, "there are 2 stages"),
         (["photos", "-o", "model", "--augment", "flop"], 1, "Did you mean 'flip'"),
         (["nowhere", "-o", "model"], 2, "does not exist"),

@@ -109,6 +109,43 @@ def test_only_the_last_stages_can_move(normalised, small, stages, free):
     assert len(kernels(loose)) == 2 * len(free)
 
 
+def test_only_scales_shifts_and_biases_can_move(normalised, small):
+    """Of every stage, at its own rate; in training, too, an image is answered by itself, since statistics stay."""
+    embeddings, head, tunable = ready(normalised, small, stages="norm", dropout=0.0)
+    free = tunable.tuned.trainable_variables[:-2]  # the last two are the head's
+
+    assert [tuple(variable.shape) for variable in free] == [(4,), (4,), (6,), (6,), (8,), (8,)]
+    assert tunable.rates == [0.125, 0.125, 0.25, 0.25, 0.5, 0.5, 1, 1]
+    answered = np.asarray(tunable.tuned(tunable.fixed(small), training=True))
+    np.testing.assert_allclose(answered, embeddings @ head.coef.T + head.intercept, rtol=1e-4, atol=1e-4)
+    kept = {layer.name: layer.get_weights() for layer in tunable.backbone().layers}
+    tunable = ready(normalised, small, stages="norm")[2]
+    tunable.tuned.compile("sgd", "mse")
+    tunable.tuned.train_on_batch(tunable.fixed.predict_on_batch(small), np.ones((12, 3), np.float32))
+    moved = {
+        (layer.name, place)
+        for layer in tunable.backbone().layers
+        for place, (value, before) in enumerate(zip(layer.get_weights(), kept[layer.name], strict=True))
+        if (value != before).any()
+    }
+    assert moved == {(f"{name}_norm", place) for name in ("one", "two", "three") for place in (0, 1)}
+
+
+def test_what_is_fixed_ends_before_the_first_scale(normalised, small):
+    """The convolution before it is run once."""
+    _, _, tunable = ready(normalised, small, stages="norm")
+
+    assert [layer.name for layer in tunable.fixed.layers if hasattr(layer, "kernel")] == ["one"]
+
+
+def test_a_network_can_be_tuned_whole_after_its_scales(normalised, small):
+    """What was held back for one training is free for the next."""
+    backbone = ready(normalised, small, stages="norm")[2].backbone()
+    free = ready(backbone, small, depths=[-1], pooling=["avg"], stages="all")[2].tuned.trainable_variables
+
+    assert [len(variable.shape) for variable in free[:-2]] == [4, 4, 4]
+
+
 def test_earlier_stages_have_smaller_rates(normalised, small):
     """The head 1, the deepest stage the decay, each one before it that much less; turns count from the deepest."""
     _, _, tunable = ready(normalised, small, decay=0.5)
