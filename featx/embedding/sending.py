@@ -39,13 +39,13 @@ def absolute(image: Any) -> Any:
     Examples
     --------
     >>> absolute("/photos/../cat.jpg"), absolute("s3://bucket/cat.jpg"), absolute("zip://cat.jpg::/photos.zip")
-    ('/cat.jpg', 's3://bucket/cat.jpg', 'zip://cat.jpg::/photos.zip')
+    ('/photos/../cat.jpg', 's3://bucket/cat.jpg', 'zip://cat.jpg::/photos.zip')
     """
     if not isinstance(image, str | os.PathLike):
         return image
     path = os.fspath(image)
     if not is_url(path):
-        return os.path.abspath(path)  # noqa: PTH100 - a Path keeps the dots
+        return str(Path(path).absolute())  # with its dots: behind a link, ".." is another folder
     inner, joint, outer = path.rpartition("::")
     return inner + joint + absolute(outer) if joint else path
 
