@@ -35,6 +35,18 @@ class _Share(click.FloatRange):
         return 0.0 if value == "none" else super().convert(value, param, ctx)
 
 
+class _Average(click.FloatRange):
+    """A share, auto, or none."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value in ("auto", None):
+            return value
+        return None if value == "none" else super().convert(value, param, ctx)
+
+
 class _Stages(click.ParamType[Any]):
     """A number of stages, or a name."""
 
@@ -75,6 +87,8 @@ _training = with_options(
                  help="Share to hold out, or none."),
     click.option("--patience", type=click.IntRange(1), default=5, show_default=True,
                  help="Stop after this many epochs without improvement."),
+    click.option("--average", type=_Average(), default="auto", show_default=True,
+                 help="Share of the tuned weights, the rest being the frozen ones: auto, 0 to 1, or none."),
     click.option("--precision", type=click.Choice(["float32", "mixed"]), default="float32", show_default=True,
                  help="mixed computes in bfloat16."),
     click.option("--checkpoint", type=click.Path(file_okay=False), help="Folder to resume from."),
@@ -130,16 +144,19 @@ def finetune_command(
                 "model": str(output),
                 "target": tuner.target_.kind,
                 "best_epoch": best,
+                "share": tuner.share_,
+                "shares": tuner.shares_,
                 "history": history,
                 "bad": len(bad),
                 "left_out": images.left_out,
             }
         )
         return
-    if "validation_score" in history[best]:
-        frozen, tuned = (history[epoch]["validation_score"] for epoch in (0, best))
+    if tuner.shares_:
+        found = {entry["share"]: entry["validation_score"] for entry in tuner.shares_}
+        best = f"epoch {best} of {len(history) - 1}" + (f", {tuner.share_:.0%} tuned" if best else "")
         click.echo(
-            f"on the images held out: {frozen:.3f} frozen, {tuned:.3f} at epoch {best} of {len(history) - 1}, "
+            f"on the images held out: {found[0]:.3f} frozen, {found[tuner.share_]:.3f} at {best}, "
             "which these images chose"
         )
     click.echo(f"saved in {shown(output)}")

@@ -16,7 +16,7 @@ Arrays = Sequence[np.ndarray]
 
 _LARGEST = (
     1 << 34
-)  # bytes: weights four times, as the optimizer and the best epoch keep them, of the largest networks
+)  # bytes: weights five times, as the optimizer, their average and the best epoch keep them, of the largest networks
 
 
 class Checkpoint:

@@ -1,4 +1,4 @@
-"""The training loop: batches, early stopping with the best weights, and a state that survives a kill."""
+"""The training loop: batches, early stopping, the best of the weights, and a state that survives a kill."""
 
 from collections.abc import Callable, Iterator, Sequence
 from math import ceil, isfinite
@@ -11,6 +11,7 @@ from tqdm import tqdm
 from featx.embedding.keras_engine import compiles
 from featx.errors import InputError
 from featx.finetuning.augment import random_states, reseed
+from featx.finetuning.average import between, portion
 from featx.finetuning.checkpoint import Checkpoint
 from featx.finetuning.optimizer import Settings, make_optimizer, schedule, starts_of
 from featx.finetuning.tunable import Head, Tunable
@@ -46,6 +47,10 @@ def scores_of(model: Any, feed: Feed, rows: np.ndarray, batch_size: int) -> np.n
     return np.concatenate([part[: len(batch)] for part, batch in zip(parts, batches, strict=True)])
 
 
+NOTHING = (-np.inf, -np.inf)
+"""What any epoch is better than."""
+
+
 class Training:
     """One run.
 
@@ -63,11 +68,24 @@ class Training:
         Fixes the order of the images, and what random layers do, in each epoch by itself.
     check
         Gives ``validation_score`` and ``validation_loss`` of the model as it now is. None: the last weights are kept.
+    averaged
+        Whether the weights after an epoch are an average over the last steps.
+    shares
+        How much of the way from the first weights to the best epoch's is tried beside nothing; without `check` the last
+        one is taken.
+    settle
+        Called where averaged weights are put into the model.
 
     Attributes
     ----------
     history : list of dict
         One for each epoch; the first, epoch 0, is the model before training.
+    tried : list of dict
+        For each ``share`` that was tried, what `check` said.
+    share : float
+        The share that was kept; 0: the model is as it was before training.
+    best_epoch : int
+        The epoch towards which it lies; 0 where the share is 0.
     """
 
     def __init__(
@@ -79,18 +97,26 @@ class Training:
         settings: Settings,
         seed: int,
         check: Callable[[], dict[str, float]] | None,
+        averaged: bool = False,
+        shares: Sequence[float] = (1.0,),
+        settle: Callable[[], None] = lambda: None,
     ) -> None:
         self._model, self._kept = model, tunable.tuned
         self._settings, self._seed, self._check = settings, seed, check
+        self._shares, self._settle = shares, settle
         self._states = random_states(self._kept)
         variables, rates, turns = self._kept.trainable_variables, tunable.rates, tunable.turns
-        self._optimizer = make_optimizer(settings, variables, rates, turns)
-        self._shares = sorted(set(zip(rates, starts_of(settings, turns), strict=True)), reverse=True)
+        self._optimizer = make_optimizer(settings, variables, rates, turns, averaged=averaged)
+        self._rates_from = sorted(set(zip(rates, starts_of(settings, turns), strict=True)), reverse=True)
         compile_for(model, target, self._optimizer)
+        self._first: list[np.ndarray] = self._kept.get_weights()
         self._best: list[np.ndarray] = []
         self._seconds = 0.0
         self._started = 0.0
+        self._check_seconds = 0.0
         self.history: list[dict[str, Any]] = []
+        self.tried: list[dict[str, Any]] = []
+        self.share, self.best_epoch = 0.0, 0
 
     def resume(self, facts: dict[str, Any], arrays: dict[str, list[np.ndarray]]) -> None:
         """Take up what `run` wrote to a checkpoint."""
@@ -147,23 +173,23 @@ class Training:
             self._note(self._epoch(batches, feed(batches, self._seed, epoch), packed, bar), bar)
             if checkpoint:
                 self._write(checkpoint, head)
-        if self._best:
-            self._kept.set_weights(self._best)
+        self._choose()
 
     def _epoch(
         self, batches: Sequence[np.ndarray], inputs: Iterator[Inputs], packed: np.ndarray, bar: "tqdm[Any]"
     ) -> dict[str, Any]:
         epoch = len(self.history)
-        settings, losses, rate, progress = self._settings, [], 0.0, 0.0
+        settings, limit, losses, rate, progress = self._settings, self._limit(), [], 0.0, 0.0
         for step, (batch, given) in enumerate(zip(batches, inputs, strict=True)):
             progress = (epoch - 1 + (step + 0.5) / len(batches)) / settings.epochs
-            if settings.max_seconds is not None:  # a run that ends early ends with the same low rates
-                progress = max(progress, (monotonic() - self._started) / settings.max_seconds)
+            if limit is not None:  # a run that ends early ends with the same low rates
+                progress = max(progress, (monotonic() - self._started) / limit)
             if progress >= 1:
                 break
             rate = settings.rate * schedule(progress, settings.warmup)
             self._optimizer.learning_rate = rate
             self._optimizer.progress.assign(progress)
+            self._optimizer.portion.assign(portion((epoch - 1) * len(batches) + step))
             losses.append(float(self._model.train_on_batch(given, packed[batch])))
             bar.update()
         loss = float(np.mean(losses)) if losses else None
@@ -176,38 +202,77 @@ class Training:
 
     def _rates(self, rate: float, progress: float) -> list[float]:
         """Give the learning rates of the head, the deepest stage, the one before it, and so on."""
-        return [rate * share * (progress >= start) for share, start in self._shares]
+        return [rate * share * (progress >= start) for share, start in self._rates_from]
 
     def _note(self, entry: dict[str, Any], bar: "tqdm[Any]") -> None:
         """Add an epoch to the history, with what validation says, and keep its weights if they are the best."""
         if self._check:
+            running = self._kept.get_weights()
+            if entry["epoch"]:
+                self._average()
+            begun = monotonic()
             entry |= self._check()
-            if self._merit(entry) > max(map(self._merit, self.history), default=(-np.inf, -np.inf)):
+            took = monotonic() - begun
+            self._check_seconds = min(self._check_seconds or took, took)  # the first one compiles
+            if entry["epoch"] and self._merit(entry) > max(
+                map(self._merit, self.history[1:]), default=NOTHING
+            ):
                 self._best = self._kept.get_weights()
+            self._kept.set_weights(running)
             bar.set_postfix({"validation": f"{entry['validation_score']:.4f}"})
         before, self._seconds = self._seconds, monotonic() - self._started
         self.history.append({**entry, "seconds": self._seconds - before})
 
-    @property
-    def best_epoch(self) -> int:
-        """The epoch whose weights were kept; without validation the last one."""
+    def _average(self) -> None:
+        """Put the averaged weights into the model."""
+        averages = self._optimizer.averages
+        if averages:
+            for variable, average in zip(self._kept.trainable_variables, averages, strict=True):
+                variable.assign(average)
+            self._settle()
+
+    def _choose(self) -> None:
+        """Leave the model with the weights that do best, of those on the way from the first to the best epoch's."""
+        if len(self.history) == 1:
+            return
         if not self._check:
-            return len(self.history) - 1
-        return int(max(self.history, key=self._merit)["epoch"])
+            self._average()
+            self.share = self._shares[-1]
+            self.best_epoch = len(self.history) - 1 if self.share else 0
+            self._kept.set_weights(between(self._first, self._kept.get_weights(), self.share))
+            return
+        best = max(self.history[1:], key=self._merit)
+        for share in sorted({0.0, *self._shares}):
+            if share in (0, 1):
+                found = self.history[0] if share == 0 else best
+            else:
+                self._kept.set_weights(between(self._first, self._best, share))
+                found = self._check()
+            self.tried.append(
+                {"share": share, **{name: found[name] for name in ("validation_score", "validation_loss")}}
+            )
+        self.share = max(self.tried, key=self._merit)["share"]
+        self.best_epoch = best["epoch"] if self.share else 0
+        self._kept.set_weights(between(self._first, self._best, self.share))
 
     def _merit(self, entry: dict[str, Any]) -> tuple[float, float]:
         """Rank by score; where that is the same, as it often is for few images, by loss."""
         return entry["validation_score"], -entry["validation_loss"]
 
+    def _limit(self) -> float | None:
+        """Tell how many seconds there are for epochs: the choice among shares takes some, too."""
+        if self._settings.max_seconds is None:
+            return None
+        between_ends = [share for share in self._shares if share not in (0, 1)]
+        return max(self._settings.max_seconds - len(between_ends) * self._check_seconds, 1e-9)
+
     def _over(self) -> bool:
-        settings, done = self._settings, len(self.history) - 1
-        if done >= settings.epochs or (
-            settings.max_seconds is not None and self._seconds >= settings.max_seconds
-        ):
+        limit, done = self._limit(), len(self.history) - 1
+        if done >= self._settings.epochs or (limit is not None and self._seconds >= limit):
             return True
-        if not self._check or settings.patience is None:
+        if not self._check or self._settings.patience is None:
             return False
-        return done - self.best_epoch >= settings.patience
+        return bool(done - max(self.history, key=self._merit)["epoch"] >= self._settings.patience)
 
     def _write(self, checkpoint: Checkpoint, head: Head) -> None:
         from featx.networks.quiet_keras import ops

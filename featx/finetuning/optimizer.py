@@ -108,7 +108,12 @@ def schedule(progress: float, warmup: float) -> float:
 
 
 def make_optimizer(
-    settings: Settings, variables: Sequence[Any], rates: Sequence[float], turns: Sequence[int]
+    settings: Settings,
+    variables: Sequence[Any],
+    rates: Sequence[float],
+    turns: Sequence[int],
+    *,
+    averaged: bool = False,
 ) -> Any:
     """Make a Keras optimizer with a rate for each variable.
 
@@ -122,11 +127,14 @@ def make_optimizer(
         Each variable's share of the learning rate.
     turns
         The order in which they begin to learn, if gradually: 0 is first.
+    averaged
+        Whether it keeps a running average of each variable, in the list `averages`.
 
     Returns
     -------
     keras.optimizers.Optimizer
-        Set its variable `progress`, from 0 to 1, before each step.
+        Before each step set its variable `progress`, from 0 to 1, and `portion`, how much the average takes of the
+        weights after that step.
     """
     from featx.networks.quiet_keras import keras, ops
 
@@ -141,6 +149,14 @@ def make_optimizer(
         def build(self, variables: Sequence[Any]) -> None:
             super().build(variables)
             self.progress = self.add_variable(shape=(), name="progress")
+            self.portion = self.add_variable(shape=(), name="portion")
+            self.averages = [
+                self.add_variable_from_reference(variable, name="average")
+                for variable in variables
+                if averaged
+            ]
+            for average, variable in zip(self.averages, variables, strict=averaged):
+                average.assign(variable)
 
         def apply(self, grads: Any, trainable_variables: Any = None) -> None:
             before = [ops.copy(variable.value) for variable in variables]
@@ -149,6 +165,8 @@ def make_optimizer(
                 if rate != 1 or start > 0:
                     open_ = ops.cast(self.progress >= start, variable.dtype)
                     variable.assign(old + rate * open_ * (variable.value - old))
+            for average, variable in zip(self.averages, variables, strict=averaged):
+                average.assign(average.value + self.portion * (variable.value - average.value))
 
     optimizer = Discriminative(settings.rate, weight_decay=settings.weight_decay, **options)
     # biases and the scales of normalisation have no reason to be small

@@ -1,6 +1,6 @@
 """A backbone made ready to be tuned: its fixed and its tuned part, a rate for each variable, and a linear head."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
@@ -72,14 +72,18 @@ class Tunable:
         """Whether the fixed part computes anything that is worth keeping."""
         return any(hasattr(layer, "kernel") for layer in self.fixed.layers)
 
-    def settle(self, model: Any, inputs: list[np.ndarray]) -> None:
-        """Give BatchNorm layers that learn the statistics of a batch to start from.
+    def settle(self, model: Any, batches: Iterable[list[np.ndarray]]) -> None:
+        """Give BatchNorm layers that learn the mean statistics of some batches, with the weights as they are now.
 
-        Keras starts them with variance 1, which is far from that of random weights, and farther with every layer.
+        Keras starts them with variance 1, which is far from that of random weights, and farther with every layer; and
+        averaged weights have statistics that no training step saw (Izmailov et al., UAI 2018).
         """
-        for layer in self._learning:
-            layer.momentum = 0.0
-        model(inputs, training=True)
+        if not self._learning:
+            return
+        for place, inputs in enumerate(batches):
+            for layer in self._learning:
+                layer.momentum = place / (place + 1)
+            model(inputs, training=True)
         for layer in self._learning:
             layer.momentum = MOMENTUM
 

@@ -21,6 +21,7 @@ from featx.embedding.plan import Plan
 from featx.embedding.progress import bar
 from featx.errors import InputError, UnknownNameError
 from featx.finetuning.augment import Augmenter
+from featx.finetuning.average import shares_for
 from featx.finetuning.checkpoint import Checkpoint
 from featx.finetuning.feeds import IN_MEMORY, Images, KeptFeed, PixelFeed
 from featx.finetuning.lesson import Lesson
@@ -34,6 +35,8 @@ from featx.text import quoted
 
 PRECISIONS = ("float32", "mixed")
 STAGES = ("all", "norm")
+SETTLING = 8
+"""Batches from which BatchNorm layers that learn take their statistics anew."""
 OF_NO_OUTCOME = ("extractor", "checkpoint", "max_seconds", "verbose")
 """Parameters that do not name a run: recipes and images stand for the first; no other changes what is learned."""
 
@@ -63,6 +66,7 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
         unfreeze: str = "at-once",
         validation: float | None = 0.15,
         patience: int = 5,
+        average: float | str | None = "auto",
         precision: str = "float32",
         checkpoint: str | PathLike[str] | None = None,
         max_seconds: float | None = None,
@@ -85,6 +89,7 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
         self.unfreeze = unfreeze
         self.validation = validation
         self.patience = patience
+        self.average = average
         self.precision = precision
         self.checkpoint = checkpoint
         self.max_seconds = max_seconds
@@ -140,8 +145,12 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
         start = Head(*saved[1]["head"]) if saved else self._start(extractor, plan, lesson, target, rows=train)
         tunable = self._tunable(extractor, plan, start)
         model, changed, plain = self._feeds(tunable, images, len(y))
-        if extractor.weights is None:
-            tunable.settle(model, next(plain([train[: self.batch_size]])))
+        some = np.resize(np.random.default_rng(seed).permutation(train), (SETTLING, self.batch_size))
+
+        def settle(batches: int = SETTLING) -> None:
+            tunable.settle(model, plain(list(some[:batches])))
+
+        settle(batches=1)
         encoded = target.encode(y)
 
         def check() -> dict[str, float]:
@@ -163,6 +172,9 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
             settings=settings,
             seed=seed,
             check=check if len(held) > 1 else None,
+            averaged=self.average is not None,
+            shares=shares_for(self.average, pretrained=extractor.weights is not None),
+            settle=settle,
         )
         if saved:
             training.resume(*saved)
@@ -170,11 +182,12 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
         with bar(None, "batch", f"tuning {plan.name}", extractor.verbose) as done:
             training.run(packed, train, changed, checkpoint=checkpoint, head=start, bar=done)
         self.history_, self.best_epoch_ = training.history, training.best_epoch
-        if self.best_epoch_ == 0 and len(
+        self.share_, self.shares_ = training.share, training.tried
+        if self.share_ == 0 and len(
             held
         ):  # the network is as it was: its head may as well learn from all images
             start = self._start(extractor, plan, lesson, target, rows=np.arange(len(y)))
-        self._keep(tunable, start if self.best_epoch_ == 0 else tunable.head(), plan, target)
+        self._keep(tunable, tunable.head() if self.share_ else start, plan, target)
         if checkpoint:
             checkpoint.remove()
         return self
@@ -320,6 +333,7 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
                 f"stages={quoted(stages)}: give the number of the last stages to tune, 0 or more, or one of "
                 f"{', '.join(map(repr, STAGES))}."
             )
+        shares_for(self.average, pretrained=self._read_by.weights is not None)
         check_share("decay", self.decay, 1)
         check_number("dropout", self.dropout, 0, 1)
         check_number("label_smoothing", self.label_smoothing, 0, 1)

@@ -50,7 +50,19 @@ def test_a_folder_becomes_a_saved_classifier(photos):
 
 def test_json_holds_the_history(photos):
     """One entry for each epoch, from 0 on; choices arrive where they belong."""
-    choices = ["--stages", 1, "--validation", 0, "--balanced", "--learning-rate", 0.002, "--seed", 7]
+    choices = [
+        "--stages",
+        1,
+        "--validation",
+        0,
+        "--balanced",
+        "--learning-rate",
+        0.002,
+        "--seed",
+        7,
+        "--average",
+        0.5,
+    ]
     answer = json.loads(run("photos", "-o", "model", *QUICK, *choices, "--json").stdout)
     tuner = featx.load("model")
 
@@ -58,6 +70,7 @@ def test_json_holds_the_history(photos):
     assert (answer["model"], answer["target"], answer["best_epoch"]) == ("model", "multiclass", 1)
     assert (tuner.stages, tuner.validation, tuner.class_weight) == (1, None, "balanced")
     assert (tuner.learning_rate, tuner.random_state, tuner.augment) == (0.002, 7, None)
+    assert (tuner.average, answer["share"], answer["shares"]) == (0.5, 0.5, [])
 
 
 def test_numbers_in_a_table_are_regressed(photos):
@@ -87,6 +100,12 @@ def test_counts_are_regressed_when_asked(photos):
     [
         (["photos", "-o", "photos"], 1, "'photos' exists"),
         (["photos", "-o", "model", "--stages", "some"], 2, "neither a number nor one of all, norm"),
+        (
+            ["photos", "-o", "model", "--average", "half"],
+            2,
+            "Invalid value for '--average': 'half' is not a valid float",
+        ),
+        (["photos", "-o", "model", "--average", "2"], 2, "2.0 is not in the range 0<=x<=1"),
         (["photos", "-o", "model", "--stages", "9"], 1, "there are 2 stages"),
         (["photos", "-o", "model", "--augment", "flop"], 1, "Did you mean 'flip'"),
         (["nowhere", "-o", "model"], 2, "does not exist"),

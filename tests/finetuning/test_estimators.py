@@ -269,7 +269,8 @@ def test_every_way_of_training_learns(shapes, targets, choice):
 
 def test_the_best_epoch_is_kept_and_patience_ends_the_training(noisy):
     """A rate that ruins the network changes nothing: the start is restored, after as many epochs as allowed."""
-    tuner = quick(epochs=20, patience=2, validation=0.3, learning_rate=0.3, warmup=0.0).fit(*noisy)
+    choices = {"epochs": 20, "patience": 2, "validation": 0.3, "average": None}
+    tuner = quick(learning_rate=0.3, warmup=0.0, **choices).fit(*noisy)
     merits = [(epoch["validation_score"], -epoch["validation_loss"]) for epoch in tuner.history_]
 
     assert max(merits) == merits[tuner.best_epoch_]

@@ -30,6 +30,21 @@ MESSAGES = {
         )
         for given in ("last", -1, 1.5, True)
     },
+    **{
+        f"average={given!r}": fit(
+            f"average={given!r}: give 'auto', None, or the share of the tuned network, from 0 to 1.",
+            average=given,
+        )
+        for given in ("half", -0.1, 1.5, True)
+    },
+    "a share of random weights": (
+        lambda: FineTuner(FeatureExtractor(weights=None), average=0.5).fit(IMAGES, LABELS),
+        InputError,
+        (
+            "average=0.5 mixes the tuned network with what it began as, which is random with weights=None. Give "
+            "average='auto' or None."
+        ),
+    ),
     "no scales, shifts or biases": (
         bare,
         InputError,
