@@ -51,7 +51,7 @@ class _Stages(click.ParamType[Any]):
     """A number of stages, or a name."""
 
     name = "stages"
-    named = ("all", "norm")
+    named = ("all", "norm", "auto")
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         if value in self.named:
@@ -64,7 +64,8 @@ class _Stages(click.ParamType[Any]):
 
 _training = with_options(
     click.option("--stages", type=_Stages(), default="all",
-                 help="Number of last stages to train, or norm: only scales, shifts and biases; default: all."),
+                 help="Number of last stages to train; norm: only scales, shifts and biases; auto: what does best in "
+                 "short trials; default: all."),
     click.option("--epochs", type=click.IntRange(1), default=20, show_default=True, help="Epochs at most."),
     click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images per step."),
     click.option("--learning-rate", type=click.FloatRange(0, min_open=True),
@@ -143,6 +144,8 @@ def finetune_command(
             {
                 "model": str(output),
                 "target": tuner.target_.kind,
+                "stages": tuner.stages_,
+                "trials": tuner.trials_,
                 "best_epoch": best,
                 "share": tuner.share_,
                 "shares": tuner.shares_,
@@ -154,6 +157,10 @@ def finetune_command(
         return
     if tuner.shares_:
         found = {entry["share"]: entry["validation_score"] for entry in tuner.shares_}
+        if tuner.trials_:
+            click.echo(
+                f"--stages {tuner.stages_} did best of {', '.join(str(one['stages']) for one in tuner.trials_)}"
+            )
         best = f"epoch {best} of {len(history) - 1}" + (f", {tuner.share_:.0%} tuned" if best else "")
         click.echo(
             f"on the images held out: {found[0]:.3f} frozen, {found[tuner.share_]:.3f} at {best}, "

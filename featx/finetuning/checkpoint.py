@@ -25,7 +25,7 @@ class Checkpoint:
     Parameters
     ----------
     folder
-        Where. Made if it is not there; any number of runs may share it.
+        Where. Made if it is not there; any number of runs may share it. None: nothing is kept.
     run
         Names the run: everything that decides its outcome, as hex digits.
 
@@ -42,8 +42,8 @@ class Checkpoint:
     >>> checkpoint.remove()
     """
 
-    def __init__(self, folder: str | os.PathLike[str], run: str) -> None:
-        self._path = Path(folder).expanduser() / f"{run}.npz"
+    def __init__(self, folder: str | os.PathLike[str] | None, run: str) -> None:
+        self._path = None if folder is None else Path(folder).expanduser() / f"{run}.npz"
 
     def read(self) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]] | None:
         """Give the facts and the lists of arrays of the last state; None if there is none.
@@ -53,6 +53,8 @@ class Checkpoint:
         InputError
             If the file is none that `write` wrote.
         """
+        if self._path is None:
+            return None
         try:
             with open_file(self._path, _LARGEST) as opened, np.load(opened, allow_pickle=False) as file:
                 facts = json.loads(str(file["facts"]))
@@ -82,6 +84,8 @@ class Checkpoint:
         lists
             Lists of arrays, by name.
         """
+        if self._path is None:
+            return
         counts = {name: len(arrays) for name, arrays in lists.items()}
         arrays = {
             f"{name}-{place}": array for name, some in lists.items() for place, array in enumerate(some)
@@ -92,4 +96,5 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Forget the run: it is done."""
-        self._path.unlink(missing_ok=True)
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)

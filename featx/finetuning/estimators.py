@@ -42,7 +42,9 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
     stages
         How many of the network's last stages are tuned, counted from the deepest that the head reads. ``"all"``: every
         one. 0: only the head. ``"norm"``: of every stage only what has one number for a channel, the scales and shifts
-        of normalisation and the biases; BatchNorm's statistics stay as they are.
+        of normalisation and the biases; BatchNorm's statistics stay as they are. ``"auto"``: 1, ``"norm"`` and
+        ``"all"`` are each trained for a tenth of `epochs`, and of `max_seconds`; what has the least loss on the images
+        held out by then is trained from the start, in the time that is left. From scratch it is ``"all"``.
     head
         ``"auto"``: the head starts as `LogisticHead` on frozen embeddings. None: it starts from zeros.
     epochs
@@ -112,6 +114,10 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
     history_ : list of dict
         For each epoch ``loss``, ``rates`` (of the head, the last stage, the one before it, ...; at its last step),
         ``seconds``, and with validation ``validation_score`` and ``validation_loss``. Epoch 0 is before training.
+    stages_ : int or str
+        What was tuned: `stages`, or what ``"auto"`` chose.
+    trials_ : list of dict
+        For each choice of ``"auto"`` its ``stages``, ``validation_score``, ``validation_loss`` and ``seconds``.
     best_epoch_ : int
         The epoch that was kept; 0: the frozen pipeline was.
     share_ : float

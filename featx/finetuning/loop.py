@@ -12,14 +12,16 @@ from featx.embedding.keras_engine import compiles
 from featx.errors import InputError
 from featx.finetuning.augment import random_states, reseed
 from featx.finetuning.average import between, portion
-from featx.finetuning.checkpoint import Checkpoint
 from featx.finetuning.optimizer import Settings, make_optimizer, schedule, starts_of
-from featx.finetuning.tunable import Head, Tunable
+from featx.finetuning.tunable import Tunable
 from featx.heads.targets import Target
 
 Inputs = list[np.ndarray]
 Feed = Callable[..., Iterator[Inputs]]
 """Takes the rows of each batch and the numbers of a seed; gives what the model reads for each batch."""
+
+Keep = Callable[[dict[str, Any], dict[str, list[np.ndarray]]], None]
+"""Takes facts and lists of arrays, as a `Checkpoint` writes them."""
 
 
 def compile_for(model: Any, target: Target, optimizer: Any) -> None:
@@ -119,7 +121,7 @@ class Training:
         self.share, self.best_epoch = 0.0, 0
 
     def resume(self, facts: dict[str, Any], arrays: dict[str, list[np.ndarray]]) -> None:
-        """Take up what `run` wrote to a checkpoint."""
+        """Take up what `run` gave to `keep`."""
         self.history, self._seconds = facts["history"], facts["seconds"]
         self._best = arrays["best"]
         self._kept.set_weights(arrays["weights"])
@@ -131,10 +133,8 @@ class Training:
         packed: np.ndarray,
         rows: np.ndarray,
         feed: Feed,
-        *,
-        head: Head,
-        checkpoint: Checkpoint | None,
         bar: "tqdm[Any]",
+        keep: Keep | None = None,
     ) -> None:
         """Train.
 
@@ -146,12 +146,10 @@ class Training:
             Which images to train on.
         feed
             Gives what the model reads for batches of rows, changed at random.
-        head
-            Where the head started; kept with the state.
-        checkpoint
-            Where the state is kept after each epoch.
         bar
             Told of each batch.
+        keep
+            Takes the state after each epoch.
 
         Raises
         ------
@@ -171,8 +169,8 @@ class Training:
             order = np.random.default_rng((self._seed, epoch)).permutation(rows)
             batches = list(np.resize(order, (steps, batch_size)))  # the last one is filled up from the first
             self._note(self._epoch(batches, feed(batches, self._seed, epoch), packed, bar), bar)
-            if checkpoint:
-                self._write(checkpoint, head)
+            if keep:
+                keep(*self._state())
         self._choose()
 
     def _epoch(
@@ -274,15 +272,12 @@ class Training:
             return False
         return bool(done - max(self.history, key=self._merit)["epoch"] >= self._settings.patience)
 
-    def _write(self, checkpoint: Checkpoint, head: Head) -> None:
+    def _state(self) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:
         from featx.networks.quiet_keras import ops
 
-        checkpoint.write(
-            {"history": self.history, "seconds": self._seconds, "seed": self._seed},
-            {
-                "weights": self._kept.get_weights(),
-                "best": self._best,
-                "head": [head.coef, head.intercept, head.mean, head.deviation],
-                "optimizer": [ops.convert_to_numpy(variable) for variable in self._optimizer.variables],
-            },
-        )
+        facts = {"history": self.history, "seconds": self._seconds}
+        return facts, {
+            "weights": self._kept.get_weights(),
+            "best": self._best,
+            "optimizer": [ops.convert_to_numpy(variable) for variable in self._optimizer.variables],
+        }

@@ -6,9 +6,10 @@ of Keras. (Scaled gradients would not do: Adam divides by their size.)
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, inf, pi
 from numbers import Integral, Real
+from time import monotonic
 from typing import Any
 
 from featx.errors import InputError, UnknownNameError
@@ -61,6 +62,12 @@ class Settings:
             check_count("patience", self.patience)
         if self.max_seconds is not None:
             check_number("max_seconds", self.max_seconds, 0, inf)
+
+    def after(self, begun: float) -> "Settings":
+        """Give the settings for the time that is left since a moment, told by `time.monotonic`."""
+        if self.max_seconds is None:
+            return self
+        return replace(self, max_seconds=max(self.max_seconds - (monotonic() - begun), 1e-9))
 
     @property
     def rate(self) -> float:

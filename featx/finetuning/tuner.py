@@ -1,7 +1,7 @@
 """What both fine-tuners do: fit a linear head to frozen features, then train network and head together."""
 
 import json
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import partial
 from numbers import Integral
 from os import PathLike
@@ -20,13 +20,13 @@ from featx.embedding.naming import file_id, image_ids
 from featx.embedding.plan import Plan
 from featx.embedding.progress import bar
 from featx.errors import InputError, UnknownNameError
-from featx.finetuning.augment import Augmenter
 from featx.finetuning.average import shares_for
 from featx.finetuning.checkpoint import Checkpoint
-from featx.finetuning.feeds import IN_MEMORY, Images, KeptFeed, PixelFeed
+from featx.finetuning.course import Course
+from featx.finetuning.feeds import Images
 from featx.finetuning.lesson import Lesson
-from featx.finetuning.loop import Training, scores_of
 from featx.finetuning.optimizer import Settings, check_number, check_share
+from featx.finetuning.trials import best_stages, new_trials
 from featx.finetuning.tunable import Head, Tunable, make_tunable
 from featx.heads.targets import Target
 from featx.networks.flatten import flatten
@@ -34,9 +34,7 @@ from featx.networks.network import network_of
 from featx.text import quoted
 
 PRECISIONS = ("float32", "mixed")
-STAGES = ("all", "norm")
-SETTLING = 8
-"""Batches from which BatchNorm layers that learn take their statistics anew."""
+STAGES = ("all", "norm", "auto")
 OF_NO_OUTCOME = ("extractor", "checkpoint", "max_seconds", "verbose")
 """Parameters that do not name a run: recipes and images stand for the first; no other changes what is learned."""
 
@@ -131,78 +129,63 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
         lesson = Lesson.of(sources, self._labels(y), sample_weight, groups)
         sources, y, target = lesson.sources, lesson.y, self._read(lesson)
         split = partial(lesson.split, self.validation, regression=is_regressor(self))
-        split(seed=0)  # what cannot be held out is found before the network is built
+        train, held = split(seed=0)  # what cannot be held out is found before the network is built
         extractor = self._base()
+        trying = self.stages == "auto" and extractor.weights is not None
+        if trying and len(held) < 2:
+            raise InputError(
+                f"stages='auto' is chosen on images held out, but validation={self.validation} holds out {len(held)} "
+                f"of {len(y)}. Give a larger validation, or as stages a number, 'norm' or 'all'."
+            )
         plan = extractor.plan()
-        checkpoint = (
-            Checkpoint(self.checkpoint, self._run_id(extractor, plan, lesson)) if self.checkpoint else None
-        )
-        saved = checkpoint.read() if checkpoint else None
+        run = self._run_id(extractor, plan, lesson) if self.checkpoint else ""
+        checkpoint = Checkpoint(self.checkpoint or None, run)
+        saved = checkpoint.read()
         seed = saved[0]["seed"] if saved else int(check_random_state(self.random_state).randint(2**31 - 1))
         train, held = split(seed=seed)
 
         images = Images(sources, plan.input_size, extractor.resize, extractor.n_jobs)
         start = Head(*saved[1]["head"]) if saved else self._start(extractor, plan, lesson, target, rows=train)
-        tunable = self._tunable(extractor, plan, start)
-        model, changed, plain = self._feeds(tunable, images, len(y))
-        some = np.resize(np.random.default_rng(seed).permutation(train), (SETTLING, self.batch_size))
-
-        def settle(batches: int = SETTLING) -> None:
-            tunable.settle(model, plain(list(some[:batches])))
-
-        settle(batches=1)
-        encoded = target.encode(y)
-
-        def check() -> dict[str, float]:
-            scores = scores_of(model, plain, held, self.batch_size)
-            own = None if lesson.weights is None else lesson.weights[held]
-            score = self._score(y[held], target.decode(scores * target.spread + target.centre), own)
-            losses = target.losses(encoded[held], scores).mean(axis=1)
-            return {
-                "validation_score": float(score),
-                "validation_loss": float(np.average(losses, weights=own)),
-            }
-
-        if settings.max_seconds is not None:
-            settings = replace(settings, max_seconds=max(settings.max_seconds - (monotonic() - begun), 1e-9))
-        training = Training(
-            tunable,
-            model,
+        course = Course(
+            lesson,
             target,
-            settings=settings,
-            seed=seed,
-            check=check if len(held) > 1 else None,
+            images,
+            lesson.packed(target, self.label_smoothing, self.class_weight),
+            train,
+            held,
+            seed,
+            self.augment,
             averaged=self.average is not None,
             shares=shares_for(self.average, pretrained=extractor.weights is not None),
-            settle=settle,
+            score=self._score,
         )
-        if saved:
-            training.resume(*saved)
-        packed = lesson.packed(target, self.label_smoothing, self.class_weight)
+        trials = saved[0]["trials"] if saved else []
+        begun -= sum(trial["seconds"] for trial in trials)
+
+        def keep(facts: dict[str, Any], arrays: dict[str, list[np.ndarray]]) -> None:
+            head = [start.coef, start.intercept, start.mean, start.deviation]
+            checkpoint.write({"seed": seed, "trials": trials, **facts}, {"head": head, **arrays})
+
+        make = partial(self._tunable, extractor, plan, start)
         with bar(None, "batch", f"tuning {plan.name}", extractor.verbose) as done:
-            training.run(packed, train, changed, checkpoint=checkpoint, head=start, bar=done)
+            self.stages_ = "all" if self.stages == "auto" else self.stages
+            if trying:
+                for trial in new_trials(course, make, settings.after(begun), done, tried=len(trials)):
+                    trials.append(trial)
+                    keep({}, {})
+                self.stages_ = best_stages(trials)
+            tunable = make(self.stages_)
+            training = course.run(
+                tunable, settings.after(begun), done, saved=saved, keep=keep if run else None
+            )
         self.history_, self.best_epoch_ = training.history, training.best_epoch
-        self.share_, self.shares_ = training.share, training.tried
-        if self.share_ == 0 and len(
-            held
-        ):  # the network is as it was: its head may as well learn from all images
+        self.share_, self.shares_, self.trials_ = training.share, training.tried, trials
+        if self.share_ == 0 and len(held):
+            # the network is as it was: its head may as well learn from all images
             start = self._start(extractor, plan, lesson, target, rows=np.arange(len(y)))
         self._keep(tunable, tunable.head() if self.share_ else start, plan, target)
-        if checkpoint:
-            checkpoint.remove()
+        checkpoint.remove()
         return self
-
-    def _feeds(self, tunable: Tunable, images: Images, count: int) -> tuple[Any, Any, Any]:
-        """Give the model to train, and what feeds it with images, changed at random and as they are."""
-        from featx.networks.quiet_keras import keras
-
-        if self.augment is None and tunable.saves_work and KeptFeed.size(tunable.fixed, count) <= IN_MEMORY:
-            kept = KeptFeed(tunable.fixed, images, count, self.batch_size)
-            return tunable.tuned, kept, kept
-        pixels = keras.Input((*tunable.input_size, 3), dtype="uint8")
-        model = keras.Model([pixels], tunable.tuned(tunable.fixed(pixels, training=False)))
-        plain = PixelFeed(images)
-        return model, plain if self.augment is None else PixelFeed(images, Augmenter(self.augment)), plain
 
     def _start(
         self, extractor: FeatureExtractor, plan: Plan, lesson: Lesson, target: Target, *, rows: np.ndarray
@@ -283,14 +266,14 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
             verbose=given.verbose if self.verbose is None else self.verbose,
         )
 
-    def _tunable(self, extractor: FeatureExtractor, plan: Plan, start: Head) -> Tunable:
+    def _tunable(self, extractor: FeatureExtractor, plan: Plan, start: Head, stages: int | str) -> Tunable:
         content_of = partial(file_id, memo=None)
         tunable = make_tunable(
             network_of(extractor.backbone, extractor.weights, plan.input_size, content_of),
             [(tap.layer, tap.pooling) for tap in plan.taps],
             start,
             scaling=extractor.scaling,
-            stages=self.stages,
+            stages=stages,
             decay=self.decay,
             dropout=self.dropout,
             precision=self.precision,

@@ -95,11 +95,18 @@ def test_counts_are_regressed_when_asked(photos):
     assert answer["target"] == "number"
 
 
+def test_it_says_which_layers_did_best(photos):
+    """Where trials chose them."""
+    printed = run("photos", "-o", "model", *QUICK, "--stages", "auto").stdout
+
+    assert f"--stages {featx.load('model').stages_} did best of 1, norm, all" in printed
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (["photos", "-o", "photos"], 1, "'photos' exists"),
-        (["photos", "-o", "model", "--stages", "some"], 2, "neither a number nor one of all, norm"),
+        (["photos", "-o", "model", "--stages", "some"], 2, "neither a number nor one of all, norm, auto"),
         (
             ["photos", "-o", "model", "--average", "half"],
             2,

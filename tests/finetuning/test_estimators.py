@@ -279,7 +279,8 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_training(noisy):
 
 def test_training_ends_in_time(noisy, monkeypatch):
     """By a clock that every look at it advances by a tenth of a second; the rates come down to nothing by then."""
-    monkeypatch.setattr("featx.finetuning.tuner.monotonic", lambda: 0.0)
+    for module in ("course", "optimizer", "tuner"):
+        monkeypatch.setattr(f"featx.finetuning.{module}.monotonic", lambda: 0.0)
     monkeypatch.setattr("featx.finetuning.loop.monotonic", count(step=0.1).__next__)
     tuner = quick(epochs=100_000, validation=None, max_seconds=3).fit(*noisy)
 

@@ -25,7 +25,8 @@ def bare():
 MESSAGES = {
     **{
         f"stages={given!r}": fit(
-            f"stages={given!r}: give the number of the last stages to tune, 0 or more, or one of 'all', 'norm'.",
+            f"stages={given!r}: give the number of the last stages to tune, 0 or more, or one of 'all', 'norm', "
+            "'auto'.",
             stages=given,
         )
         for given in ("last", -1, 1.5, True)
@@ -44,6 +45,12 @@ MESSAGES = {
             "average=0.5 mixes the tuned network with what it began as, which is random with weights=None. Give "
             "average='auto' or None."
         ),
+    ),
+    "nothing held out to choose by": fit(
+        "stages='auto' is chosen on images held out, but validation=None holds out 0 of 6. Give a larger validation, "
+        "or as stages a number, 'norm' or 'all'.",
+        stages="auto",
+        validation=None,
     ),
     "no scales, shifts or biases": (
         bare,
