@@ -30,6 +30,8 @@ PER_CORE = {
     "mobilenet_v2": 168.8 / 2,
     "resnet50": 28.8 / 2,
 }  # images/s, docs/performance.md, "float32: from files"
+PER_GPU = {"mobilenet_v2": 759, "resnet50": 726}  # images/s, the same, "On a GPU", from JPEG files
+LOOKUP = 0.138 / 100_000  # seconds for an id among 100 million, docs/scale.md
 # chosen
 DIM = {"mobilenet_v2": 1280, "resnet50": 2048}
 SEGMENT = 4096  # images, a chunk of `featx extract --shard`
@@ -68,12 +70,15 @@ def tables() -> str:
     lines = {
         "days of one core, MobileNetV2": lambda n: f"{n / PER_CORE['mobilenet_v2'] / 86400:,.1f}",
         "days of one core, ResNet-50": lambda n: f"{n / PER_CORE['resnet50'] / 86400:,.1f}",
+        "days of an H200 with 16 cores, MobileNetV2": lambda n: f"{n / PER_GPU['mobilenet_v2'] / 86400:,.2f}",
+        "days of an H200 with 16 cores, ResNet-50": lambda n: f"{n / PER_GPU['resnet50'] / 86400:,.2f}",
         "GB of store, MobileNetV2, float32": lambda n: f"{n * row(dim) / 1e9:,.1f}",
         "GB of store, MobileNetV2, float16": lambda n: f"{n * row(dim, 2) / 1e9:,.1f}",
         "GB of store, ResNet-50, float32": lambda n: f"{n * row(DIM['resnet50']) / 1e9:,.1f}",
         "segments as jobs leave them": lambda n: f"{-(-n // SEGMENT):,}",
         "segments once compacted": lambda n: f"{-(-n * row(dim) // COMPACTED):,.0f}",
         "GB of memory for the index of a process": lambda n: f"{n * memory(dim) / 1e9:,.2f}",
+        "minutes of looking all ids up": lambda n: f"{n * LOOKUP / 60:,.2f}",
         "requests of a first run (state, content, state)": lambda n: f"{3 * n:,}",
         "dollars for them": lambda n: f"{3 * n * READ:,.2f}",
         "requests of a later run (state)": lambda n: f"{n:,}",
@@ -84,11 +89,13 @@ def tables() -> str:
         f"| {name} | " + " | ".join(give(n) for n in SIZES.values()) + " |" for name, give in lines.items()
     )
     limits = "\n".join(
-        f"| {name} | {memory(width):.0f} | {rows_within(MEMORY, width) / 1e6:,.0f} million |"
+        f"| {name} | {row(width):,.0f} | {row(width, 2):,.0f} | {memory(width):.0f} "
+        f"| {rows_within(MEMORY, width) / 1e6:,.0f} million |"
         for name, width in DIM.items()
     )
     return (
-        f"{head}\n{body}\n\n| | bytes of memory a row | rows within 24 GiB |\n| --- | ---: | ---: |\n{limits}"
+        f"{head}\n{body}\n\n| a row | bytes on disk, float32 | float16 | bytes of memory | rows within 24 GiB |\n"
+        f"| --- | ---: | ---: | ---: | ---: |\n{limits}"
     )
 
 

@@ -31,6 +31,8 @@ def test_the_tables_are_those_that_the_program_prints(scale):
     dim = scale.DIM["mobilenet_v2"]
     assert f"embeds {scale.PER_CORE['mobilenet_v2']:.0f} images" in PAGE
     assert f"{scale.PER_CORE['resnet50']:.0f} by ResNet-50" in PAGE
+    assert f"an H200 with 16 cores {scale.PER_GPU['mobilenet_v2']} and {scale.PER_GPU['resnet50']}," in PAGE
+    assert f"| 100,000 ids | 66 ms | {1e8 * scale.LOOKUP:.0f} ms |" in PAGE
     assert f"{1e6 * dim * 4 / 1e9:.0f} GB for a million" in PAGE
     assert f"images {scale.SEGMENT:,} at a time" in " ".join(PAGE.split())
     text = " ".join(PAGE.split())
@@ -49,6 +51,11 @@ def test_the_rates_are_those_that_were_measured(scale):
     (row,) = (line for line in text.splitlines() if line.startswith("| float32: from files |"))
     for rate in scale.PER_CORE.values():
         assert f" {2 * rate:.3g} (" in row
+    (row, *_) = (
+        line for line in text[text.index("## On a GPU") :].splitlines() if line.startswith("| featx |")
+    )
+    for rate in scale.PER_GPU.values():
+        assert f" {rate} (" in row
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
