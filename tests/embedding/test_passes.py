@@ -63,6 +63,17 @@ def test_columns_are_called_by_their_backbones():
     assert extractor.plan().width == len(names)
 
 
+def test_each_backbone_has_its_own_depths(pair, files):
+    """A list with lists in it has one entry for each; a list without is for all."""
+    extractor = pair.with_choices(depth=[[1, 2], -1], pooling=[["std", "avg"], "max"])
+
+    one, other = each_backbone(extractor)
+    assert (one.depth, one.pooling, other.depth, other.pooling) == ([1, 2], ["std", "avg"], -1, "max")
+    expected = np.concatenate([one.transform(files), other.transform(files)], axis=1)
+    np.testing.assert_allclose(extractor.transform(files), expected, rtol=1e-5, atol=1e-6)
+    assert [part.depth for part in each_backbone(pair.with_choices(depth=[1, 2]))] == [[1, 2], [1, 2]]
+
+
 def test_each_is_cached_by_itself(pair, files, tmp_path, forwards):
     """What one backbone has, the pair need not compute; in another order all is read."""
     choices = {"cache": tmp_path, "engine": "keras"}
