@@ -42,7 +42,7 @@ docs: $(VENV)/docs  ## build the documentation as a site, build/site/index.html;
 
 soak: $(VENV)/dev  ## run the cache's tests at length: hundreds of kills, every bit flipped, thousands of hostile files; and those on Ray
 	$(BIN)/python -m pip install --quiet --group soak
-	FEATX_SOAK=1 $(BIN)/python -m pytest --timeout 3600 tests/cache/test_embedding_cache.py tests/cache/test_segment.py tests/cache/test_memo.py tests/cache/test_merging.py tests/cache/test_compacting.py tests/embedding/test_ray.py
+	FEATX_SOAK=1 $(BIN)/python -m pytest --timeout 3600 tests/cache/test_embedding_cache.py tests/cache/test_segment.py tests/cache/test_memo.py tests/cache/test_merging.py tests/cache/test_compacting.py tests/embedding/test_ray.py tests/cli/test_workers.py
 
 $(VENV)-parity/dev: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-parity

@@ -11,7 +11,7 @@ from featx.cli.options import as_json, extraction, extractor_from, images_from, 
 from featx.cli.outputs import check_output
 from featx.cli.running import Command
 from featx.cli.shard import check_shard, fill, shard
-from featx.cli.workers import cluster, working
+from featx.cli.workers import check_cluster, cluster, working
 from featx.errors import ImageError
 from featx.text import shown
 
@@ -48,6 +48,7 @@ def extract_command(
     from featx.saving.tables import check_suffix, write_embeddings
 
     check_shard(shard, output, on_error, featx.EmbeddingCache.at(choices["cache"]))
+    check_cluster(cluster, choices["jobs"])
     if shard is not None:
         images = images_from(source, image=image, label=(), root=root)
         above = root or (source if isinstance(source, str) or source.is_dir() else source.parent)

@@ -1,7 +1,7 @@
 """What a person reads at a terminal: whole messages, in the words of the shell."""
 
 import re
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +131,12 @@ MESSAGES = {
     "a scheduler that is not there": (
         ["extract", "photos", "-o", "x.npz", "--cluster", "dask://127.0.0.1:9", *QUICK],
         "No Dask scheduler answers at 127.0.0.1:9. Start one there by dask scheduler, and workers by dask worker.",
+    ),
+    "a Ray cluster that is not there": (
+        ["extract", "photos", "-o", "x.npz", "--cluster", "ray://127.0.0.1:9", *QUICK],
+        "No Ray cluster answers at 127.0.0.1:9. Start one there by ray start --head --ray-client-server-port 9."
+        if find_spec("ray")
+        else "ray:// takes a package that is not installed: pip install 'ray[client]'.",
     ),
     "a name that is only an ending": (
         ["extract", "photos", "-o", ".csv"],
@@ -346,12 +352,13 @@ NO_SHARD = "is none of n shards. Give i/n: of 4, they are 1/4, 2/4, 3/4 and 4/4.
          "--shard fills a cache, and there is none. Name its folder by --cache or FEATX_CACHE."),
         ([], "Missing option '-o' / '--output'."),
         *((["-o", "x.npz", "--cluster", given],
-           f"Invalid value for '--cluster': {given!r} names no workers that this command can ask. {advice}")
-          for advice, several in {
-              "Give local:4, four processes here, or dask://host:8786, the scheduler of a Dask cluster.":
-                  ("local", "local:0", "local:x", "dask://host", "tcp://host:8786", "", "4"),
-              "Those of Ray are reached from Python, by a featx.embedding.Embedder.": ("ray://host:10001",),
-          }.items() for given in several),
+           (f"Invalid value for '--cluster': {given!r} names no workers that this command can ask. Give local:2, two "
+            "processes here, dask://host:8786, the scheduler of a Dask cluster, or ray://host:10001, the head of a Ray "
+            "cluster."))
+          for given in ("local", "local:0", "local:1", "local:x", "dask://host", "ray://host", "ray://", "tcp://host:8786",
+                        "dask://a:b:1", "spark://host:7077", "", "4")),
+        (["-o", "x.npz", "--cluster", "local:2", "--jobs", "2"],
+         ("--jobs counts the threads of this process, and with --cluster others do the work: leave one of them out.")),
     ],
 )  # fmt: skip
 def test_a_shard_or_cluster_that_is_none_is_wrong_usage(photos, arguments, message):

@@ -2,22 +2,26 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from shutil import which
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import psutil
 import pytest
 from click.testing import CliRunner
 
+from featx import __version__
 from featx.cache import EmbeddingCache
 from featx.cache.segment import open_segment
 from featx.cli import main
 from featx.images import synthetic, write_folder
 from tests.conftest import ROOT
-from tests.embedding.notes import read_notes
+from tests.embedding.notes import check_a_kill, read_notes
 
 pytestmark = pytest.mark.slow
 IMAGES = 96  # three chunks
@@ -130,15 +134,96 @@ def test_a_dask_cluster_shares_the_images_out(monkeypatch, forwards):
     distributed = pytest.importorskip("distributed")
     Path("elsewhere").mkdir()
     with (
-        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None) as there,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as there,
         distributed.Client(there) as client,
     ):
         client.run(os.chdir, str(Path("elsewhere").absolute()))
         address = f"dask://{there.scheduler_address.removeprefix('tcp://')}"
+        choices = [*CHOICES, "--cluster", address, "--cache", "store"]
         for arguments in (["--shard", "1/2"], ["-o", "all.npz"]):
-            choices = [*CHOICES, *arguments, "--cluster", address, "--cache", "store"]
-            done = CliRunner().invoke(main, ["extract", "photos", *choices])
+            done = CliRunner().invoke(main, ["extract", "photos", *choices, *arguments])
             assert done.exit_code == 0, done.output
+        monkeypatch.setattr("featx.cli.workers.__version__", "9.9")
+        done = CliRunner().invoke(main, ["extract", "photos", *choices, "-o", "other.npz"])
+        assert done.exit_code == 1
+        assert (
+            f"have featx {__version__}, and here it is 9.9. Install the same on both sides.\n" in done.stderr
+        )
     assert os.listdir("elsewhere") == []  # noqa: PTH208 - names
     assert sum(recipe.rows for recipe in EmbeddingCache("store").info()) == IMAGES
     check_file("all.npz")
+
+
+def test_a_dask_cluster_without_workers_is_refused(monkeypatch):
+    """In a line, after some seconds."""
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr("featx.cli.workers.WAIT", 1)
+    with distributed.LocalCluster(n_workers=0, dashboard_address=None) as there:
+        address = there.scheduler_address.removeprefix("tcp://")
+        done = CliRunner().invoke(
+            main, ["extract", "photos", "-o", "all.npz", "--cluster", f"dask://{address}"]
+        )
+    assert (done.exit_code, done.stderr) == (
+        1,
+        f"Error: The Dask scheduler at {address} has no workers. Start some by dask worker tcp://{address}.\n",
+    )
+
+
+@pytest.fixture
+def head(monkeypatch):
+    """Start a Ray cluster of two workers that take notes, in processes of its own; give the address for clients."""
+    pytest.importorskip("ray")
+    pytest.importorskip("grpc")
+    port, clients = free_port(), free_port()
+    with TemporaryDirectory(prefix="ray", dir="/tmp") as short:  # a path of a socket has 107 bytes at most
+        ray = Path(sys.executable).with_name("ray")
+        start = [
+            str(ray if ray.exists() else which("ray")), "start", "--head", "--block", f"--port={port}",
+            f"--ray-client-server-port={clients}", "--num-cpus=2", "--include-dashboard=false",
+            "--disable-usage-stats", f"--temp-dir={short}", "--object-store-memory=100000000",
+        ]  # fmt: skip
+        there = {**os.environ, "FEATX_NOTES": str(Path("notes").absolute()), "RAY_AUTH_MODE": "disabled"}
+        with Path("ray.log").open("w") as log:
+            started = subprocess.Popen(start, env=there, stdout=log, stderr=log, start_new_session=True)
+        monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+        while not answers(clients):
+            assert started.poll() is None, Path("ray.log").read_text()
+            time.sleep(0.2)
+        yield f"ray://127.0.0.1:{clients}"
+        for log in Path(short).glob("session_latest/logs/ray_client_server*"):  # shown where the test fails
+            sys.stdout.write(f"{log.name}: {log.read_text()}")
+        every = psutil.Process(started.pid).children(recursive=True)
+        started.terminate()
+        started.wait()
+        for process in every:
+            if lives(process.pid):
+                process.kill()
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def answers(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_a_ray_cluster_shares_the_images_out_whoever_dies(head):
+    """By SIGKILL in the middle of its chunk: that chunk alone is computed again, and nothing a second time."""
+    Path("notes", "kill").touch()
+    done = command("-o", "all.npz", "--cluster", head)
+    assert (done.returncode, done.stderr) == (0, "")
+    check_a_kill("notes", IMAGES)
+    check_file("all.npz")
+
+    before = read_notes("notes")
+    done = command("--shard", "1/1", "--cluster", head)
+    said = f"shard 1/1: {IMAGES} of {IMAGES} images x 64 columns, 0 new, 0 bad\n"
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", said)
+    assert (kept(), read_notes("notes")) == (IMAGES, before)
