@@ -11,6 +11,7 @@ from featx.cli import main
 from featx.images import synthetic, write_folder
 
 QUICK = ["--depth", "2", "--input-size", "32"]
+EASY = [*QUICK, "--head", "ridge-classifier", "--folds", "2"]
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def run(*arguments, code=0):
 BAD = "photos/disc/bad.png: not an image that Pillow can read"
 WORK = {
     "extract": ["-o", "out.npz", *QUICK],
-    "fit": ["-o", "out", *QUICK],
+    "fit": ["-o", "out", *EASY],
     "finetune": ["-o", "out", *QUICK, "--epochs", "1", "--augment", "none", "--validation", "0"],
     "cluster": ["-o", "out", *QUICK],
     "depths": ["--input-size", "32", "--folds", "2", "--depth", "2,3"],
@@ -69,7 +70,7 @@ def test_extract_leaves_out_or_writes_nan(photos):
 @pytest.mark.parametrize(("choice", "code"), [([], 1), (["--on-error", "skip"], 0)])
 def test_predict_answers_for_the_good_ones(photos, choice, code):
     """Its answers are those it gives without the bad one."""
-    run("fit", "photos", "-o", "model", "--on-error", "skip", *QUICK)
+    run("fit", "photos", "-o", "model", "--on-error", "skip", "--no-report", *EASY)
     answers = run("predict", "model", "photos", *choice, code=code)
     (photos / "disc" / "bad.png").unlink()
 
@@ -99,7 +100,7 @@ def test_classify_answers_for_the_good_ones(photos, imagenet, forwards):
 
 def test_nothing_but_bad_images_is_an_error(photos):
     """There is nothing to answer for."""
-    run("fit", "photos", "-o", "model", "--on-error", "skip", *QUICK)
+    run("fit", "photos", "-o", "model", "--on-error", "skip", "--no-report", *EASY)
     alone = run("predict", "model", "photos/disc/bad.png", "--on-error", "skip", code=1)
 
     assert alone.stderr.startswith("Error: 1 image cannot be read:\n")

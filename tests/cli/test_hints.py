@@ -23,18 +23,8 @@ def test_fit_says_what_it_took_and_how_sure_it_is(tmp_path, monkeypatch):
     folder = write_folder(*synthetic(n=21, classes=3, size=48, random_state=0), tmp_path / "photos")
     (folder / "disc" / "bad.png").write_bytes(b"no image")
     (folder / "disc" / "notes.txt").touch()
-    choices = [
-        "--depth",
-        "2,3",
-        "--pooling",
-        "avg",
-        "--input-size",
-        "32",
-        "--on-error",
-        "skip",
-        "--folds",
-        "3",
-    ]
+    choices = ["--depth", "2,3", "--pooling", "avg", "--input-size", "32", "--on-error", "skip"]
+    choices += ["--head", "ridge-classifier", "--folds", "3"]
     told = run("fit", "photos", "-o", "model", *choices)
     lines = told.stdout.splitlines()
 
@@ -46,7 +36,7 @@ def test_fit_says_what_it_took_and_how_sure_it_is(tmp_path, monkeypatch):
     assert lines[4] == "saved in model"
     assert "photographs" not in told.stderr
 
-    report = json.loads(run("fit", "photos", "-o", "again", *choices, "--json").stdout)
+    report = json.loads(run("fit", "photos", "-o", "again", *choices, "--no-report", "--json").stdout)
     assert (report["backbone"], report["depth"], report["columns"], report["bad"]) == (
         "featx-mini",
         [2, 3],

@@ -414,11 +414,19 @@ def test_no_message_of_any_room_speaks_python_at_a_terminal(path):
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     names = dict(in_python(main))
+    shells = [
+        options_of(main.commands[command])
+        for command in ("extract", "fit", "finetune", "predict", "classify", "depths")
+    ]
+
+    def python_in(message):
+        said = [on_shell(message, options, names) for options in shells]
+        return [text for text in said if re.search(r"(?<![\w./'\"-])[a-z_]+=|load_folder\(", text)]
+
     for row in module.MESSAGES.values():
-        error = raised(row)
-        for command in ("extract", "fit", "finetune", "predict", "classify", "depths"):
-            said = "" if error is None else on_shell(error, options_of(main.commands[command]), names)
-            assert not re.search(r"(?<![\w./'\"-])[a-z_]+=|load_folder\(", said), said
+        if python_in(row[2]):  # it may have words of its own for a shell, which the table does not show
+            error = raised(row)
+            assert error is None or python_in(error) == []
 
 
 def test_images_that_cannot_be_read_are_left_out_by_an_option():
