@@ -1,6 +1,8 @@
 """Checking ``y``: labels and numbers, and the error messages about them."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -185,6 +187,14 @@ def _is_missing(value: Any) -> bool:
         return True
 
 
+@contextmanager
+def few_of_each() -> Iterator[None]:
+    """Keep scikit-learn from asking whether classes of one image are numbers: a head learns from these, too."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%")
+        yield
+
+
 def labels_of(y: Any) -> NDArray[Any]:
     """Check labels; return them as (n,), or multi-label ones as (n, n_labels).
 
@@ -213,7 +223,8 @@ def labels_of(y: Any) -> NDArray[Any]:
                 ". For counts take head='ridge'. For counts take numbers=True.",
             ),
         )
-    check_classification_targets(y)
+    with few_of_each():
+        check_classification_targets(y)
     return np.asarray(y if kind == "multilabel-indicator" else column_or_1d(y, warn=True))
 
 

@@ -14,6 +14,7 @@ from sklearn.metrics import log_loss
 
 from featx.errors import InputError
 from featx.heads.blas import ignore_flags
+from featx.heads.checks import few_of_each
 from featx.heads.inner_folds import Fold
 from featx.text import quoted
 
@@ -59,7 +60,8 @@ def converges(
     """Fit a model, and return whether its solver converged, which only a warning tells."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
-        model.fit(Z, y, weights)
+        with few_of_each():
+            model.fit(Z, y, weights)
     for other in caught:
         if not issubclass(other.category, ConvergenceWarning):
             warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_consistent_length
 
-from featx.heads.checks import groups_of, labels_of, numbers_of, weights_of
+from featx.heads.checks import few_of_each, groups_of, labels_of, numbers_of, weights_of
 from featx.heads.routing import check_takes_unlabelled, check_takes_weights, takes_unlabelled, ways
 from featx.heads.targets import classes_in
 
@@ -87,7 +87,7 @@ class HeadPipeline(Pipeline):  # type: ignore[misc] # scikit-learn has no types
         given = {name: values for name, values in given.items() if values is not None}
         for name, step in self.steps:
             params |= {f"{name}__{key}": values for key, values in ways(step, given).items()}
-        with config_context(enable_metadata_routing=False):
+        with config_context(enable_metadata_routing=False), few_of_each():
             if unlabelled is None:
                 super().fit(X, y, **params)
             else:

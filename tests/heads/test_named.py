@@ -70,6 +70,15 @@ def test_probabilities_are_probabilities(name, classes, digits):
     np.testing.assert_array_equal(head.classes_[proba.argmax(axis=1)], head.predict(X))
 
 
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_one_image_of_each_of_many_classes_is_enough(name):
+    """Without a warning, which pytest would turn into an error: scikit-learn asks whether such labels are numbers."""
+    X = np.random.default_rng(0).normal(size=(25, 40)) + 9 * np.eye(25, 40)
+    head = quick(name).fit(X, np.arange(25))
+
+    assert name == "xgboost" or head.score(X, np.arange(25)) == 1
+
+
 def test_svm_has_decision_function_but_no_probabilities(digits):
     """A support vector machine ranks; it does not claim probabilities."""
     head = make_head("svm").fit(*digits)
