@@ -89,7 +89,7 @@ def make_head(name: str, **params: Any) -> Any:
     ----------
     name
         ``"logistic"``, ``"xgboost"``, ``"svm"``, ``"knn"`` or ``"ridge-classifier"`` for classes; ``"ridge"`` or
-        ``"xgboost-regressor"`` for numbers.
+        ``"xgboost-regressor"`` for numbers. ``"auto"``: ``"logistic"``, which goes by how many images there are.
     params
         Parameters of the estimator; they override featx's defaults. Where the head is a pipeline with a scaler, they
         go to its last step.
@@ -150,6 +150,8 @@ def search_space(name: str, step: str = "") -> dict[str, list[Any]]:
 
 
 def _find(name: str) -> _Head:
+    if name == "auto":
+        name = "logistic"
     if name not in _HEADS:
-        raise UnknownNameError("head", name, _HEADS)
+        raise UnknownNameError("head", name, ("auto", *_HEADS))
     return _HEADS[name]

@@ -126,7 +126,7 @@ MESSAGES = {
     ),
     "a head that is not there": (
         ["fit", "photos", "-o", "x", "--head", "ridgeclassifier"],
-        "Unknown head 'ridgeclassifier'. Did you mean 'ridge-classifier'? Known: 'logistic', *.",
+        "Unknown head 'ridgeclassifier'. Did you mean 'ridge-classifier'? Known: 'auto', 'logistic', *.",
     ),
     "a scheduler that is not there": (
         ["extract", "photos", "-o", "x.npz", "--cluster", "dask://127.0.0.1:9", *QUICK],

@@ -158,7 +158,7 @@ MESSAGES = {
         lambda: make_head("logistics"),
         UnknownNameError,
         (
-            "Unknown head 'logistics'. Did you mean 'logistic'? Known: 'logistic', 'xgboost', 'svm', 'knn', "
+            "Unknown head 'logistics'. Did you mean 'logistic'? Known: 'auto', 'logistic', 'xgboost', 'svm', 'knn', "
             "'ridge-classifier', 'ridge', 'xgboost-regressor'."
         ),
     ),

@@ -42,6 +42,12 @@ def wide(n=60, d=300, classes=3, seed=0):
     return X * rng.uniform(0.01, 100, size=d) + rng.uniform(-50, 50, size=d), y
 
 
+def test_auto_is_the_head_that_goes_by_the_number_of_images():
+    """`logistic`, with whatever is said of it."""
+    assert repr(make_head("auto", cv=3)) == repr(LogisticHead(cv=3))
+    assert search_space("auto", step="head") == search_space("logistic", step="head")
+
+
 @pytest.mark.parametrize("name", CLASSIFIERS)
 @pytest.mark.parametrize("classes", [2, 10])
 def test_a_classifier_takes_string_labels(name, classes, digits):
