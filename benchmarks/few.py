@@ -1,10 +1,12 @@
 """What the logistic head makes of few images a class. ``python benchmarks/few.py DATA [--backbone mobilenet_v2]``.
 
 The sets are those of `sets.image_sets`. Default embedding; of each class so many images are learned from, drawn
-``--draws`` times, and at most 400 others are judged. Beside scikit-learn's `LogisticRegression` on standardised
-columns, which is how most people begin; and once more with the images that are judged given as `unlabelled`, as
-somebody would who has them all at hand. Prints Markdown: mean accuracies over the sets and over all draws, what the
-worst and the best set gain, mean log losses, and mean calibration errors (15 bins, all draws of a set together).
+``--draws`` times, and at most 400 others are judged; of a set with many classes some are drawn, too. Beside
+scikit-learn's `LogisticRegression` on standardised columns, which is how most people begin; and once more with the
+images that are judged given as `unlabelled`, as somebody would who has them all at hand. Prints Markdown: mean
+accuracies over the sets and over all draws, the gains, also of the worst and the best set, with their standard errors
+over draws, mean log losses, and mean calibration errors (15 bins, all draws of a set together). ``--each`` prints the
+figures of each set first.
 """
 
 import argparse
@@ -26,33 +28,48 @@ COUNTS = (1, 2, 5, 10, 20)
 MOST = 120
 """Images of a class that are drawn from; more take minutes."""
 LEARNED = 250
-"""Images in all that are learned from; sets of more classes are left out at that count."""
+"""Images in all that are learned from."""
+HEADS = ("`LogisticRegression`", "`logistic`", "`logistic`, `unlabelled=`")
 
 
 def few(y: np.ndarray, count: int, draw: int) -> tuple[np.ndarray, np.ndarray]:
     """Draw so many rows of each class to learn from, and at most 400 others to judge by."""
     rng = np.random.default_rng([count, draw])
-    known = np.concatenate([rng.permutation(np.flatnonzero(y == kind))[:count] for kind in np.unique(y)])
-    return known, rng.permutation(np.setdiff1d(np.arange(len(y)), known))[:400]
+    kinds = np.unique(y)
+    if len(kinds) * count > LEARNED:
+        kinds = np.sort(rng.permutation(kinds)[: LEARNED // count])
+    known = np.concatenate([rng.permutation(np.flatnonzero(y == kind))[:count] for kind in kinds])
+    others = np.setdiff1d(np.flatnonzero(np.isin(y, kinds)), known)
+    return known, rng.permutation(others)[:400]
 
 
-def judged(X: np.ndarray, y: np.ndarray, count: int, draws: int) -> np.ndarray:
-    """Return accuracy, log loss and calibration error of each of three heads, (3, 3)."""
-    losses, sure, right = np.empty((3, 3, draws, min(400, len(y) - count * len(np.unique(y)))))
+def judged(X: np.ndarray, y: np.ndarray, count: int, draws: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the accuracies of each head and draw, (3, draws), and its mean log loss and calibration error, (3, 2)."""
+    accuracies, losses = np.empty((2, len(HEADS), draws))
+    sure: list[list[np.ndarray]] = [[] for _ in HEADS]
+    right: list[list[np.ndarray]] = [[] for _ in HEADS]
     for draw in range(draws):
         known, new = few(y, count, draw)
         plain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        heads = (plain, {}), (make_head("logistic"), {}), (make_head("logistic"), {"unlabelled": X[new]})
+        heads = (plain, {}), (make_head("auto"), {}), (make_head("auto"), {"unlabelled": X[new]})
         for number, (head, told) in enumerate(heads):
             with threadpool_limits(1, "blas"):
                 chances = head.fit(X[known], y[known], **told).predict_proba(X[new])
             losses[number, draw] = log_loss(y[new], chances, labels=head.classes_)
-            sure[number, draw] = chances.max(axis=1)
-            right[number, draw] = head.classes_[chances.argmax(axis=1)] == y[new]
-    errors = [
-        calibration_error(hits.ravel(), chance.ravel()) for hits, chance in zip(right, sure, strict=True)
-    ]
-    return np.column_stack([right.mean(axis=(1, 2)), losses.mean(axis=(1, 2)), errors])
+            sure[number].append(chances.max(axis=1))
+            right[number].append(head.classes_[chances.argmax(axis=1)] == y[new])
+            accuracies[number, draw] = right[number][-1].mean()
+    errors = [calibration_error(*map(np.concatenate, both)) for both in zip(right, sure, strict=True)]
+    return accuracies, np.column_stack([losses.mean(axis=1), errors])
+
+
+def error(values: np.ndarray) -> np.ndarray:
+    """Return the standard error of the mean over the last axis."""
+    return values.std(axis=-1, ddof=1) / np.sqrt(values.shape[-1])
+
+
+def signed(gain: float, noise: float) -> str:
+    return f"{gain:+.3f} ± {noise:.3f}"
 
 
 def main() -> None:
@@ -60,29 +77,58 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--backbone", default="mobilenet_v2")
     parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--counts", type=int, nargs="+", default=COUNTS)
+    parser.add_argument("--each", action="store_true")
     choice = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
     extractor = FeatureExtractor(choice.backbone)
-    embedded = [
-        (extractor.transform(images), y)
-        for _, images, y in image_sets(choice.data, MOST)
+    embedded = {
+        name: (extractor.transform(images), y)
+        for name, images, y in image_sets(choice.data, MOST)
         if y.dtype.kind != "f"
-    ]
-    print(
-        "| images a class | sets | head | accuracy | gain | worst set | best set | log loss | calibration error |"
+    }
+    columns = (
+        "images a class",
+        "head",
+        "accuracy",
+        "gain",
+        "worst set",
+        "best set",
+        "log loss",
+        "calibration error",
     )
-    print(f"|{'---|' * 9}")
-    for count in COUNTS:
-        fitting = [(X, y) for X, y in embedded if count * len(np.unique(y)) <= LEARNED]
-        found = np.array([judged(X, y, count, choice.draws) for X, y in fitting])
-        for number, name in enumerate(("LogisticRegression", "`logistic`", "`logistic`, `unlabelled=`")):
-            accuracy, loss, error = found[:, number].mean(axis=0)
-            gains = found[:, number, 0] - found[:, 0, 0]
-            told = f"{gains.mean():+.3f} | {gains.min():+.3f} | {gains.max():+.3f}" if number else " | | "
-            print(
-                f"| {count} | {len(fitting)} | {name} | {accuracy:.3f} | {told} | {loss:.2f} | {error:.3f} |",
-                flush=True,
-            )
+    print(
+        f"{len(embedded)} sets: {', '.join(embedded)}\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}"
+    )
+    for count in choice.counts:
+        fitting = {
+            name: rows
+            for name, rows in embedded.items()
+            if min(np.unique(rows[1], return_counts=True)[1]) > count
+        }
+        found = [judged(X, y, count, choice.draws) for X, y in fitting.values()]
+        accuracies = np.array([one for one, _ in found])
+        facts = np.array([one for _, one in found])
+        gains, errors = (accuracies - accuracies[:, :1]).mean(axis=2), error(accuracies - accuracies[:, :1])
+        for number, head in enumerate(HEADS):
+            own, off = gains[:, number], errors[:, number]
+            ends = [signed(own[one], off[one]) for one in (own.argmin(), own.argmax())]
+            gained = [signed(own.mean(), np.sqrt(np.sum(off**2)) / len(off)), *ends] if number else [""] * 3
+            loss, calibration = facts[:, number].mean(axis=0)
+            told = [
+                count,
+                head,
+                f"{accuracies[:, number].mean():.3f}",
+                *gained,
+                f"{loss:.2f}",
+                f"{calibration:.3f}",
+            ]
+            print(f"| {' | '.join(map(str, told))} |", flush=True)
+            for name, gain, noise, (loss, calibration) in zip(
+                fitting, own, off, facts[:, number], strict=True
+            ):
+                if choice.each:
+                    print(f"    {name}: {signed(gain, noise)}, {loss:.2f}, {calibration:.3f}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -11,7 +11,6 @@ from scipy.special import expit, softmax  # type: ignore[import-untyped] # SciPy
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # it has no types
@@ -19,17 +18,17 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # it
 from featx.heads.blas import ignore_flags
 from featx.heads.checks import labels_of, unlabelled_rows, weights_of
 from featx.heads.inner_folds import Fold, inner_folds
-from featx.heads.path import losses, path, strengths
-from featx.heads.scaler import shrunk
-from featx.heads.spreading import spread
+from featx.heads.path import losses, strengths
+from featx.heads.spaces import Space, space_of
 from featx.heads.targets import classes_in
+from featx.heads.teaching import TAUGHT, Teaching
 
 FEW = 20
 """Images a class below which the scaling is chosen, too; from there on it made no difference (docs/heads.md)."""
 MOST = 1000
 """Of more images without labels so many are learned from."""
-ALONE = (400, 4)
-"""The strength where each class has one image, without and with images that have no labels, times the columns."""
+ALONE = 400
+"""The strength where each class has one image, times the columns."""
 
 
 class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
@@ -118,8 +117,9 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             What each image shares with others. Images of one group are never on both sides of a fold.
         unlabelled : array of shape (m, d)
             Embeddings of other images, of which nobody says what they show. Where there are fewer than 20 images a
-            class, labels are spread to them from neighbour to neighbour, and they are learned from, each as far as its
-            label is trusted, if that answers better for images held out. Of more than 1,000, as many at even distances.
+            class, labels are spread to them from neighbour to neighbour, and they are learned from, too, each as far as
+            its label is trusted, unless that answers worse for images held out. Where each class has one image nothing
+            can be held out, so they should be of these classes. Of more than 1,000, as many at even distances.
 
         Raises
         ------
@@ -151,11 +151,12 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         # NumPy and SciPy each bring an OpenBLAS with its own threads. The solver calls them in turn, and
         # the idle threads of one keep the cores from the other (docs/heads.md has figures).
         with threadpool_limits(1, user_api="blas"), ignore_flags():
-            spaces = [_space(X, weights, small=small) for small in ((False, True) if few else (False,))]
+            spaces = [space_of(X, weights, small=small) for small in ((False, True) if few else (False,))]
+            beside = None
             if few and others is not None:
-                spaces.append(_space(X, weights, others, small=True))
+                beside = others, space_of(X, weights, others, small=True)
             fits = [
-                self._fit_target(X, spaces, target, folds, Cs=Cs, weights=weights)
+                self._fit_target(X, spaces, target, folds, Cs=Cs, weights=weights, others=beside)
                 for target in (y.T if self.multilabel_ else [y])
             ]
             coef, intercept, chosen, self.shrunk_, self.taught_, steps, converged = (
@@ -180,14 +181,15 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
     def _fit_target(
         self,
         X: NDArray[Any],
-        spaces: Sequence["_Space"],
+        spaces: Sequence[Space],
         y: NDArray[Any],
         folds: Sequence[Fold],
         *,
         Cs: NDArray[Any],
         weights: NDArray[Any] | None,
+        others: tuple[NDArray[Any], Space] | None,
     ) -> tuple[NDArray[Any], ...]:
-        """Fit one target in the best of the scaled spaces.
+        """Fit one target in the best of the scaled spaces, and beside others that have no labels, in theirs.
 
         Returns coefficients, intercepts, `C`, whether its scale is the shrunk one, whether unlabelled images were
         learned from, steps, and whether it converged.
@@ -202,27 +204,30 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         if np.unique(y, return_counts=True)[1].max() == 1:  # of single images nothing can be held out
             folds = []
         # each fold is scaled by its own images where that is compared: of few, those held out would tell too much
-        told = [one if len(spaces) == 1 or len(one.Z) > len(X) else (X, one.small) for one in spaces]
+        told = spaces if len(spaces) == 1 else [(X, one.small) for one in spaces]
         compared = Parallel(n_jobs=self.n_jobs)(
             delayed(_losses)(one, model, Cs, y, fold, weights=weights) for one in told for fold in folds
         )
         found = np.reshape([each for each, _ in compared], (len(spaces), len(folds), len(Cs)))
-        which, best = _choose(found, taught=len(spaces) > 2)
-        scaler, Z, basis, small = spaces[which]
-        taught = len(Z) > len(X)
+        which, best = _choose(found)
         if not folds:
-            best = np.abs(np.log(Cs * X.shape[1] / ALONE[taught])).argmin()
-        rows, y, weights = _lesson(Z, y, np.arange(len(X)), weights)
-        weights = None if weights is None else weights[rows]
-        # begun below, as the folds were
-        (*_, model), converged = zip(
-            *path(model, Cs[: best + 1][-3:], Z[rows], y[rows], weights), strict=True
-        )
-        good = all(converged) and all(converged for _, converged in compared)
-        coef = (model.coef_ if basis is None else model.coef_ @ basis.T) / scaler.scale_
-        intercept = model.intercept_ - coef @ scaler.mean_
-        chosen = map(np.atleast_1d, (model.C, small, taught, model.n_iter_.max(), good))
-        return coef, intercept, *chosen
+            best = _nearest(Cs, ALONE / X.shape[1])
+        space = spaces[which]
+        map_, steps, good = space.learned(model, Cs[: best + 1], np.arange(len(X)), y, weights)
+        good &= all(converged for _, converged in compared)
+        taught = False
+        if others is not None:
+            spread = Cs[[_nearest(Cs, TAUGHT / X.shape[1])]]
+            teaching = Teaching(X, y, weights, *others, model, space.small, Cs[: best + 1], spread)
+            each = Parallel(n_jobs=self.n_jobs)(delayed(teaching.gains)(fold) for fold in folds)
+            gains = np.concatenate([[0.0], *each])
+            # a few images held out are no reason to leave hundreds out, unless they are sure
+            taught = gains.mean() >= -2 * gains.std() / np.sqrt(len(gains))
+            if taught:
+                map_, more, well = teaching.taught(map_, np.arange(len(X)))
+                steps, good = max(steps, more), good and well
+        chosen = map(np.atleast_1d, (Cs[best], space.small, taught, steps, good))
+        return *map_, *chosen
 
     def decision_function(self, X: Any) -> NDArray[Any]:
         """Return scores: (n,) for the second of two classes, else (n, n_classes) or (n, n_labels)."""
@@ -256,38 +261,8 @@ class LogisticHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         return tags
 
 
-class _Space(NamedTuple):
-    """Where a penalty is applied: standardised columns, rotated where there are more of them than rows."""
-
-    scaler: StandardScaler
-    Z: NDArray[Any]
-    """Images with labels, then those without, where these are learned from."""
-    basis: NDArray[Any] | None
-    small: bool
-    """Whether the deviations are shrunk, as for few images."""
-
-
-def _space(
-    X: NDArray[Any],
-    weights: NDArray[Any] | None,
-    others: NDArray[Any] | None = None,
-    rows: NDArray[np.intp] | slice = slice(None),
-    *,
-    small: bool,
-) -> _Space:
-    """Standardise all rows by the deviations of some, and of others that have no label."""
-    weights = None if weights is None else weights[rows]
-    scaler = StandardScaler().fit(X[rows], sample_weight=weights)
-    images = len(X[rows]) if weights is None else weights.sum()
-    if others is not None:
-        scaler.partial_fit(others, sample_weight=None if weights is None else np.ones(len(others)))
-        X = np.concatenate([X, others])
-    scaler = shrunk(scaler, images) if small else scaler
-    return _Space(scaler, *_row_space(scaler.transform(X)), small)
-
-
 def _losses(
-    told: _Space | tuple[NDArray[Any], bool],
+    told: Space | tuple[NDArray[Any], bool],
     model: LogisticRegression,
     Cs: NDArray[Any],
     y: NDArray[Any],
@@ -296,50 +271,18 @@ def _losses(
     weights: NDArray[Any] | None,
 ) -> tuple[list[float], bool]:
     """Return the losses of a fold in a space, or in that of its own images, given as `X` and `small`."""
-    train, test = fold
-    space = told if isinstance(told, _Space) else _space(told[0], weights, None, train, small=told[1])
-    rows, y, weights = _lesson(space.Z, y, train, weights)
-    return losses(model, Cs, space.Z, y, (rows, test), weights=weights)
+    train, _ = fold
+    space = told if isinstance(told, Space) else space_of(told[0], weights, None, train, small=told[1])
+    return losses(model, Cs, space.Z, y, fold, weights=weights)
 
 
-def _choose(found: NDArray[Any], *, taught: bool) -> tuple[int, int]:
-    """Choose a space and a strength by their losses, (spaces, folds, strengths); the last of what does equally well.
-
-    The last space, if images without labels are learned from in it, has to be better by more than noise.
-    """
+def _choose(found: NDArray[Any]) -> tuple[int, int]:
+    """Choose a space and a strength by losses (spaces, folds, strengths); the last of spaces that do equally well."""
     mean = found.sum(axis=1)
     best = mean.argmin(axis=1)
-    places = range(len(found) - taught)
-    which = min(reversed(places), key=lambda place: mean[place, best[place]])
-    if taught:
-        gain = found[which, :, best[which]] - found[-1, :, best[-1]]
-        if len(gain) < 2 or gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)):
-            which = len(found) - 1
+    which = min(reversed(range(len(found))), key=lambda space: mean[space, best[space]])
     return which, int(best[which])
 
 
-def _lesson(
-    Z: NDArray[Any], y: NDArray[Any], train: NDArray[np.intp], weights: NDArray[Any] | None
-) -> tuple[NDArray[np.intp], NDArray[Any], NDArray[Any] | None]:
-    """Let images that follow those with labels learn what they show from the rows `train`.
-
-    Returns the rows to learn from, and the labels and weights of all.
-    """
-    if len(Z) == len(y) or len(np.unique(y[train])) < 2:
-        return train, y, weights
-    classes, codes = np.unique(y[train], return_inverse=True)
-    labels, trust = spread(Z[train], codes, Z[len(y) :])
-    rows = np.concatenate([train, len(y) + np.flatnonzero(trust)])
-    weights = np.ones(len(y)) if weights is None else weights
-    return rows, np.concatenate([y, classes[labels]]), np.concatenate([weights, trust])
-
-
-def _row_space(Z: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Rotate rows `Z` (n, d) to have n columns if n < d; return them and the basis (d, n): ``Z = rows @ basis.T``.
-
-    The penalty keeps the weights in the space that the rows span, so the solution is the same.
-    """
-    if len(Z) >= Z.shape[1]:
-        return Z, None
-    basis, rows = np.linalg.qr(Z.T)
-    return np.ascontiguousarray(rows.T), basis
+def _nearest(Cs: NDArray[Any], C: float) -> int:
+    return int(np.abs(np.log(Cs / C)).argmin())

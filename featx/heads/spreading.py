@@ -1,5 +1,7 @@
 """Labels for images that have none, from their neighbours."""
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.semi_supervised import LabelSpreading
@@ -46,3 +48,31 @@ def spread(
     chances = model.label_distributions_[len(known) :]
     even = 1 / chances.shape[1]
     return model.classes_[chances.argmax(axis=1)], np.maximum(chances.max(axis=1) - even, 0) / (1 - even)
+
+
+class Lesson(NamedTuple):
+    """What is learned from images with labels, followed by others to which these were spread."""
+
+    rows: NDArray[np.intp]
+    """Which images are learned from."""
+    y: NDArray[Any]
+    """The labels of all."""
+    weights: NDArray[np.floating]
+    """What each of all counts for: an image without a label as far as its own is trusted."""
+    sure: float
+    """The mean probability of the labels that were spread."""
+
+
+def lesson(Z: NDArray[Any], y: NDArray[Any], train: NDArray[np.intp], weights: NDArray[Any] | None) -> Lesson:
+    """Let the images in `Z` that follow those with labels learn what they show from the rows `train`."""
+    classes, codes = np.unique(y[train], return_inverse=True)
+    labels, trust = spread(Z[train], codes, Z[len(y) :])
+    rows = np.concatenate([train, len(y) + np.flatnonzero(trust)])
+    weights = np.ones(len(y)) if weights is None else weights
+    even = 1 / len(classes)
+    return Lesson(
+        rows,
+        np.concatenate([y, classes[labels]]),
+        np.concatenate([weights, trust]),
+        float(even + (1 - even) * trust.mean()),
+    )

@@ -2,13 +2,17 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn import config_context
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from featx.heads import HeadPipeline, LogisticHead, SteadyScaler, make_head
+from featx.heads.blending import Linear, blended, factor, sureness
 from featx.heads.spreading import spread
 
 RNG = np.random.default_rng(0)
@@ -26,17 +30,47 @@ def roots(columns):
 
 
 def test_of_few_images_others_are_learned_from_as_far_as_they_are_trusted():
-    """scikit-learn's solution comes out, for labels spread to the others, at variances of all with ten images added."""
+    """scikit-learn's solutions with and without the labels that were spread add up, each as sure as the other."""
     head = LogisticHead(Cs=[0.001], tol=1e-8).fit(X[:3], KIND[:3], unlabelled=NEAR)
+    alone = LogisticHead(Cs=[0.001], tol=1e-8).fit(X[:3], KIND[:3])
     seen = np.vstack([X[:3], NEAR])
     scale = np.sqrt((3 * seen.var(axis=0) + 10 * np.median(seen.var(axis=0))) / 13)
     Z = (seen - seen.mean(axis=0)) / scale
     labels, trust = spread(Z[:3], KIND[:3], Z[3:])
     plain = LogisticRegression(C=0.001, tol=1e-8, max_iter=5000)
     plain.fit(Z, np.append(KIND[:3], labels), np.append(np.ones(3), trust))
+    own, other = alone.decision_function(seen), plain.decision_function(Z)
+    other *= factor(other[3:], sureness(own[3:]))
+    sure = (sureness(own[3:]) + (1 + 2 * trust.mean()) / 3) / 2
 
     assert head.taught_.tolist() == [True]
-    np.testing.assert_allclose(head.predict_proba(seen), plain.predict_proba(Z), atol=1e-5)
+    both = own + other
+    np.testing.assert_allclose(head.decision_function(seen), factor(both[3:], sure) * both, atol=1e-4)
+    assert sureness(head.decision_function(NEAR)) == pytest.approx(sure)
+
+
+@pytest.mark.parametrize("classes", [1, 4])
+def test_the_more_labels_there_are_the_less_those_that_were_spread_count(classes):
+    """With four images of a class what was learned from them counts twice, in the answers and in how sure they are."""
+    first, second = (Linear(RNG.normal(size=(classes, 20)), RNG.normal(size=classes)) for _ in range(2))
+    both = blended(first, second, NEAR, sure=0.6, count=4).scores(NEAR)
+    own, other = first.scores(NEAR), second.scores(NEAR)
+    whole = 2 * own + factor(other, sureness(own)) * other
+
+    assert sureness(both) == pytest.approx((2 * sureness(own) + 0.6) / 3)
+    np.testing.assert_allclose(both / whole, (both / whole)[0, 0])
+
+
+@pytest.mark.parametrize("classes", [1, 4])
+@settings(max_examples=30, deadline=None)
+@given(sure=st.floats(0.01, 1), power=st.integers(-6, 6))
+def test_scores_become_as_sure_as_asked_for_or_stay(classes, sure, power):
+    """Whatever their size; nothing is as even or as sure as some ask for."""
+    scores = 10.0**power * np.random.default_rng(0).normal(size=(20, classes))
+    times = factor(scores, sure)
+
+    assert times == 1 or sureness(times * scores) == pytest.approx(sure, abs=1e-3)
+    assert factor(0 * scores, sure) == 1
 
 
 def test_others_that_mislead_are_left_out():
@@ -86,23 +120,25 @@ def test_neighbours_say_what_an_image_shows_and_how_surely():
     assert trust.max() <= 1
 
 
-@pytest.mark.parametrize(("k", "gain"), [(1, 0.06), (2, 0.035)])
+@pytest.mark.parametrize(("k", "gain"), [(1, 0.06), (2, 0.035), (5, 0.015)])
 def test_few_images_a_class_gain_by_others(k, gain):
-    """Mean accuracy on scikit-learn's digits over that of standardised columns, by 300 others that are not judged."""
+    """Accuracy on digits over standardised columns by 300 others, which are not judged; and no worse probabilities."""
     digits, y = load_digits(return_X_y=True)
-    mine, plain = [], []
+    plain, alone, beside = [], [], []
     for draw in range(3):
         rows = np.random.default_rng(draw).permutation(len(y))
         known = np.concatenate([rows[y[rows] == one][:k] for one in range(10)])
         others, new = np.split(np.setdiff1d(rows, known), [300])
-        head = LogisticHead(Cs=[0.1, 1.0], cv=2, tol=1e-2).fit(
-            digits[known], y[known], unlabelled=digits[others]
-        )
         usual = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        mine.append(head.score(digits[new], y[new]))
+        head = LogisticHead(Cs=[0.1, 1.0], cv=2, tol=1e-2)
         plain.append(usual.fit(digits[known], y[known]).score(digits[new], y[new]))
+        for told, found in (({}, alone), ({"unlabelled": digits[others]}, beside)):
+            chances = head.fit(digits[known], y[known], **told).predict_proba(digits[new])
+            found.append((np.mean(chances.argmax(axis=1) == y[new]), log_loss(y[new], chances)))
 
-    assert np.mean(mine) >= np.mean(plain) + gain
+    (right, loss), (_, alone_loss) = np.mean(beside, axis=0), np.mean(alone, axis=0)
+    assert right >= np.mean(plain) + gain
+    assert loss <= alone_loss
 
 
 @pytest.mark.parametrize("name", ["svm", "knn", "ridge-classifier", "ridge"])
