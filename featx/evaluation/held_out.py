@@ -11,6 +11,7 @@ from sklearn.base import clone, is_regressor
 from sklearn.utils import _safe_indexing
 
 from featx.evaluation.report import Report, prepare, summed_up
+from featx.heads.beside import beside
 from featx.heads.inner_folds import Fold
 from featx.heads.routing import keeping_groups
 
@@ -52,6 +53,7 @@ def held_out(
     cv: Any = 5,
     groups: Any = None,
     sample_weight: Any = None,
+    unlabelled: Any = None,
     random_state: int | None = 0,
     step: Callable[[], object] = lambda: None,
 ) -> HeldOut:
@@ -59,7 +61,7 @@ def held_out(
 
     Parameters
     ----------
-    estimator, X, y, cv, groups, sample_weight, random_state
+    estimator, X, y, cv, groups, sample_weight, unlabelled, random_state
         As for `featx.evaluate`.
     step
         Called after each fold.
@@ -83,6 +85,7 @@ def held_out(
     )  # fmt: skip
     if groups is not None:
         estimator = keeping_groups(estimator)
+    estimator = beside(estimator, unlabelled)
     classes = np.unique(y) if y.ndim == 1 and not regression else None
     first = np.full(len(y), -1)
     answers: list[NDArray[Any]] = []

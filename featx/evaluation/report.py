@@ -13,6 +13,7 @@ from featx.errors import InputError
 from featx.evaluation.comparison import interval_of_mean, interval_of_share, plus_minus, standard_error
 from featx.evaluation.folds import make_folds
 from featx.evaluation.scoring import SHOWN, guesses, limits, scorers_of, unweighted
+from featx.heads.beside import beside
 from featx.heads.checks import groups_of, labels_of, numbers_of, weights_of
 from featx.heads.inner_folds import Fold
 from featx.heads.routing import keeping_groups, routed
@@ -119,6 +120,7 @@ def evaluate(
     groups: Any = None,
     scoring: Any = None,
     sample_weight: Any = None,
+    unlabelled: Any = None,
     random_state: int | None = 0,
     n_jobs: int | None = None,
     verbose: int | None = None,
@@ -146,6 +148,8 @@ def evaluate(
     sample_weight
         What each image counts for in learning, (n,): 2 is as if it were there twice, 0 as if it were not there. In the
         scores each image counts once, as in `cross_validate`, unless a scorer requests weights (`set_score_request`).
+    unlabelled
+        Other images, as `X`, without labels. Every fold learns from all of them; none is judged.
     random_state
         Decides which image falls into which fold.
     n_jobs
@@ -163,8 +167,8 @@ def evaluate(
     ValueError
         Before anything is fitted: if `y` contains NaN or differs in length from `X`, if a class has only one image or
         is in one group only, if there are fewer than two images or two folds, if a splitter puts an image or a group on
-        both sides of a fold, if `scoring` does not suit `y`, or if the
-        estimator takes no weights.
+        both sides of a fold, if `scoring` does not suit `y`, or if the estimator takes no weights, or no unlabelled
+        images.
 
     Warns
     -----
@@ -189,6 +193,7 @@ def evaluate(
     )  # fmt: skip
     if groups is not None:
         estimator = keeping_groups(estimator)
+    estimator = beside(estimator, unlabelled)
     warn_of_leaks(estimator, X, folds)
     started = perf_counter()
     asked = unweighted(scoring if callable(scoring) else scorers)  # a callable may return several scores

@@ -88,12 +88,19 @@ def takes_unlabelled(estimator: Any) -> bool:
 
 
 def check_takes_unlabelled(estimator: Any) -> None:
-    """Refuse a pipeline of which no step learns from images without labels."""
-    if not takes_unlabelled(estimator):
+    """Refuse an estimator that learns nothing from images without labels, or a pipeline of which no step does."""
+    if takes_unlabelled(estimator):
+        return
+    last = _last(estimator)
+    if takes_unlabelled(last):
         raise InputError(
-            f"{type(_last(estimator)).__name__} learns nothing from unlabelled images. Leave them out, or take another "
-            "head, such as 'logistic'."
+            f"{type(estimator).__name__} passes no unlabelled images on to {type(last).__name__}. A "
+            "featx.heads.HeadPipeline of the same steps does."
         )
+    raise InputError(
+        f"{type(last).__name__} learns nothing from unlabelled images. Leave them out, or take another head, such as "
+        "'logistic'."
+    )
 
 
 def keeping_groups(estimator: Any) -> Any:

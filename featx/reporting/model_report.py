@@ -108,6 +108,7 @@ def report(
     cv: Any = 5,
     groups: Any = None,
     sample_weight: Any = None,
+    unlabelled: Any = None,
     random_state: int | None = 0,
     all_depths: bool = False,
     projection: str = "pca",
@@ -130,7 +131,7 @@ def report(
         The n images it was fitted to, in any form that its first step takes.
     y
         Labels or numbers, (n,) or (n, k).
-    cv, groups, sample_weight, random_state
+    cv, groups, sample_weight, unlabelled, random_state
         As for `featx.evaluate`, which gives the same score.
     all_depths
         Whether to score every stage of the network: one more pass through it. Else those that the pipeline uses.
@@ -175,7 +176,7 @@ def report(
     started = perf_counter()
     check_projection(projection)
     judged = {"cv": cv, "groups": groups, "sample_weight": sample_weight, "random_state": random_state}
-    about = subject(pipeline, X, y, judged=judged, names=target_names)
+    about = subject(pipeline, X, y, judged=judged, names=target_names, unlabelled=unlabelled)
     seconds = {"embedding": perf_counter() - started}
     steps = (
         len(about.folds)
@@ -190,6 +191,7 @@ def report(
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
             "kind": _kind(held),
             "images": len(held.y),
+            "unlabelled": None if unlabelled is None else len(about.unlabelled),
             "scores": held.scores.to_dict(),
             **quality(held, about.columns),
             "pixels": _pixels(about, held),
@@ -235,7 +237,7 @@ def _curves(about: Subject, held: HeldOut, step: Callable[[], object]) -> dict[s
     if about.head is None or about.embeddings is None:
         return {"learning": None, "depths": []}
     return {
-        "learning": learning(about.head, about.embeddings, held, step) if len(held.y) >= LEAST else None,
+        "learning": learning(about.model, about.embeddings, held, step) if len(held.y) >= LEAST else None,
         "depths": depths(about.embeddings, about.taps, held, about.groups, step),
     }
 

@@ -12,7 +12,9 @@ from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.plan import Tap
 from featx.errors import BadImage, ImageError, InputError
 from featx.evaluation.report import prepare
+from featx.heads.beside import beside
 from featx.heads.inner_folds import Fold
+from featx.heads.routing import check_takes_unlabelled
 from featx.images.loading import bad_image
 from featx.images.sources import Source, as_sources
 from featx.reporting.setup import hits, taken_apart
@@ -46,11 +48,13 @@ class Subject:
     """Rows to learn from and rows to judge by."""
     columns: Sequence[str]
     """What the columns of `y` are called."""
+    unlabelled: Any
+    """Images without labels, or for a head alone their embeddings; or None."""
 
     @property
     def model(self) -> Any:
         """What is cross-validated: the head alone, if there is one, since the extractor learns nothing."""
-        return self.pipeline if self.head is None else self.head
+        return beside(self.pipeline if self.head is None else self.head, self.unlabelled)
 
     @property
     def features(self) -> Any:
@@ -69,8 +73,9 @@ class Subject:
 
 
 def subject(
-    pipeline: Any, X: Any, y: Any, *, judged: Mapping[str, Any], names: Sequence[str] | None = None
-) -> Subject:
+    pipeline: Any, X: Any, y: Any, *, judged: Mapping[str, Any], names: Sequence[str] | None = None,
+    unlabelled: Any = None,
+) -> Subject:  # fmt: skip
     """Check everything, embed the images, and leave out those that cannot be read if the extractor does.
 
     Raises
@@ -82,6 +87,8 @@ def subject(
     """
     extractor, head = taken_apart(pipeline)
     targets, folds, *_ = prepare(pipeline if head is None else head, X, y, scoring=None, **judged)
+    if unlabelled is not None:
+        check_takes_unlabelled(pipeline if head is None else head)
     columns = _columns(y, targets, names)
     embeddings: NDArray[np.float32] | None = None
     found: Mapping[str, int] | None = None
@@ -99,12 +106,15 @@ def subject(
         cv = judged["cv"]
         judged = {**judged, **some, "cv": cv if isinstance(cv, int | None) else _among(folds, kept)}
         folds = prepare(pipeline if head is None else head, X, y, scoring=None, **judged)[1]
+    if unlabelled is not None and extractor is not None and head is not None:
+        unlabelled = extractor.with_choices(on_error="raise").fit(X).transform(unlabelled)
     sources = _sources(extractor, X)
     called = [bad_image(row, one, "").name for row, one in enumerate(sources)]
     called = called or [f"row {row}" for row in range(len(y))]
     return Subject(
-        pipeline, extractor, head, X, y, judged, sources, called, embeddings, found, bad, folds, columns
-    )
+        pipeline, extractor, head, X, y, judged, sources, called, embeddings, found, bad, folds, columns,
+        unlabelled,
+    )  # fmt: skip
 
 
 def _columns(y: Any, targets: NDArray[Any], names: Sequence[str] | None) -> Sequence[str]:

@@ -19,7 +19,9 @@ def _score(facts: Mapping[str, Any]) -> str:
     scores, (low, high) = facts["scores"], facts["scores"]["interval"]
     sure = "" if low is None or high is None else f", 95 % interval {low:.3f} to {high:.3f}"
     folds = "" if facts.get("unseen") else f"{_count(len(scores['scores']), 'fold')} of "
-    judged = f"judged by {folds}{_count(facts['images'], 'image')}"
+    others = facts.get("unlabelled")
+    beside = f", beside {_count(others, 'image')} without labels" if others else ""
+    judged = f"judged by {folds}{_count(facts['images'], 'image')}{beside}"
     mean = scores["mean"]
     if facts["kind"] == "numbers":
         first = facts["numbers"][0]

@@ -20,6 +20,7 @@ from featx.evaluation.folds import hold_out, make_folds
 from featx.evaluation.scoring import asks_for_weights
 from featx.heads.checks import groups_of, weights_of
 from featx.heads.pipeline import HeadPipeline
+from featx.heads.routing import check_takes_unlabelled
 from featx.images.sources import as_sources
 from featx.text import quoted
 from featx.transfer.frozen import Frozen
@@ -69,9 +70,11 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    __metadata_request__fit: ClassVar = {"groups": True}
+    __metadata_request__fit: ClassVar = {"groups": True, "unlabelled": True}
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None, unlabelled: Any = None
+    ) -> Self:
         """Choose a strategy, unless one is named, and fit it to all images.
 
         Parameters
@@ -85,12 +88,16 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         groups : array of shape (n,)
             What each image shares with others, such as its patient. Images of one group are never on both sides of a
             comparison, nor of the folds within.
+        unlabelled
+            Other images, as `X`, of which nobody says what they show. The strategies are compared without them; the
+            head of the one that is taken learns from them, too.
 
         Raises
         ------
         ValueError
             If there is NaN in `y`, its length is not that of `X`, or there is nothing to choose by: one class only, or
-            with ``strategy="auto"`` a class with one image.
+            with ``strategy="auto"`` a class with one image; or there are unlabelled images, and the head or the
+            strategy learns nothing from them.
         ImageError
             If images cannot be read; names all of them.
         """
@@ -108,18 +115,33 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         weighted = asks_for_weights(self.scoring)
         # what is made in here requests nothing, as the steps of a `HeadPipeline`
         with config_context(enable_metadata_routing=False):
+            if unlabelled is not None:
+                self._check_takes_unlabelled()
             if self.strategy == "auto":
-                self._choose(X, y, told, weighted=weighted)
+                self._choose(X, y, told, unlabelled, weighted=weighted)
             else:
                 self.strategy_ = self.strategy
                 model = self._make(self.strategy)
-                self.estimator_ = model.fit(X, y, **told.of(model))
+                others = {} if unlabelled is None else {"unlabelled": unlabelled}
+                self.estimator_ = model.fit(X, y, **told.of(model), **others)
                 self.report_ = f"{self.strategy}, as asked for"
+            if unlabelled is not None:
+                left = ", which learns nothing from the" if self.strategy_ == "finetune" else "; beside"
+                self.report_ += f"{left} {len(unlabelled)} unlabelled images"
         if self.verbose:
             print(self.report_, file=sys.stderr)  # noqa: T201 - asked for
         return self
 
-    def _choose(self, X: Any, y: NDArray[Any], told: Told, *, weighted: bool) -> None:
+    def _check_takes_unlabelled(self) -> None:
+        """Refuse a strategy, or a head, that learns nothing from images without labels."""
+        if self.strategy in STRATEGIES and STRATEGIES[self.strategy].trains:
+            raise InputError(
+                f"strategy={self.strategy!r} learns nothing from unlabelled images. Leave them out, or take a strategy "
+                "that trains no network, such as 'default'."
+            )
+        check_takes_unlabelled(self._model("end"))
+
+    def _choose(self, X: Any, y: NDArray[Any], told: Told, unlabelled: Any, *, weighted: bool) -> None:
         """Compare the frozen strategies, fit the best, and fine-tune where that may pay."""
         folds = make_folds(
             y, self.cv, regression=self._regression, groups=told.groups, random_state=self.random_state,
@@ -153,11 +175,12 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
             ahead, noise = verdicts[first].ahead(verdicts["default"])
             best = first if ahead > noise else "default"
             columns = frozen.columns(best)
-            model = self._model(best)
-            model.fit(columns, y, **told.of(model))
+            model, features = self._model(best), frozen.transformer(best)
+            others = {} if unlabelled is None else {"unlabelled": features.transform(unlabelled)}
+            model.fit(columns, y, **told.of(model), **others)
             done.update()
         self.strategy_ = best
-        self.estimator_ = HeadPipeline([("features", frozen.transformer(best)), *model.steps])
+        self.estimator_ = HeadPipeline([("features", features), *model.steps])
         shown = list(dict.fromkeys(["default", *list(self.scores_)[:4]]))
         scores = ", ".join(f"{name} {plus_minus(*self.scores_[name])}" for name in shown)
         self.report_ = (

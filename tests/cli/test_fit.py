@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from sklearn.base import clone
 
 import featx
 from featx.cli import main
@@ -104,3 +105,26 @@ def test_numbers_and_several_labels_have_a_report(photos):
     page = Path("both", "report.html").read_text()
     assert "average precision" in page
     assert '<th scope="row">round</th>' in page
+
+
+@pytest.mark.filterwarnings("default::featx.errors.DuplicateWarning")
+@pytest.mark.parametrize("page", ["--report", "--no-report"])
+def test_images_without_labels_are_learned_from(photos, page):
+    """The scores are of heads that learn from them, and so is the model; one that is bad may be left out."""
+    others = write_folder(*synthetic(n=12, classes=3, size=32, random_state=1), photos.parent / "others")
+    (others / "disc" / "bad.png").write_bytes(b"no image")
+    how = ["--unlabelled", "others", "--folds", 2, "--on-error", "skip", page, *QUICK, "--json"]
+    told = json.loads(run("fit", "photos", "-o", "model", *how).stdout)
+    images = featx.load_folder("photos")
+    unlabelled = [path for path in featx.load_folder("others").paths if "bad" not in path]
+    pipe = featx.load("model")
+    alone = clone(pipe).fit(images.paths, images.labels, unlabelled=unlabelled)
+
+    assert (told["unlabelled"], told["bad"]) == (12, 1)
+    assert alone["head"].taught_.tolist() == [True]
+    assert (pipe.predict_proba(images.paths) == alone.predict_proba(images.paths)).all()
+    assert (
+        list(featx.evaluate(pipe, images.paths, images.labels, cv=2, unlabelled=unlabelled).scores)
+        == told["scores"]
+    )
+    assert "was fitted to 12 of these 12 images" in run("evaluate", "model", "others").stderr

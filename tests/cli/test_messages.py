@@ -169,6 +169,17 @@ MESSAGES = {
             "out."
         ),
     ),
+    "unlabelled images for trees": (
+        ["fit", "photos", "-o", "x", "--head", "xgboost", "--unlabelled", "photos"],
+        (
+            "XGBoostHead learns nothing from unlabelled images. Leave them out, or take another head, such as "
+            "'logistic'."
+        ),
+    ),
+    "unlabelled images of none": (
+        ["fit", "photos", "-o", "x", "--unlabelled", "none"],
+        "No images in 'none' (it is empty). Images end in *.",
+    ),
     "an export of an export": (
         ["export", "exported", "-o", "x"],
         (

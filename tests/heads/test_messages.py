@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 from sklearn import config_context
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from featx.errors import InputError, UnknownNameError
+from featx.evaluation import evaluate
 from featx.heads import EnsembleHead, HeadPipeline, make_head
 from featx.heads.checks import labels_of
 from featx.heads.routing import routed
@@ -43,6 +46,16 @@ MESSAGES = {
         (
             "XGBoostHead learns nothing from unlabelled images. Leave them out, or take another head, such as "
             "'logistic'."
+        ),
+    ),
+    "unlabelled images in a pipeline that keeps them": (
+        lambda: evaluate(
+            make_pipeline(StandardScaler(), make_head("logistic")), X, WORDS, cv=2, unlabelled=X
+        ),
+        InputError,
+        (
+            "Pipeline passes no unlabelled images on to LogisticHead. A featx.heads.HeadPipeline of the same steps "
+            "does."
         ),
     ),
     "parts of other columns": (

@@ -11,6 +11,8 @@ from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from featx.evaluation import evaluate
+from featx.evaluation.held_out import held_out
 from featx.heads import HeadPipeline, LogisticHead, SteadyScaler, make_head
 from featx.heads.blending import Linear, blended, factor, sureness
 from featx.heads.spreading import spread
@@ -176,6 +178,21 @@ def test_scikit_learns_pipeline_transforms_them_too():
     alone = LogisticHead(Cs=3, cv=2).fit(roots(X[:6]), KIND[:6], unlabelled=roots(NEAR))
 
     np.testing.assert_array_equal(pipe.predict_proba(X), alone.predict_proba(roots(X)))
+
+
+@pytest.mark.parametrize("others", [NEAR, NEAR[:6]], ids=["many", "as many as those with labels"])
+def test_every_fold_learns_from_all_of_them(others):
+    """The scores are those of heads that are fitted by hand, with and without a pipeline around them."""
+    folds = [(np.arange(3), np.arange(3, 6)), (np.arange(3, 6), np.arange(3))]
+    head = LogisticHead(Cs=3)
+    by_hand = [
+        head.fit(X[train], KIND[train], unlabelled=others).score(X[test], KIND[test]) for train, test in folds
+    ]
+    told = {"cv": folds, "unlabelled": others}
+
+    assert list(evaluate(head, X[:6], KIND[:6], **told).scores) == by_hand
+    assert list(evaluate(HeadPipeline([("head", head)]), X[:6], KIND[:6], **told).scores) == by_hand
+    assert list(held_out(head, X[:6], KIND[:6], **told).scores.scores) == by_hand
 
 
 def test_the_steady_scaler_keeps_its_floor():

@@ -12,8 +12,8 @@ KNOWN = (
 )
 
 
-def fit(**choices):
-    return lambda: TransferClassifier(**choices).fit(NOWHERE, LABELS)
+def fit(told=None, /, **choices):
+    return lambda: TransferClassifier(**choices).fit(NOWHERE, LABELS, **(told or {}))
 
 
 MESSAGES = {
@@ -37,6 +37,25 @@ MESSAGES = {
         InputError,
         "strategy='stages-3-2-grid2': this backbone has the stages 1 to 4. Name some of these, in order.",
     ),
+    "unlabelled images for fine-tuning": (
+        fit({"unlabelled": NOWHERE}, strategy="finetune"),
+        InputError,
+        (
+            "strategy='finetune' learns nothing from unlabelled images. Leave them out, or take a strategy that trains "
+            "no network, such as 'default'."
+        ),
+    ),
+    **{
+        f"unlabelled images for trees, {strategy}": (
+            fit({"unlabelled": NOWHERE}, strategy=strategy, head="xgboost"),
+            InputError,
+            (
+                "XGBoostHead learns nothing from unlabelled images. Leave them out, or take another head, such as "
+                "'logistic'."
+            ),
+        )
+        for strategy in ("auto", "end")
+    },
     **{
         f"a budget of {budget!r}": (
             fit(budget=budget),
