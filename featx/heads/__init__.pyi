@@ -1,3 +1,9 @@
+from .blend import (
+    BlendHead as BlendHead,
+)
+from .blend import (
+    BlendRegressorHead as BlendRegressorHead,
+)
 from .boosting import (
     XGBoostHead as XGBoostHead,
 )

@@ -146,7 +146,7 @@ class EnsembleHead(BaseEstimator):  # type: ignore[misc] # scikit-learn has no t
         self.weights_ = np.full(len(self.heads_), 1 / len(self.heads_))
         if chances:
             joined, each = np.concatenate(chances, axis=1), np.concatenate(counts)
-            self.weights_ = (_for_errors if regression else _for_chances)(joined, each)
+            self.weights_ = (for_errors if regression else _for_chances)(joined, each)
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -217,12 +217,12 @@ def _for_chances(chances: NDArray[Any], counts: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(weights)
 
 
-def _for_errors(errors: NDArray[Any], counts: NDArray[Any]) -> NDArray[Any]:
+def for_errors(errors: NDArray[Any], counts: NDArray[Any]) -> NDArray[Any]:
     """Give the weights, of at least 0 and with the sum of 1, under which errors (heads, n) or (heads, n, k) are least.
 
     Examples
     --------
-    >>> _for_errors(np.array([[1.0, -1.0], [-1.0, 1.0]]), np.ones(2)).round(3).tolist()
+    >>> for_errors(np.array([[1.0, -1.0], [-1.0, 1.0]]), np.ones(2)).round(3).tolist()
     [0.5, 0.5]
     """
     counts = np.sqrt(np.repeat(counts, errors[0].size // len(counts)))

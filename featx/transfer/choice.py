@@ -1,6 +1,7 @@
 """What both estimators of transfer learning do: compare strategies, fit the best, and fine-tune where that pays."""
 
 import sys
+from collections.abc import Callable, Mapping
 from numbers import Real
 from typing import Any, ClassVar, Self
 
@@ -19,13 +20,14 @@ from featx.evaluation.comparison import compare, least_p, plus_minus
 from featx.evaluation.folds import hold_out, make_folds
 from featx.evaluation.scoring import asks_for_weights
 from featx.heads.checks import groups_of, weights_of
+from featx.heads.logistic import FEW
 from featx.heads.pipeline import HeadPipeline
 from featx.heads.routing import check_takes_unlabelled
 from featx.images.sources import as_sources
 from featx.text import quoted
-from featx.transfer.frozen import Frozen
-from featx.transfer.judging import Judge, Told
-from featx.transfer.sieve import sieve
+from featx.transfer.entries import BLEND, Entry, enter
+from featx.transfer.frozen import PIXELS, reading
+from featx.transfer.judging import Judge, Told, Verdict
 from featx.transfer.strategies import STRATEGIES, check_strategy, make_strategy, model_steps
 
 DEFAULT = "featx-mini"
@@ -111,6 +113,7 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         told = Told(weights_of(sample_weight, len(y)), None if groups is None else groups_of(groups, len(y)))
         self.scores_: dict[str, tuple[float, float]] = {}
         self.ridge_scores_: dict[str, tuple[float, float]] = {}
+        self.shares_: dict[str, float] = {}
         self.comparison_: dict[str, Any] | None = None
         weighted = asks_for_weights(self.scoring)
         # what is made in here requests nothing, as the steps of a `HeadPipeline`
@@ -150,42 +153,74 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         judge = Judge(self.scoring, y, folds, told, regression=self._regression, weighted=weighted)
         told.of(self._model("end"))  # a head that takes no weights is found before the network runs
         finalists = self._finalists()
-        frozen = Frozen(self._base(), X)
-        judged = len(frozen.candidates) if finalists is None else finalists
+        blends = unlabelled is None and self._blends(y, told)
+        entry = enter(self._base(), X, judge, blends=blends, random_state=self.random_state)
+        self.ridge_scores_ = {name: (found.mean, found.error) for name, found in entry.verdicts.items()}
+        judged = len(entry.verdicts) if finalists is None else finalists
         with bar(judged * len(folds) + 1, "fit", "strategies", self._base().verbose) as done:
-            verdicts = sieve(
-                frozen.blocks, frozen.candidates, judge, stays="default", random_state=self.random_state
-            )
-            compared = len(verdicts)
-            self.ridge_scores_ = {name: (found.mean, found.error) for name, found in verdicts.items()}
-            first = next(iter(verdicts))
-            if judged:
-                names = ["default", *[name for name in verdicts if name != "default"][: judged - 1]]
-                verdicts = {
-                    name: judge(
-                        self._model(name, quick=True),
-                        frozen.columns(name),
-                        n_jobs=self.n_jobs,
-                        step=done.update,
-                    )
-                    for name in names
-                }
-                first = max(verdicts, key=lambda name: verdicts[name].mean)
+            verdicts = self._judged(entry, judge, judged, done.update) if judged else entry.verdicts
             self.scores_ = {name: (found.mean, found.error) for name, found in verdicts.items()}
-            ahead, noise = verdicts[first].ahead(verdicts["default"])
-            best = first if ahead > noise else "default"
-            columns = frozen.columns(best)
-            model, features = self._model(best), frozen.transformer(best)
+            best = self._best(entry, verdicts, judged=bool(judged))
+            features, columns, model = self._parts(best, entry, judge)
+            features.fit(X)
             others = {} if unlabelled is None else {"unlabelled": features.transform(unlabelled)}
             model.fit(columns, y, **told.of(model), **others)
             done.update()
         self.strategy_ = best
+        if entry.mixed and best == BLEND:
+            shares = sorted(entry.mixed.shares.items(), key=lambda item: -item[1])
+            self.shares_ = {entry.named(key): share for key, share in shares}
         self.estimator_ = HeadPipeline([("features", features), *model.steps])
-        shown = list(dict.fromkeys(["default", *list(self.scores_)[:4]]))
-        scores = ", ".join(f"{name} {plus_minus(*self.scores_[name])}" for name in shown)
+        shown = list(dict.fromkeys([entry.stays, "default", *list(self.scores_)[:4]]))
+        scores = ", ".join(
+            f"{name} {plus_minus(*self.scores_[name])}" for name in shown if name in self.scores_
+        )
+        mean = ", ".join(f"{share:.2f} {name}" for name, share in self.shares_.items())
         self.report_ = (
-            f"{best} is taken of {compared} frozen strategies ({judge.metric} on {len(folds)} folds: {scores})"
-            f"; {self._tune(X, y, columns, best, judge)}"
+            f"{best} is taken of {len(entry.verdicts)} frozen strategies ({judge.metric} on {len(folds)} folds: "
+            f"{scores}){f', the mean of {mean}' * bool(mean)}; {self._tune(X, y, columns, model, judge)}"
+        )
+
+    def _blends(self, y: NDArray[Any], told: Told) -> bool:
+        """Tell whether answers may be averaged: by featx's own head, where there are enough images to weigh them."""
+        images = len(y) if told.weights is None else told.weights.sum()
+        classes = 2 if self._regression or y.ndim == 2 else len(np.unique(y))
+        return isinstance(self.head, str) and self.head == "auto" and images >= FEW * classes
+
+    def _judged(
+        self, entry: Entry, judge: Judge, count: int, step: Callable[[int], object]
+    ) -> dict[str, Verdict]:
+        """Let the head itself compare what stays, and the best others."""
+        names = [entry.stays, *[name for name in entry.verdicts if name != entry.stays][: count - 1]]
+        found = {}
+        for name in names:
+            _, columns, model = self._parts(name, entry, judge, quick=True)
+            found[name] = judge(model, columns, n_jobs=self.n_jobs, step=step)
+        return found
+
+    def _best(self, entry: Entry, verdicts: Mapping[str, Verdict], *, judged: bool) -> str:
+        """Take what is ahead of what stays by more than a standard error of their difference, else that."""
+        stays = entry.stays
+        count = len(verdicts[stays].parts)  # of a strategy that was dropped early there are fewer
+        rivals = [name for name, verdict in verdicts.items() if len(verdict.parts) == count]
+        if entry.mixed and not judged:  # the others are in it
+            rivals = [stays, PIXELS]
+        first = max(rivals, key=lambda name: verdicts[name].mean)
+        ahead, noise = verdicts[first].ahead(verdicts[stays])
+        return first if ahead > noise else stays
+
+    def _parts(
+        self, name: str, entry: Entry, judge: Judge, *, quick: bool = False
+    ) -> tuple[Any, NDArray[Any], HeadPipeline]:
+        """Give the transformer of a strategy, what it gave, and what comes behind it, unfitted."""
+        if name == BLEND:
+            extractor, columns, head = entry.blend(judge)
+            return extractor, columns, HeadPipeline([("head", head)])
+        frozen = entry.parts[0]
+        return (
+            reading(frozen.extractor, name),
+            frozen.columns(frozen.keys[name]),
+            self._model(name, quick=quick),
         )
 
     def _finalists(self) -> int | None:
@@ -202,7 +237,9 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         # ridge regression knows accuracy and R² only
         return int(min(fits, 1000)) - 2 if fits >= 4 else 0 if self.scoring is None else 2
 
-    def _tune(self, X: Any, y: NDArray[Any], features: NDArray[Any], best: str, judge: Judge) -> str:
+    def _tune(
+        self, X: Any, y: NDArray[Any], features: NDArray[Any], model: HeadPipeline, judge: Judge
+    ) -> str:
         """Fine-tune if allowed, keep the result if it is better by more than noise, and say so."""
         if not self.finetune:
             return "fine-tuning was not allowed"
@@ -217,7 +254,7 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
             groups=told.groups,
             random_state=self.random_state,
         )
-        frozen = self._model(best)
+        frozen = clone(model)
         frozen.fit(features[train], y[train], **told.of(frozen, train))
         old = judge.merits(frozen.predict(features[test]), test)
         units = "images" if told.groups is None else "groups of images"

@@ -24,10 +24,10 @@ class TransferClassifier(ClassifierMixin, Transfer):  # type: ignore[misc] # sci
     """Classify images by the strategy of transfer learning that measures best on them.
 
     Frozen features come first: their strategies are compared by cross-validation on embeddings that are computed once,
-    all of them by ridge regression in closed form, and if there is time for it the best by the head itself. The best is
-    fitted, if it is ahead of the default by more than a standard error of their difference; else the default.
-    Fine-tuning comes second, where it is allowed, and only stays if it is better on images held out from both by more
-    than the noise of that comparison.
+    by ridge regression in closed form, and their answers are averaged, weighted by how good they are on images held
+    out. Of fewer than 20 images a class one strategy is taken instead: the best, if it is ahead of the default by more
+    than a standard error of their difference; else the default. Fine-tuning comes second, where it is allowed, and only
+    stays if it is better on images held out from both by more than the noise of that comparison.
 
     Parameters
     ----------
@@ -37,19 +37,21 @@ class TransferClassifier(ClassifierMixin, Transfer):  # type: ignore[misc] # sci
         `pooling`, one for all depths. Its `on_error` is taken as ``raise``.
     strategy
         A strategy of `featx.transfer.make_strategy`: ``pixels``, ``start``, ``end``, ``default``, ``all-depths``,
-        ``finetune``, ``scratch``, or stages by their numbers, such as ``stage-3`` or ``stages-2-4-grid2``. ``"auto"``:
-        the one that measures best of all but ``all-depths``, whose selection takes long, ``ensemble`` and ``scratch``.
+        ``blend``, ``finetune``, ``scratch``, or stages by their numbers, such as ``stage-3`` or ``stages-2-4-grid2``.
+        ``"auto"``: ``blend``, or what measures best of all but ``all-depths``, whose selection takes long,
+        ``ensemble`` and ``scratch``.
     budget
         How many times as long as one fit of the head to the default features ``"auto"`` may take, roughly, without the
         network. Below 4 ridge regression decides, unless there is a `scoring`; with 4 the head itself compares the
-        default with the best other strategy, with 5 with the best two, and so on. None: with all. It is a number of
-        fits, not a clock, so a choice can be repeated.
+        blend, or the default, with the best other strategy, with 5 with the best two, and so on. None: with all. It is
+        a number of fits, not a clock, so a choice can be repeated.
     finetune
         Whether ``"auto"`` may fine-tune. True: always tried. False: never. ``"auto"``: tried with `finetune_from`
         images or more, unless the frozen strategy errs on so few that no model could be shown to be better.
     head
-        The model of the frozen features: a name for `make_head`, or a scikit-learn estimator. ``"auto"``: ``logistic``
-        with five strengths to choose from.
+        The model of the frozen features: a name for `make_head`, or a scikit-learn estimator, which is fitted to the
+        columns of one strategy. ``"auto"``: a `featx.heads.BlendHead` of many, with 20 images of a class or more and
+        fewer images than columns; else ``logistic`` with five strengths to choose from.
     cv
         Folds on which the frozen strategies are compared, fewer if the smallest class has fewer images; or any splitter
         of scikit-learn, or pairs of rows.
@@ -86,6 +88,8 @@ class TransferClassifier(ClassifierMixin, Transfer):  # type: ignore[misc] # sci
     ridge_scores_ : dict
         The same for every strategy by ridge regression, the best first: on 500 images at most, and the best eight on
         1,000.
+    shares_ : dict
+        What the answers of each strategy count for in a blend, the most first. Empty where one strategy was taken.
     comparison_ : dict or None
         What `featx.evaluation.comparison.compare` found of fine-tuning, and whether it was ``kept``. None if it was not
         tried.
@@ -149,9 +153,9 @@ class TransferClassifier(ClassifierMixin, Transfer):  # type: ignore[misc] # sci
 class TransferRegressor(RegressorMixin, Transfer):  # type: ignore[misc] # scikit-learn has no types
     """Predict numbers from images by the strategy of transfer learning that measures best on them.
 
-    Parameters, attributes and procedure are those of `TransferClassifier`, but for these: the head of ``"auto"`` is
-    ``ridge``, the scores are R² of all held-out predictions together, and fine-tuning is compared by the one-sided
-    t-test of the paired squared errors.
+    Parameters, attributes and procedure are those of `TransferClassifier`, but for these: answers are averaged from 40
+    images on, with fewer the head of ``"auto"`` is ``ridge``, the scores are R² of all held-out predictions together,
+    and fine-tuning is compared by the one-sided t-test of the paired squared errors.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """What the strategies that train no network read: which depths by which name, and their vectors from one pass."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +105,56 @@ def at(extractor: FeatureExtractor, taps: Iterable[Tap]) -> FeatureExtractor:
     return extractor.with_choices(depth=[tap.depth for tap in taps], pooling=[tap.pooling for tap in taps])
 
 
+def choices_among(keys: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
+    """Give the strategies that are compared, each with its blocks; of those that take the same the first.
+
+    What makes ``all-depths`` more than all stages and quarters is the selection, which takes long.
+    """
+    found: dict[tuple[Any, ...], str] = {}
+    for name, own in keys.items():
+        if name != "all-depths":
+            found.setdefault(tuple(sorted(map(str, own))), name)
+    return {name: keys[name] for name in found.values()}
+
+
+class Blocks(NamedTuple):
+    """What a blend of strategies reads: blocks of columns, and which of them each strategy takes."""
+
+    extractor: FeatureExtractor
+    """Gives the blocks, side by side."""
+    keys: Sequence[Any]
+    """Their names, in order."""
+    widths: list[int]
+    """How many columns each has."""
+    choices: list[list[int]]
+    """For each strategy the numbers of its blocks."""
+
+
+def blocks_of(extractor: FeatureExtractor, names: Sequence[str] | None = None) -> Blocks:
+    """Tell what a blend reads.
+
+    Parameters
+    ----------
+    extractor
+        Says which backbone, and everything else but the depth.
+    names
+        Strategies of `taps_by_name`; None: all that are compared.
+
+    Examples
+    --------
+    >>> found = blocks_of(FeatureExtractor(pooling="avg"), ["stage-2", "stages-2-3"])
+    >>> found.extractor.depth, found.widths, found.choices
+    ([2, 3], [64, 128], [[0], [0, 1]])
+    """
+    named = taps_by_name(extractor)
+    if names is None:
+        names = list(choices_among({name: [_key(tap) for tap in taps] for name, taps in named.items()}))
+    taps = {_key(tap): tap for name in names for tap in named[name]}
+    place = {key: number for number, key in enumerate(taps)}
+    choices = [[place[_key(tap)] for tap in named[name]] for name in names]
+    return Blocks(at(extractor, taps.values()), list(taps), [tap.width for tap in taps.values()], choices)
+
+
 class Frozen:
     """What every strategy that trains no network takes of some images, from one pass over them.
 
@@ -117,8 +167,7 @@ class Frozen:
     """
 
     def __init__(self, extractor: FeatureExtractor, X: Any) -> None:
-        self._extractor = extractor
-        self._images = X
+        self.extractor = extractor
         named = taps_by_name(extractor)
         every = {_key(tap): tap for taps in named.values() for tap in taps}
         embeddings = at(extractor, every.values()).fit(X).transform(X)
@@ -136,22 +185,18 @@ class Frozen:
         """For each strategy by name which blocks it takes, in their order."""
 
     @property
-    def candidates(self) -> dict[str, list[Any]]:
-        """What `auto` compares, each with its blocks: strategies that take the same are one, by the first name."""
-        found: dict[tuple[Any, ...], str] = {}
-        for name, keys in self.keys.items():
-            if name != "all-depths":  # what makes it more than all stages and quarters is the selection
-                found.setdefault(tuple(sorted(map(str, keys))), name)
-        return {name: self.keys[name] for name in found.values()}
+    def candidates(self) -> dict[str, Sequence[Any]]:
+        """What `auto` compares, each with its blocks."""
+        return choices_among(self.keys)
 
-    def columns(self, name: str) -> NDArray[np.float32]:
-        """Give the features (n, d) of a strategy."""
-        return np.concatenate([self.blocks[key] for key in self.keys[name]], axis=1)
+    @property
+    def width(self) -> int:
+        """How many columns all depths have together."""
+        return sum(block.shape[1] for key, block in self.blocks.items() if key != PIXELS)
 
-    def transformer(self, name: str) -> FeatureExtractor | PixelExtractor:
-        """Give the fitted transformer that gives them."""
-        found: FeatureExtractor | PixelExtractor = reading(self._extractor, name).fit(self._images)
-        return found
+    def columns(self, keys: Iterable[Any]) -> NDArray[np.float32]:
+        """Give some blocks side by side, (n, d)."""
+        return np.concatenate([self.blocks[key] for key in keys], axis=1)
 
 
 def _key(tap: Tap) -> tuple[Any, str]:

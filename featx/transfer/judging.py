@@ -15,6 +15,7 @@ from featx.evaluation.comparison import merits, standard_error
 from featx.evaluation.report import evaluate
 from featx.evaluation.scoring import SHOWN, guesses, scorers_of
 from featx.heads.inner_folds import Fold
+from featx.heads.mixing import standardised
 from featx.heads.routing import routed
 from featx.heads.targets import classes_in, numbers_in
 from featx.text import quoted
@@ -85,9 +86,9 @@ class Judge:
         weighted: bool = False,
     ) -> None:
         self._scoring, self._y, self.folds, self.told = scoring, y, folds, told
-        self._regression = regression
+        self.regression = regression
         self._counted = told.weights if weighted else None
-        self._target = numbers_in(y) if regression else classes_in(y)
+        self.target = numbers_in(y) if regression else classes_in(y)
         scorers = scorers_of(scoring, regression=regression)
         if len(scorers) > 1 or not (scoring is None or isinstance(scoring, str) or callable(scoring)):
             raise InputError(
@@ -147,10 +148,10 @@ class Judge:
 
     @cached_property
     def encoded(self) -> NDArray[np.float64]:
-        """The targets as numbers to be approached, (n, k): of classes 1 and -1."""
-        if self._regression:
-            return np.asarray(self._y.reshape(self.count, -1), np.float64)
-        codes = self._target.encode(self._y)
+        """The targets as numbers to be approached, (n, k): of classes 1 and -1, of numbers with deviation 1."""
+        if self.regression:
+            return standardised(self._y, self.told.weights)[0]
+        codes = self.target.encode(self._y)
         return np.asarray(2 * codes - 1, np.float64)
 
     def of_answers(self, answers: NDArray[np.float64], rows: NDArray[np.intp]) -> Verdict:
@@ -158,15 +159,16 @@ class Judge:
 
         They are judged by accuracy or R², whatever the metric is: it may ask for probabilities.
         """
-        found = self.merits(
-            answers.reshape(-1, *self._y.shape[1:]) if self._regression else self._target.decode(answers),
-            rows,
-        )
+        if self.regression:
+            _, centre, spread = standardised(self._y, self.told.weights)
+            found = self.merits((answers * spread + centre).reshape(-1, *self._y.shape[1:]), rows)
+        else:
+            found = self.merits(self.target.decode(answers), rows)
         return Verdict(float(found.mean()), standard_error(found), found)
 
     def merits(self, predicted: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[np.float64]:
         """Score predictions for some rows: one score for each image, or for each group, its mean."""
-        found = merits(self._y[rows], predicted, regression=self._regression)
+        found = merits(self._y[rows], predicted, regression=self.regression)
         weights = self.weights[rows]
         units = np.unique(rows if self.told.groups is None else self.told.groups[rows], return_inverse=True)[
             1

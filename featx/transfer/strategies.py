@@ -12,11 +12,13 @@ from featx.embedding.composition import as_extractor
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.passes import passes_of
 from featx.errors import InputError, UnknownNameError
+from featx.heads.blend import BlendHead, BlendRegressorHead
 from featx.heads.ensemble import EnsembleHead
 from featx.heads.named import make_head
 from featx.heads.pipeline import HeadPipeline
 from featx.heads.selector import RelevanceSelector
-from featx.transfer.frozen import reading
+from featx.text import quoted
+from featx.transfer.frozen import blocks_of, reading
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,10 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
         "all-depths": Strategy(
             "a linear model of the features of every depth that are relevant, as many as cross-validation says",
             "where it is not known at which depth the useful features are",
+        ),
+        "blend": Strategy(
+            "linear models of every run of stages, their answers averaged by weights from held-out images",
+            "20 images of a class and more, and fewer images than columns",
         ),
         "ensemble": Strategy(
             "a linear model of each of several networks, their answers averaged by weights from held-out images",
@@ -130,7 +136,7 @@ def make_strategy(
         Whether the targets are numbers, not classes.
     head
         A name for `make_head`, or a scikit-learn estimator. ``"auto"``: ``logistic``, or for numbers ``ridge``.
-        ``finetune`` and ``scratch`` have a head of their own.
+        ``finetune``, ``scratch`` and ``blend`` have a head of their own.
     choices
         For ``finetune`` and ``scratch``: parameters of `FineTuner`.
 
@@ -138,14 +144,16 @@ def make_strategy(
     -------
     scikit-learn estimator
         A `featx.heads.HeadPipeline` with the steps ``features``, for ``all-depths`` ``selection``, and ``head``, which
-        for ``ensemble`` is a `featx.heads.EnsembleHead`; or a `FineTuner` or `FineTunerRegressor`.
+        for ``ensemble`` is a `featx.heads.EnsembleHead`, for ``blend`` a `featx.heads.BlendHead`; or a `FineTuner` or
+        `FineTunerRegressor`.
 
     Raises
     ------
     UnknownNameError
         If there is no such strategy.
     InputError
-        If the extractor has a pooling for each of its own depths, or not as many backbones as the strategy takes.
+        If the extractor has a pooling for each of its own depths, or not as many backbones as the strategy takes; or
+        there is a head for ``blend``.
     TypeError
         If there is no such choice.
 
@@ -177,6 +185,15 @@ def make_strategy(
             f"How images become features is said by the extractor, as in FeatureExtractor({told})."
         )
     extractor = as_extractor(extractor)
+    if name == "blend":
+        if head != "auto":
+            raise InputError(
+                f"head={quoted(head)}: 'blend' has a head of its own, ridge regression. Leave head at 'auto', or take "
+                "another strategy."
+            )
+        read = blocks_of(extractor)
+        kind = BlendRegressorHead if regression else BlendHead
+        return HeadPipeline([("features", read.extractor), ("head", kind(read.widths, read.choices))])
     if name in STRATEGIES and STRATEGIES[name].several:
         steps = model_steps(name, regression=regression, head=head)
         return HeadPipeline(

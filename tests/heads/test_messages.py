@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from featx.errors import InputError, UnknownNameError
 from featx.evaluation import evaluate
-from featx.heads import EnsembleHead, HeadPipeline, make_head
+from featx.heads import BlendHead, EnsembleHead, HeadPipeline, make_head
 from featx.heads.checks import labels_of
 from featx.heads.routing import routed
 
@@ -62,6 +62,11 @@ MESSAGES = {
         lambda: EnsembleHead(make_head("logistic"), (1, 2)).fit(X, WORDS),
         InputError,
         "widths=[1, 2], and X has 2 columns: give the width of each part, which add up to that.",
+    ),
+    "blocks of other columns": (
+        lambda: BlendHead((1, 2), [[0], [1]]).fit(X, WORDS),
+        InputError,
+        "widths=[1, 2], and X has 2 columns: give the width of each block, which add up to that.",
     ),
     "a mean without probabilities": (
         lambda: EnsembleHead(make_head("svm"), (1, 1)).fit(X, WORDS),

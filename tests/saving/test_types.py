@@ -18,6 +18,8 @@ from featx.embedding import FeatureExtractor, PixelExtractor
 from featx.errors import BadImage, SavedModelError
 from featx.finetuning import FineTuner, FineTunerRegressor
 from featx.heads import (
+    BlendHead,
+    BlendRegressorHead,
     EnsembleHead,
     LogisticHead,
     RelevanceSelector,
@@ -75,6 +77,12 @@ MAKERS = {
         EnsembleHead(LogisticHead(Cs=2, cv=2), (3, 3), cv=2),
         COLUMNS,
         LABELS,
+    ),
+    "featx.heads.BlendHead": lambda: (BlendHead((3, 3), [[0], [0, 1]], cv=2), COLUMNS, LABELS),
+    "featx.heads.BlendRegressorHead": lambda: (
+        BlendRegressorHead((3, 3), [[0], [0, 1]], cv=2),
+        COLUMNS,
+        NUMBERS,
     ),
     "featx.heads.SteadyScaler": lambda: (SteadyScaler(), COLUMNS, None),
     "featx.finetuning.FineTuner": lambda: (FineTuner(extractor(), epochs=1), IMAGES, LABELS),

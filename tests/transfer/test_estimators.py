@@ -21,6 +21,7 @@ from featx.errors import ImageError, InputError
 from featx.heads import make_head
 from featx.images import synthetic
 from featx.transfer import TransferClassifier, TransferRegressor
+from featx.transfer.frozen import Frozen
 
 EXTRACTOR = FeatureExtractor(input_size=32, pooling="avg")  # a tenth of the columns of the default pooling
 SMALL = {"extractor": EXTRACTOR, "cv": 2}
@@ -99,12 +100,16 @@ class Tuner(RandomForestClassifier):
 
 @pytest.mark.xdist_group("transfer-fitted")
 def test_the_best_strategy_is_chosen_and_fitted(fitted, shapes):
-    """All are compared, one that is ahead of the default by more than noise is fitted, and it sees what is new."""
+    """All are compared and averaged, and the mean sees what is new."""
     images, labels = shapes
 
-    assert {"default", "pixels", "start", "end", "stage-2", "stages-2-4-grid2"} <= set(fitted.scores_)
+    assert {"blend", "default", "pixels", "start", "end", "stage-2", "stages-2-4-grid2"} <= set(
+        fitted.scores_
+    )
     assert fitted.scores_ == fitted.ridge_scores_
-    assert fitted.strategy_ in ("default", next(iter(fitted.scores_)))
+    assert fitted.strategy_ == next(iter(fitted.scores_)) == "blend"
+    assert sum(fitted.shares_.values()) == pytest.approx(1)
+    assert set(fitted.shares_) < set(fitted.scores_) - {"pixels", "blend"}
     assert all(0 <= mean <= 1 and 0 <= error < 0.1 for mean, error in fitted.scores_.values())
     assert fitted.scores_["pixels"][0] < fitted.scores_["end"][0]
     assert fitted.score(images[60:], labels[60:]) > 0.9
@@ -122,21 +127,36 @@ def test_the_head_itself_compares_as_many_as_the_budget_allows(few):
 
 @pytest.mark.xdist_group("transfer-fitted")
 def test_what_is_chosen_is_the_strategy_itself(fitted, shapes):
-    """Fitting the chosen strategy by its name gives the same answers."""
+    """Of few images: fitting it by its name gives the same answers. A blend says all that it takes to fit it again."""
     images, labels = shapes
-    named = clone(fitted).set_params(strategy=fitted.strategy_).fit(images[:60], labels[:60])
+    again = clone(fitted.estimator_).fit(images[:60], labels[:60])
+    np.testing.assert_allclose(again.predict_proba(images), fitted.predict_proba(images), atol=1e-5)
 
-    np.testing.assert_allclose(named.predict_proba(images), fitted.predict_proba(images), atol=1e-5)
-    assert named.scores_ == named.ridge_scores_ == {}
-    assert named.report_ == f"{fitted.strategy_}, as asked for"
+    chosen = clone(fitted).fit(images[:48], labels[:48])
+    named = clone(fitted).set_params(strategy=chosen.strategy_).fit(images[:48], labels[:48])
+    np.testing.assert_allclose(named.predict_proba(images), chosen.predict_proba(images), atol=1e-5)
+    assert named.scores_ == named.ridge_scores_ == named.shares_ == chosen.shares_ == {}
+    assert named.report_ == f"{chosen.strategy_}, as asked for"
+
+
+def test_few_images_and_few_columns_are_not_averaged(shapes):
+    """20 images of a class say what each answer counts for; and ridge regression wants more columns than images."""
+    images, labels = shapes
+    assert TransferClassifier(**SMALL).fit(images[:59], labels[:59]).shares_ == {}
+    assert TransferClassifier(head="logistic", **SMALL).fit(images, labels).shares_ == {}
+    assert TransferClassifier(**SMALL).fit(images, labels).shares_ != {}
+    often = Frozen(EXTRACTOR, images).width // len(images) + 1
+    many = TransferClassifier(**SMALL).fit(np.repeat(images, often, 0), np.repeat(labels, often))
+    assert many.shares_ == {}
 
 
 @pytest.mark.xdist_group("transfer-fitted")
 def test_it_says_what_it_did(fitted, few, capsys):
     """One sentence with every score and what became of fine-tuning; on stderr only if asked for."""
     assert fitted.report_.startswith(f"{fitted.strategy_} is taken of ")
-    assert " frozen strategies (accuracy on 2 folds: default " in fitted.report_
-    assert fitted.report_.endswith("); not fine-tuned: 60 images, fewer than finetune_from=1000")
+    assert " frozen strategies (accuracy on 2 folds: blend " in fitted.report_
+    assert "), the mean of 0." in fitted.report_
+    assert fitted.report_.endswith("; not fine-tuned: 60 images, fewer than finetune_from=1000")
 
     model = TransferClassifier(strategy="pixels", **SMALL).fit(*few)
     assert capsys.readouterr().err == ""
@@ -230,7 +250,7 @@ def test_numbers_are_compared_by_their_errors(shapes):
 
     assert kept.strategy_ == "finetune" != refused.strategy_
     assert kept.comparison_["test"] == "paired t"
-    assert "(R² on 2 folds: default " in refused.report_
+    assert "(R² on 2 folds: blend " in refused.report_
     assert refused.ridge_scores_["pixels"][0] > 0.9
 
 

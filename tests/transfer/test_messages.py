@@ -7,7 +7,7 @@ from featx.transfer import TransferClassifier, make_strategy
 
 NOWHERE, LABELS = ["nowhere.png"] * 20, ["ant", "bee"] * 10
 KNOWN = (
-    "'pixels', 'start', 'end', 'default', 'all-depths', 'ensemble', 'finetune', 'scratch', and stages, as "
+    "'pixels', 'start', 'end', 'default', 'all-depths', 'blend', 'ensemble', 'finetune', 'scratch', and stages, as "
     "'stage-3' or 'stages-2-4-grid2'."
 )
 
@@ -26,6 +26,14 @@ MESSAGES = {
         fit(strategy="ends"),
         UnknownNameError,
         f"Unknown strategy 'ends'. Did you mean 'end'? Known: 'auto', {KNOWN}",
+    ),
+    "a head for a blend": (
+        lambda: make_strategy("blend", "featx-mini", head="svm"),
+        InputError,
+        (
+            "head='svm': 'blend' has a head of its own, ridge regression. Leave head at 'auto', or take another "
+            "strategy."
+        ),
     ),
     "a stage that is not there": (
         lambda: make_strategy("stages-2-9", "featx-mini"),
