@@ -2,13 +2,14 @@
 
     python benchmarks/int8.py [NETWORK ...] [--images FOLDER] [--weights auto] [--rounds 5]
 
-Prints for each network images/s at float32 and int8 (the fastest round of each), their ratio, and the mean cosine of
-its last stage, averaged, on up to 100 images of the FOLDER; default: photographs drawn by another seed than those of
-the calibration. Weights are random by default, on which speed does not depend; cosines are of interest with
---weights auto, which takes real ones. A network takes 20 to 60 seconds.
+Prints for each network images/s at float32 and int8 (the fastest round of each), their ratio, and with --weights auto,
+which takes real ones, the mean cosine of its last stage, averaged, on up to 100 images of the FOLDER; default:
+photographs drawn by another seed than those of the calibration. Weights are random by default, on which speed does not
+depend, and a cosine would say nothing. A network takes 20 to 60 seconds.
 """
 
 import argparse
+import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -21,6 +22,7 @@ from featx.embedding.engines import engine_for
 from featx.embedding.plan import Choices, resolve
 from featx.embedding.speed import machine
 from featx.embedding.worth import cosines
+from featx.errors import EngineWarning
 from featx.images.datasets import parts_of_photographs
 from featx.images.loading import in_parts, load
 
@@ -40,6 +42,7 @@ def main() -> None:
     parser.add_argument("--weights", choices=["none", "auto"], default="none")
     parser.add_argument("--rounds", type=int, default=5)
     choice = parser.parse_args()
+    warnings.simplefilter("ignore", EngineWarning)  # the table says it
     about = machine()
     print(f"{about['processor']}, {about['cores']} cores\n{instructions()}\n")
     print("| network | float32, images/s | int8 | ratio | cosine |\n| --- | ---: | ---: | ---: | ---: |")
@@ -73,8 +76,8 @@ def row(network: str, weights: str | None, images: str | None, rounds: int) -> s
                 pass
             own.append((perf_counter() - started) / len(pixels[:32]))
     float32, int8 = (1 / min(own[1:]) for own in times)
-    (cosine,) = cosines(*engines, pixels)
-    return f"| {network} | {float32:.0f} | {int8:.0f} | {int8 / float32:.2f} | {cosine:.4f} |"
+    cosine = f"{cosines(*engines, pixels)[0]:.4f}" if weights else ""
+    return f"| {network} | {float32:.0f} | {int8:.0f} | {int8 / float32:.2f} | {cosine} |"
 
 
 def read(images: str | None, size: tuple[int, int]) -> Any:

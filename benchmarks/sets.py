@@ -18,18 +18,28 @@ def image_sets(data: Path, most: int) -> Iterator[tuple[str, Any, np.ndarray]]:
     image: whether platelets are, and as `red_cells` how many red cells. scikit-learn's digits are one more.
     """
     for folder in sorted(data.iterdir()):
-        if (folder / "labels.csv").exists():
-            table = pd.read_csv(folder / "labels.csv")
-            images = [str(folder / "images" / file) for file in table["file"]]
-            yield "platelets", images, table["has_Platelets"].to_numpy()
-            yield "red_cells", images, table["n_RBC"].to_numpy(np.float64)
-            continue
-        images, labels = load(folder, most)
-        if len(set(labels)) > 1:
-            yield folder.name, images, np.array(labels)
+        yield from sets_of(folder, most)
+    yield some_digits(most)
+
+
+def sets_of(folder: Path, most: int) -> Iterator[tuple[str, Any, np.ndarray]]:
+    """Give the sets of one folder of DATA, as `image_sets` does."""
+    if (folder / "labels.csv").exists():
+        table = pd.read_csv(folder / "labels.csv")
+        images = [str(folder / "images" / file) for file in table["file"]]
+        yield "platelets", images, table["has_Platelets"].to_numpy()
+        yield "red_cells", images, table["n_RBC"].to_numpy(np.float64)
+        return
+    images, labels = load(folder, most)
+    if len(set(labels)) > 1:
+        yield folder.name, images, np.array(labels)
+
+
+def some_digits(most: int) -> tuple[str, np.ndarray, np.ndarray]:
+    """Give scikit-learn's digits, of each class the first so many."""
     images, labels = digits()
     kept = np.concatenate([np.flatnonzero(labels == kind)[:most] for kind in np.unique(labels)])
-    yield "digits", images[kept], labels[kept]
+    return "digits", images[kept], labels[kept]
 
 
 def calibration_error(right: np.ndarray, sure: np.ndarray, bins: int = 15) -> float:
