@@ -32,8 +32,8 @@ SHELL = ("sh", "console")
 
 
 LONG_PAGES = (
-    "README.md", "cli.md", "coming-from.md", "ecosystem.md", "finetune.md", "machines.md", "saving.md", "sees.md",
-    "start.md",
+    "README.md", "cli.md", "coming-from.md", "ecosystem.md", "finetune.md", "machines.md", "report.md", "saving.md",
+    "sees.md", "start.md",
 )  # fmt: skip
 
 
@@ -179,7 +179,7 @@ def test_links_lead_somewhere(page):
 
 
 PIPELINES = sorted((ROOT / "pipelines").glob("*.py"))
-LONG = ("ensemble.py", "on_dask.py")
+LONG = ("boosted.py", "ensemble.py", "on_dask.py", "tabular.py")
 
 
 @pytest.fixture
@@ -221,6 +221,7 @@ def figures(text):
     return {name: list(map(float, row)) for name, *row in rows}
 
 
+@pytest.mark.slow
 def test_the_demo_runs_on_a_few_images(tmp_path, forwards):
     """Every row of the README's table; the second pass runs no network, and the saved model reads files."""
     from featx.cli import demo

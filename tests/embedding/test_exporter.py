@@ -138,6 +138,7 @@ def branches():
     ]
 
 
+@pytest.mark.slow
 def test_layers_of_a_file_are_exported_without_tensorflow(tmp_path):
     """All that the other process may be given, with settings that no network of the catalogue has."""
     import keras

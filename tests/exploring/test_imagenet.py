@@ -29,9 +29,9 @@ def test_a_bee_and_an_ant_are_seen_without_a_download(data):
     """EfficientNet-Lite0 and the names of the classes come with packages: no folder of Keras is asked."""
     for label in ("bee", "ant"):
         images = load_folder(data / "images" / "hymenoptera" / "val").paths
-        images = [path for path in images if f"/{label}s/" in path][:20]
+        images = [path for path in images if f"/{label}s/" in path][:10]
         guesses = classify(images, "efficientnet_lite0", top=3, cache=None)
-        assert sum(any(guess.name == label for guess in row) for row in guesses) >= 14
+        assert sum(any(guess.name == label for guess in row) for row in guesses) >= 7
     assert confidence(images, FeatureExtractor("efficientnet_lite0", cache=None)) > 0.3
 
 

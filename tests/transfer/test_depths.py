@@ -244,6 +244,7 @@ def test_bad_images_of_both_halves_are_named_at_once():
     assert [(one.row, one.name) for one in told.value.bad] == [(3, "image 3"), (15, "image 15")]
 
 
+@pytest.mark.slow
 def test_ants_and_bees(data, imagenet):
     """MobileNetV2 tells ants from bees best in its last stage, in at least 92 of 100 validation photographs."""
     from featx import load_folder
