@@ -44,7 +44,7 @@ def factor(scores: NDArray[Any], sure: float) -> float:
 
     Examples
     --------
-    >>> round(factor(np.array([[1.0], [-1.0]]), 0.75) / np.log(3), 6)
+    >>> float(round(factor(np.array([[1.0], [-1.0]]), 0.75) / np.log(3), 6))
     1.0
     """
 

@@ -127,4 +127,7 @@ def test_images_without_labels_are_learned_from(photos, page):
         list(featx.evaluate(pipe, images.paths, images.labels, cv=2, unlabelled=unlabelled).scores)
         == told["scores"]
     )
-    assert "was fitted to 12 of these 12 images" in run("evaluate", "model", "others").stderr
+    assert (
+        "was fitted to 12 of these 12 images"
+        in run("evaluate", "model", "others", "--on-error", "skip").stderr
+    )
