@@ -14,8 +14,8 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from joblib import Parallel, delayed
 from sets import calibration_error, image_sets
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
@@ -43,24 +43,31 @@ def few(y: np.ndarray, count: int, draw: int) -> tuple[np.ndarray, np.ndarray]:
     return known, rng.permutation(others)[:400]
 
 
+def answered(
+    X: np.ndarray, y: np.ndarray, count: int, draw: int
+) -> list[tuple[np.ndarray, np.ndarray, float]]:
+    """Return for each head which answers of a draw are right, their probabilities, and the log loss."""
+    known, new = few(y, count, draw)
+    plain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    found = []
+    for head, told in ((plain, {}), (make_head("auto"), {}), (make_head("auto"), {"unlabelled": X[new]})):
+        with threadpool_limits(1, "blas"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            chances = head.fit(X[known], y[known], **told).predict_proba(X[new])
+        right = head.classes_[chances.argmax(axis=1)] == y[new]
+        found.append((right, chances.max(axis=1), log_loss(y[new], chances, labels=head.classes_)))
+    return found
+
+
 def judged(X: np.ndarray, y: np.ndarray, count: int, draws: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the accuracies of each head and draw, (3, draws), and its mean log loss and calibration error, (3, 2)."""
-    accuracies, losses = np.empty((2, len(HEADS), draws))
-    sure: list[list[np.ndarray]] = [[] for _ in HEADS]
-    right: list[list[np.ndarray]] = [[] for _ in HEADS]
-    for draw in range(draws):
-        known, new = few(y, count, draw)
-        plain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        heads = (plain, {}), (make_head("auto"), {}), (make_head("auto"), {"unlabelled": X[new]})
-        for number, (head, told) in enumerate(heads):
-            with threadpool_limits(1, "blas"):
-                chances = head.fit(X[known], y[known], **told).predict_proba(X[new])
-            losses[number, draw] = log_loss(y[new], chances, labels=head.classes_)
-            sure[number].append(chances.max(axis=1))
-            right[number].append(head.classes_[chances.argmax(axis=1)] == y[new])
-            accuracies[number, draw] = right[number][-1].mean()
-    errors = [calibration_error(*map(np.concatenate, both)) for both in zip(right, sure, strict=True)]
-    return accuracies, np.column_stack([losses.mean(axis=1), errors])
+    found = Parallel(n_jobs=-1)(delayed(answered)(X, y, count, draw) for draw in range(draws))
+    accuracies, facts = [], []
+    for each in zip(*found, strict=True):
+        right, sure, losses = zip(*each, strict=True)
+        accuracies.append([one.mean() for one in right])
+        facts.append([np.mean(losses), calibration_error(np.concatenate(right), np.concatenate(sure))])
+    return np.array(accuracies), np.array(facts)
 
 
 def error(values: np.ndarray) -> np.ndarray:
@@ -80,7 +87,6 @@ def main() -> None:
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS)
     parser.add_argument("--each", action="store_true")
     choice = parser.parse_args()
-    warnings.simplefilter("ignore", ConvergenceWarning)
     extractor = FeatureExtractor(choice.backbone)
     embedded = {
         name: (extractor.transform(images), y)
