@@ -72,10 +72,11 @@ def blended(first: Linear, second: Linear, X: NDArray[Any], sure: float, count: 
         The mean probability of these guesses, by whoever made them.
     count
         How many images of a class `first` was learned from. It counts as much as the root of that, `second` as much as
-        one: a mean of so many images is so much nearer to the truth. The same holds for its sureness and `sure`.
+        one: a mean of so many images is so much nearer to the truth. Its sureness, which images held out have chosen,
+        counts as many times, and `sure` once.
     """
-    own, other, weight = first.scores(X), second.scores(X), np.sqrt(count)
-    alike = factor(other, sureness(own)) / weight
-    both = factor(own + alike * other, (weight * sureness(own) + sure) / (weight + 1))
+    own, other = first.scores(X), second.scores(X)
+    alike = factor(other, sureness(own)) / np.sqrt(count)
+    both = factor(own + alike * other, (count * sureness(own) + sure) / (count + 1))
     parts = zip(first, second, strict=True)
     return Linear(*(both * (one + alike * two) for one, two in parts))
