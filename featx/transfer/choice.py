@@ -1,7 +1,7 @@
 """What both estimators of transfer learning do: compare strategies, fit the best, and fine-tune where that pays."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Self
 
@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import Tags, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from featx.embedding.composition import OnExtractor, as_extractor
+from featx.embedding.composition import OnExtractor, as_extractor, each_backbone
 from featx.embedding.extractor import FeatureExtractor
 from featx.embedding.progress import bar
 from featx.errors import InputError
@@ -25,10 +25,12 @@ from featx.heads.pipeline import HeadPipeline
 from featx.heads.routing import check_takes_unlabelled
 from featx.images.sources import as_sources
 from featx.text import quoted
-from featx.transfer.entries import BLEND, Entry, enter
+from featx.transfer.entries import BLEND, Entry
 from featx.transfer.frozen import PIXELS, reading
 from featx.transfer.judging import Judge, Told, Verdict
+from featx.transfer.offers import Offer, take
 from featx.transfer.strategies import STRATEGIES, check_strategy, make_strategy, model_steps
+from featx.transfer.work import in_words
 
 DEFAULT = "featx-mini"
 """The extractor of a `FineTuner` that was given none."""
@@ -113,7 +115,10 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         told = Told(weights_of(sample_weight, len(y)), None if groups is None else groups_of(groups, len(y)))
         self.scores_: dict[str, tuple[float, float]] = {}
         self.ridge_scores_: dict[str, tuple[float, float]] = {}
+        self.extractor_ = self._base()
+        self.offers_: dict[str, tuple[float, float, int | None]] = {}
         self.shares_: dict[str, float] = {}
+        self.cost_ = ""
         self.comparison_: dict[str, Any] | None = None
         weighted = asks_for_weights(self.scoring)
         # what is made in here requests nothing, as the steps of a `HeadPipeline`
@@ -154,7 +159,10 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         told.of(self._model("end"))  # a head that takes no weights is found before the network runs
         finalists = self._finalists()
         blends = unlabelled is None and self._blends(y, told)
-        entry = enter(self._base(), X, judge, blends=blends, random_state=self.random_state)
+        taken, offers = take(self._base(), X, judge, blends=blends, random_state=self.random_state)
+        entry, self.extractor_ = taken.entry, taken.entry.extractor
+        self.offers_ = {one.name: (one.verdict.mean, one.verdict.error, one.work) for one in offers}
+        self.cost_ = _cost(taken, offers)
         self.ridge_scores_ = {name: (found.mean, found.error) for name, found in entry.verdicts.items()}
         judged = len(entry.verdicts) if finalists is None else finalists
         with bar(judged * len(folds) + 1, "fit", "strategies", self._base().verbose) as done:
@@ -179,6 +187,7 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         self.report_ = (
             f"{best} is taken of {len(entry.verdicts)} frozen strategies ({judge.metric} on {len(folds)} folds: "
             f"{scores}){f', the mean of {mean}' * bool(mean)}; {self._tune(X, y, columns, model, judge)}"
+            f"; {self.cost_}"
         )
 
     def _blends(self, y: NDArray[Any], told: Told) -> bool:
@@ -191,7 +200,8 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         self, entry: Entry, judge: Judge, count: int, step: Callable[[int], object]
     ) -> dict[str, Verdict]:
         """Let the head itself compare what stays, and the best others."""
-        names = [entry.stays, *[name for name in entry.verdicts if name != entry.stays][: count - 1]]
+        others = [name for name in entry.verdicts if name != entry.stays] if len(entry.parts) == 1 else []
+        names = [entry.stays, *others[: count - 1]]
         found = {}
         for name in names:
             _, columns, model = self._parts(name, entry, judge, quick=True)
@@ -204,7 +214,7 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         count = len(verdicts[stays].parts)  # of a strategy that was dropped early there are fewer
         rivals = [name for name, verdict in verdicts.items() if len(verdict.parts) == count]
         if entry.mixed and not judged:  # the others are in it
-            rivals = [stays, PIXELS]
+            rivals = [name for name in (stays, PIXELS) if name in rivals]
         first = max(rivals, key=lambda name: verdicts[name].mean)
         ahead, noise = verdicts[first].ahead(verdicts[stays])
         return first if ahead > noise else stays
@@ -216,6 +226,9 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         if name == BLEND:
             extractor, columns, head = entry.blend(judge)
             return extractor, columns, HeadPipeline([("head", head)])
+        if len(entry.parts) > 1:
+            extractor, columns = entry.default()
+            return extractor, columns, self._model(name, quick=quick)
         frozen = entry.parts[0]
         return (
             reading(frozen.extractor, name),
@@ -237,12 +250,25 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         # ridge regression knows accuracy and R² only
         return int(min(fits, 1000)) - 2 if fits >= 4 else 0 if self.scoring is None else 2
 
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        """Write the choices; of a model that chose, what it took and costs, too, as a comment."""
+        told = str(super().__repr__(N_CHAR_MAX))
+        if not getattr(self, "offers_", None):
+            return told
+        return f"{told}  # {self.strategy_} of {self.cost_}"
+
     def _tune(
         self, X: Any, y: NDArray[Any], features: NDArray[Any], model: HeadPipeline, judge: Judge
     ) -> str:
         """Fine-tune if allowed, keep the result if it is better by more than noise, and say so."""
         if not self.finetune:
             return "fine-tuning was not allowed"
+        own = self.tuner is not None and self.tuner.get_params(deep=False).get("extractor") not in (
+            None,
+            DEFAULT,
+        )
+        if len(each_backbone(self.extractor_)) > 1 and not own:
+            return "not fine-tuned, which takes one network"
         if self.finetune == "auto" and len(y) < self.finetune_from:
             return f"not fine-tuned: {len(y)} images, fewer than finetune_from={self.finetune_from}"
         told = judge.told
@@ -285,7 +311,7 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
 
     def _make(self, name: str) -> Any:
         """Return the unfitted estimator of a strategy."""
-        extractor = self._base()
+        extractor = getattr(self, "extractor_", None) or self._base()
         if name not in STRATEGIES or not STRATEGIES[name].trains:
             return make_strategy(name, extractor, regression=self._regression, head=self.head)
         if self.tuner is None:
@@ -323,3 +349,13 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
+
+
+def _cost(taken: Offer, offers: Sequence[Offer]) -> str:
+    """Say what an image costs, and what of the networks and views was compared."""
+    found = f"{taken.name}, {in_words(taken.work)} for an image"
+    each = [
+        f"{one.name} {plus_minus(one.verdict.mean, one.verdict.error)} for {in_words(one.work)}"
+        for one in offers
+    ]
+    return found if len(offers) == 1 else f"{found}, of {', '.join(each)}"

@@ -36,14 +36,23 @@ class Entry:
         return BLEND if self.mixed else "default"
 
     @property
+    def networks(self) -> int:
+        """How many networks have a part in what stays."""
+        return len({number for number, _ in self.mixed.shares}) if self.mixed else len(self.parts)
+
+    @property
     def extractor(self) -> FeatureExtractor:
         """What it is made of."""
         return beside([part.extractor for part in self.parts])
 
     def named(self, key: tuple[int, str]) -> str:
         """Name a strategy; where there are several networks, after its own."""
-        number, name = key
-        return name if len(self.parts) == 1 else f"{self.parts[number].extractor.plan().name}: {name}"
+        return _called(self.parts, key)
+
+    def default(self) -> tuple[FeatureExtractor, NDArray[np.float32]]:
+        """Give the default depths of all networks, and what they gave."""
+        columns = [part.columns(part.keys["default"]) for part in self.parts]
+        return self.extractor, np.concatenate(columns, axis=1)
 
     def blend(self, judge: Judge) -> tuple[FeatureExtractor, NDArray[np.float32], Any]:
         """Give the extractor of the strategies that count, what it gave, and the head, unfitted."""
@@ -100,19 +109,53 @@ def enter(
     return _entry([frozen], answers, judge, blends=blends and judge.count < frozen.width)
 
 
+def together(entries: Sequence[Entry], judge: Judge, *, blends: bool) -> Entry:
+    """Put networks side by side: one blend of all their strategies, or their defaults under one head.
+
+    Parameters
+    ----------
+    entries
+        Of one network each, on the same images.
+    judge, blends
+        As for `enter`.
+    """
+    parts = [part for entry in entries for part in entry.parts]
+    blends = blends and all(entry.mixed for entry in entries)
+    if blends:
+        answers = {
+            (number, name): told
+            for number, entry in enumerate(entries)
+            for (_, name), told in entry.answers.items()
+        }
+        return _entry(parts, answers, judge, blends=True)
+    blocks = {
+        (number, key): part.blocks[key] for number, part in enumerate(parts) for key in part.keys["default"]
+    }
+    found = compare(blocks, {"default": list(blocks)}, judge.encoded, judge.folds, judge.weights)
+    verdict = judge.of_answers(found["default"].found, found["default"].rows)
+    return Entry(parts, {(0, "default"): found["default"]}, {"default": verdict}, None)
+
+
 def _entry(
     parts: Sequence[Frozen], answers: Mapping[tuple[int, str], Answers], judge: Judge, *, blends: bool
 ) -> Entry:
     one = len(parts) == 1
     verdicts = {key: judge.of_answers(told.found, told.rows) for key, told in answers.items()}
     order = sorted(verdicts, key=lambda key: (-len(answers[key].rows), -verdicts[key].mean))
-    named = {name if one else f"{number}: {name}": verdicts[number, name] for number, name in order}
+    named = {_called(parts, key): verdicts[key] for key in order}
     mixed = None
     if blends:
         readable = {key: told for key, told in answers.items() if key[1] != PIXELS}
         mixed = mixture(readable, judge.encoded, judge.weights)
         named = {BLEND: judge.of_answers(mixed.found, mixed.rows), **named}
+        if not one:
+            named[PIXELS] = verdicts[0, PIXELS]
     return Entry(parts, answers, named, mixed)
+
+
+def _called(parts: Sequence[Frozen], key: tuple[int, str]) -> str:
+    number, name = key
+    return name if len(parts) == 1 else f"{parts[number].extractor.plan().name}: {name}"
 
 
 def beside(each: Sequence[FeatureExtractor]) -> FeatureExtractor:

@@ -34,7 +34,8 @@ class TransferClassifier(ClassifierMixin, Transfer):  # type: ignore[misc] # sci
     extractor
         Which network, and how images come into it: a `FeatureExtractor`, or what it takes for `backbone`. ``default``
         takes its depth, as does fine-tuning; the other frozen strategies choose depths of their own. All take its
-        `pooling`, one for all depths. Its `on_error` is taken as ``raise``.
+        `pooling`, one for all depths. Its `on_error` is taken as ``raise``. Of several backbones ``"auto"`` takes one
+        or all, and views or none: what is more work for an image only if it is better by more than noise.
     strategy
         A strategy of `featx.transfer.make_strategy`: ``pixels``, ``start``, ``end``, ``default``, ``all-depths``,
         ``blend``, ``finetune``, ``scratch``, or stages by their numbers, such as ``stage-3`` or ``stages-2-4-grid2``.
@@ -90,6 +91,13 @@ class TransferClassifier(ClassifierMixin, Transfer):  # type: ignore[misc] # sci
         1,000.
     shares_ : dict
         What the answers of each strategy count for in a blend, the most first. Empty where one strategy was taken.
+    extractor_ : FeatureExtractor
+        What was taken of the networks and views.
+    offers_ : dict
+        For each of these that was compared, in the order of their work, the score, its standard error, and the
+        multiply-adds for an image, None where they cannot be counted. Empty where a strategy was named.
+    cost_ : str
+        The same in a sentence, which the report and the repr have, too.
     comparison_ : dict or None
         What `featx.evaluation.comparison.compare` found of fine-tuning, and whether it was ``kept``. None if it was not
         tried.

@@ -156,7 +156,9 @@ def test_it_says_what_it_did(fitted, few, capsys):
     assert fitted.report_.startswith(f"{fitted.strategy_} is taken of ")
     assert " frozen strategies (accuracy on 2 folds: blend " in fitted.report_
     assert "), the mean of 0." in fitted.report_
-    assert fitted.report_.endswith("; not fine-tuned: 60 images, fewer than finetune_from=1000")
+    assert fitted.report_.endswith(
+        "; not fine-tuned: 60 images, fewer than finetune_from=1000; featx-mini, 11 M multiply-adds for an image"
+    )
 
     model = TransferClassifier(strategy="pixels", **SMALL).fit(*few)
     assert capsys.readouterr().err == ""
