@@ -75,7 +75,7 @@ class _Blend(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
                 if mixed is not None and len(y) <= ROUNDS[-1][0]:
                     rows, scores = mixed.rows, mixed.found
                 else:
-                    train, rows = inner_folds(X, y, min(HELD, len(folds)), groups=groups)[0]
+                    train, rows = inner_folds(X, y, HELD, groups=groups)[0]
                     coef, constant = self._map(scaled[train], Y[train], weights[train])
                     scores = scaled[rows] @ coef + constant
                 self.sharpness_ = sharpness(target, Y[rows] > 0, scores, weights[rows])

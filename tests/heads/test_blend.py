@@ -74,6 +74,17 @@ def test_images_that_are_all_answered_rightly_make_no_certainty():
     assert 0.9 < chances.max() < 0.9999
 
 
+def test_many_images_and_a_single_fold():
+    """Above 1,000 images others are held out for the probabilities, whatever split the choices are compared on."""
+    many, y = np.tile(X, (5, 1)), np.tile(KIND, 5)
+    many = many + DRAWS.normal(size=many.shape).astype(np.float32)
+    fold = (np.arange(900), np.arange(900, 1200))
+    head = blend(cv=[fold]).fit(many, y)
+
+    assert sum(head.shares_) == pytest.approx(1)
+    assert 1 < head.sharpness_ < 20
+
+
 def test_several_labels_and_numbers():
     """Of the shape that they had; a number in another unit counts no more."""
     labels = np.column_stack([KIND == 0, KIND > 1]).astype(int)
