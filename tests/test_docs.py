@@ -179,7 +179,7 @@ def test_links_lead_somewhere(page):
 
 
 PIPELINES = sorted((ROOT / "pipelines").glob("*.py"))
-LONG = ("boosted.py", "ensemble.py", "on_dask.py", "tabular.py")
+LONG = ("boosted.py", "ensemble.py", "on_dask.py", "tabular.py", "tuned_trees.py")
 
 
 @pytest.fixture

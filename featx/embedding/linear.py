@@ -104,8 +104,8 @@ def head_of(model: Any, need: str = "so no pixel has a part of its own in its sc
     Parameters
     ----------
     model
-        A pipeline of a `FeatureExtractor`, any steps and a head; what holds a fitted one, as a search or a
-        `TransferClassifier` does; or a `FineTuner`.
+        A pipeline of a `FeatureExtractor`, or of a `FineTuner`, any steps and a head; what holds a fitted one, as a
+        search or a `TransferClassifier` does; or a `FineTuner`.
     need
         What a head that is not linear prevents, for a message.
 
@@ -117,9 +117,10 @@ def head_of(model: Any, need: str = "so no pixel has a part of its own in its sc
         If it is not fitted.
     """
     given, model = model, _innermost(model)
-    if hasattr(model, "tuned_extractor"):
-        return _tuned(model, need)
-    extractor, *between = _steps(model)
+    first, *between = _steps(model)
+    extractor = first.tuned_extractor() if hasattr(first, "tuned_extractor") else first
+    if first is not extractor and not between:
+        return _tuned(first, need)
     if not isinstance(extractor, FeatureExtractor) or not between:
         raise InputError(
             f"This {type(given).__name__} begins with {type(extractor).__name__}, not with one FeatureExtractor that a "

@@ -29,6 +29,8 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
     and of the weights on the straight way to it from the frozen network those that do best. If these are the frozen
     ones, the frozen pipeline comes out, its head fitted to all images.
 
+    It is a transformer, too: in a pipeline or a `ColumnTransformer` it is tuned, then embeds, and another head follows.
+
     Two classes get a sigmoid, more a softmax, several labels for each image a sigmoid each; the loss is the
     cross-entropy.
 
@@ -144,6 +146,8 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
     True
     >>> tuner.target_.activation, len(tuner.backbone_.outputs)
     ('softmax', 1)
+    >>> tuner.transform(images).shape
+    (60, 256)
     """
 
     def __init__(

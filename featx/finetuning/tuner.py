@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, is_regressor
+from sklearn.base import BaseEstimator, TransformerMixin, is_regressor
 from sklearn.utils import Tags, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -39,7 +39,7 @@ OF_NO_OUTCOME = ("extractor", "checkpoint", "max_seconds", "verbose")
 """Parameters that do not name a run: recipes and images stand for the first; no other changes what is learned."""
 
 
-class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
+class Tuner(OnExtractor, TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     """What `FineTuner` and `FineTunerRegressor` share; they document it."""
 
     label_smoothing: float = 0.0
@@ -218,6 +218,35 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
             cache=None,
         )  # fmt: skip
 
+    def transform(self, X: Any) -> np.ndarray:
+        """Embed images by the tuned network, for another head than its own.
+
+        Parameters
+        ----------
+        X
+            Images, as for `fit`.
+
+        Returns
+        -------
+        array of shape (n, d), float32
+            What `coef_` is multiplied by.
+        """
+        return self.tuned_extractor().transform(self._sources(X, reset=False))
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Name the columns of `transform`, as `FeatureExtractor` does.
+
+        Parameters
+        ----------
+        input_features
+            Ignored.
+
+        Returns
+        -------
+        array of str objects
+        """
+        return self.tuned_extractor().get_feature_names_out(input_features)
+
     def _scores(self, X: Any) -> np.ndarray:
         extractor = self.tuned_extractor()
         sources = self._sources(X, reset=False)
@@ -326,4 +355,5 @@ class Tuner(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn ha
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.non_deterministic = self.random_state is None
+        tags.transformer_tags.preserves_dtype = []
         return tags
