@@ -1,4 +1,4 @@
-"""What heads take and are worth: `logistic` beside scikit-learn's own, `xgboost` beside bins, and selected columns.
+"""What heads take and are worth: `logistic` beside scikit-learn's own, `xgboost` beside trees alone, and a selection.
 
 Run: ``python benchmarks/heads.py [file.npz ...] [--only logistic,trees,selection]``, where a file holds embeddings
 X (n, d) and labels y (n,); without one, embeddings are made up. Each contender once, one after the other: let nothing
@@ -101,13 +101,16 @@ def logistic(X: np.ndarray, y: Labels) -> None:
 
 def trees(X: np.ndarray, y: Labels) -> None:
     """Three folds, fitted and judged one after the other."""
-    bins = {"tree_method": "hist", "colsample_bytree": 0.2}
+    alone = {"start": None, "early_stopping_rounds": None}
+    bins = {**alone, "tree_method": "hist", "colsample_bytree": 0.2}
     contenders = [
         ("featx", {}),
-        ("with early stopping", {"early_stopping_rounds": 10}),
+        ("begun with the mean", alone),
+        ("the same, stopped early", {"start": None}),
         ("64 bins, a fifth, 1 thread", {**bins, "n_jobs": 1}),
         ("64 bins, a fifth, all cores", {**bins, "n_jobs": joblib.cpu_count()}),
     ]
+    timed("logistic", lambda: folds(lambda: make_head("logistic"), X, y))
     for label, choices in contenders:
         timed(label, lambda choices=choices: folds(lambda: make_head("xgboost", **choices), X, y))
 

@@ -17,6 +17,7 @@ from featx.errors import InputError
 from featx.heads.blas import threads_allowed
 from featx.heads.checks import groups_of, labels_of, numbers_of, one_class, weights_of
 from featx.heads.inner_folds import inner_folds
+from featx.heads.margins import Started, loss_of
 
 _SORTED = 1 << 22
 """Numbers of a table up to which columns are sorted, not put into bins. With more rows 200 columns are too few:
@@ -34,7 +35,7 @@ _BINNED = {
 """Parameters, and their values that go without bins."""
 
 
-class XGBoostHead(XGBClassifier):
+class XGBoostHead(Started, XGBClassifier):
     """XGBoost's classifier, for labels of any type.
 
     `xgboost.XGBClassifier` takes only the classes 0 to n-1, and overwrites its own `objective`; this one takes any
@@ -43,6 +44,10 @@ class XGBoostHead(XGBClassifier):
 
     Parameters
     ----------
+    start : str, optional
+        ``"linear"``: trees begin where a linear model ends, `LogisticHead`, and learn from what it says of images that
+        it was not fitted to, so that they are grown for what it does not see. Not where a `base_margin` is given, the
+        objective is another than XGBoost's own, or no column holds numbers. None: they begin with the mean.
     device : str, optional
         None: trees grow on a GPU where XGBoost sees one, and predict on the CPU, where the embeddings are.
     n_jobs : int, optional
@@ -54,12 +59,14 @@ class XGBoostHead(XGBClassifier):
         ``"auto"``: each tree is given a fifth of the columns, and where columns are sorted 200.
     early_stopping_rounds : int, optional
         Without an `eval_set`, a fifth of the images is held out to count the trees after which the loss falls no more
-        for so many rounds; then so many trees are grown on all images.
+        for so many rounds; then so many trees are grown on all images. After ``start="linear"`` that may be none.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted; for multi-label targets ``[0, 1]``.
+    start_ : HeadPipeline or None
+        The linear model that trees begin with. Its scores are no part of the booster, nor of the importances.
 
     Examples
     --------
@@ -120,12 +127,16 @@ class XGBoostHead(XGBClassifier):
         codes = np.asarray(super().predict(X, **predict_params))
         return codes if predict_params.get("output_margin") else np.asarray(self.classes_[codes.astype(int)])
 
+    def predict_proba(self, X: Any, **predict_params: Any) -> NDArray[Any]:  # type: ignore[override] # by name
+        """Probabilities (n, n_classes), or (n, n_labels); the parameters are those of `XGBClassifier.predict_proba`."""
+        return np.asarray(super().predict_proba(X, **self.begun(X, predict_params)))
 
-class XGBoostRegressorHead(XGBRegressor):
+
+class XGBoostRegressorHead(Started, XGBRegressor):
     """XGBoost's regressor, on a GPU where there is one.
 
-    `device`, `n_jobs`, `tree_method`, `colsample_bytree` and `early_stopping_rounds` are those of `XGBoostHead`;
-    everything else, parameters included, is `XGBRegressor`'s.
+    `start`, `device`, `n_jobs`, `tree_method`, `colsample_bytree` and `early_stopping_rounds` are those of
+    `XGBoostHead`, with ridge regression for a start; everything else, parameters included, is `XGBRegressor`'s.
 
     Examples
     --------
@@ -158,7 +169,7 @@ class XGBoostRegressorHead(XGBRegressor):
 
 
 def _grow(
-    head: XGBModel,
+    head: Started,
     fit: Callable[..., Any],
     X: Any,
     y: NDArray[Any],
@@ -168,15 +179,16 @@ def _grow(
 ) -> None:
     """Fit by XGBoost's own `fit`, with as many trees as bring something where that is to be found out."""
     device = head.device or _fastest()
-    numbers = int(np.prod(X.shape if hasattr(X, "shape") else np.asarray(X).shape))
-    wide = _FIFTH * numbers / len(y) > _COLUMNS and numbers <= _SORTED
+    choices = head.begin(X, y, groups=groups, choices=choices)
+    size = int(np.prod(X.shape if hasattr(X, "shape") else np.asarray(X).shape))
+    wide = _FIFTH * size / len(y) > _COLUMNS and size <= _SORTED
     exact = wide and device == "cpu" and head.tree_method is None and _goes_without_bins(head, X)
-    given: dict[str, Any] = {"device": device, "n_jobs": head.n_jobs or _threads(numbers)}
+    given: dict[str, Any] = {"device": device, "n_jobs": head.n_jobs or _threads(size)}
     if exact:
         given |= {"tree_method": "exact", "max_bin": None}
     share: Any = head.colsample_bytree
     if share == "auto":
-        given["colsample_bytree"] = _COLUMNS * len(y) / numbers if exact else _FIFTH
+        given["colsample_bytree"] = _COLUMNS * len(y) / size if exact else _FIFTH
     without_gpu = head.device is None
     with _set(head, **given):
         rounds = {}
@@ -192,7 +204,7 @@ def _grow(
 
 
 def _useful(
-    head: XGBModel,
+    head: Started,
     fit: Callable[..., Any],
     X: Any,
     y: NDArray[Any],
@@ -205,12 +217,17 @@ def _useful(
     rows = np.empty((len(y), 0))
     for train, test in inner_folds(rows, y, 5, groups=groups, regression=regression):
         if len(train) and (regression or y.ndim == 2 or len(np.unique(y[train])) == len(np.unique(y))):
-            own = {"eval_set": [(_safe_indexing(X, test), y[test])], "verbose": False}
+            own: dict[str, Any] = {"eval_set": [(_safe_indexing(X, test), y[test])], "verbose": False}
             for name in ("sample_weight", "base_margin"):
                 if choices.get(name) is not None:
                     values = np.asarray(choices[name])
                     own |= {name: values[train], f"{name}_eval_set": [values[test]]}
             fit(_safe_indexing(X, train), y[train], **choices | own)
+            if head.start_ is not None and head.eval_metric is None:
+                weights = own.get("sample_weight_eval_set", [None])[0]
+                before = loss_of(own["base_margin_eval_set"][0], y[test], weights, regression=regression)
+                if before <= float(head.best_score):
+                    return 0
             return int(head.best_iteration) + 1
     return None if head.n_estimators is None else int(head.n_estimators)
 

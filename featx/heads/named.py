@@ -36,6 +36,8 @@ _TREES = {
     "colsample_bytree": "auto",
     "max_bin": 64,
     "random_state": 0,
+    "start": "linear",
+    "early_stopping_rounds": 10,
 }
 _TREE_SPACE: dict[str, list[Any]] = {
     "n_estimators": [100, 200, 400, 800],

@@ -16,6 +16,7 @@ DATA = frozenset({"featx.cache.EmbeddingCache", "featx.errors.BadImage", "featx.
 
 OTHERS = frozenset(
     {
+        "numpy.dtype",
         "pathlib.PosixPath",
         "pathlib.WindowsPath",
         "sklearn.calibration._CalibratedClassifier",

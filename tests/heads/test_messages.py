@@ -172,6 +172,19 @@ MESSAGES = {
             "instead."
         ),
     ),
+    "a start that is not there": (
+        lambda: make_head("xgboost", start="logistic").fit(X, WORDS),
+        InputError,
+        "start='logistic': give 'linear' or None.",
+    ),
+    "trees without what they add to": (
+        lambda: make_head("xgboost").fit(X, WORDS).save_model("trees.json"),
+        InputError,
+        (
+            "The trees add to a linear model, which XGBoost's own files cannot hold. Write the whole head by "
+            "featx.save, or fit one with start=None."
+        ),
+    ),
     "a head that is not there": (
         lambda: make_head("logistics"),
         UnknownNameError,

@@ -17,13 +17,18 @@ from featx.heads import HeadPipeline, LogisticHead, RelevanceSelector, make_head
 from featx.heads.inner_folds import deal
 from featx.heads.routing import keeping_groups, routed
 
+TREES = {
+    "n_estimators": 20, "subsample": 1.0, "colsample_bytree": 1.0, "n_jobs": 1, "start": None,
+    "early_stopping_rounds": None,
+}  # fmt: skip
+"""Nothing is drawn, nor dealt to folds."""
 HEADS = {
     "logistic": {"Cs": [0.1], "tol": 1e-8},
-    "xgboost": {"n_estimators": 20, "subsample": 1.0, "colsample_bytree": 1.0, "n_jobs": 1},
+    "xgboost": TREES,
     "svm": {"C": 0.1, "tol": 1e-8},
     "ridge-classifier": {"alphas": [1.0]},
     "ridge": {"alphas": [1.0]},
-    "xgboost-regressor": {"n_estimators": 20, "subsample": 1.0, "colsample_bytree": 1.0, "n_jobs": 1},
+    "xgboost-regressor": TREES,
 }
 X, KIND = make_blobs(90, 6, centers=3, cluster_std=6, random_state=0)
 NAMES = np.array(["ant", "bee", "cat"])[KIND]
