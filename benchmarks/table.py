@@ -206,7 +206,7 @@ def table(cells: Cells, rows: list[str], sets: list[str]) -> Iterator[str]:
 
 
 def differences(cells: Cells, sets: list[str]) -> Iterator[str]:
-    """Write what each of ours is ahead of theirs, and name where it is behind by more than two standard errors."""
+    """Write what ours are ahead of theirs, the mean of the sets of classes, and name what is behind beyond noise."""
     yield f"| | {' | '.join(sets)} | mean |\n|---|{'---|' * (len(sets) + 1)}"
     behind = []
     for theirs, others in THEIRS.items():
@@ -217,14 +217,15 @@ def differences(cells: Cells, sets: list[str]) -> Iterator[str]:
                     texts.append("")
                     continue
                 change = np.subtract(cells[ours, name]["each"], cells[theirs, name]["each"])
-                means.append(change.mean())
-                errors.append(standard_error(change))
-                texts.append(f"{means[-1]:+.3f} ± {errors[-1]:.3f}")
-                if means[-1] < -2 * errors[-1]:
+                mean, error = change.mean(), standard_error(change)
+                texts.append(f"{mean:+.3f} ± {error:.3f}")
+                if cells[ours, name]["calibration"] is not None:  # R² is no accuracy
+                    means.append(mean)
+                    errors.append(error)
+                if mean < -2 * error:
                     behind.append(f"`{ours}` behind {theirs} on {name} by {texts[-1].lstrip('-')}")
             if means:
-                error = np.sqrt(np.sum(np.square(errors))) / len(means)
-                whole = f"{np.mean(means):+.3f} ± {error:.3f}"
+                whole = f"{np.mean(means):+.3f} ± {np.sqrt(np.sum(np.square(errors))) / len(means):.3f}"
                 yield f"| `{ours}` over {theirs} | {' | '.join(texts)} | {whole} |"
     yield f"\nBehind by more than two standard errors: {'; '.join(behind) or 'none'}."
 

@@ -20,8 +20,8 @@ NAV = {
     "Start": ["index.md", "start.md", "notebooks/"],
     "Guides": [
         "images.md", "views.md", "backbones.md", "featx-mini.md", "heads.md", "depths.md", "advise.md", "strategies.md",
-        "finetune.md", "report.md", "saving.md", "clusters.md", "explore.md", "sees.md", "ecosystem.md", "machines.md",
-        "coming-from.md", "pipelines.md",
+        "table.md", "finetune.md", "report.md", "saving.md", "clusters.md", "explore.md", "sees.md", "ecosystem.md",
+        "machines.md", "coming-from.md", "pipelines.md",
     ],
     "Reference": ["cli.md", "commands.md", "reference/"],
     "How it works": ["design.md", "cache-format.md", "scale.md", "performance.md", "training-mini.md"],
