@@ -39,6 +39,7 @@ def started(tmp_path, monkeypatch):
     ray.shutdown()
 
 
+@pytest.mark.timeout(600)  # a minute on an idle machine, five on a busy one
 def test_blocks_are_embedded_whoever_dies(started, tmp_path):
     """By an Embedder, to the bit as by one process; what the dead worker kept is not computed again, nor ever lost."""
     paths = load_folder(
