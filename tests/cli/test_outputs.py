@@ -13,8 +13,8 @@ from featx.images import synthetic, write_folder
 
 QUICK = ["--depth", "2", "--input-size", "32"]
 FOLDERS = {
-    "fit": ["fit", "photos", *QUICK, "-o"],
-    "finetune": ["finetune", "photos", *QUICK, "--epochs", "1", "--augment", "none", "-o"],
+    "fit": ["fit", "photos", *QUICK, "--head", "ridge-classifier", "--folds", "2", "--no-report", "-o"],
+    "finetune": ["finetune", "photos", *QUICK, "--epochs", "1", "--stages", "1", "--augment", "none", "-o"],
     "cluster": ["cluster", "photos", *QUICK, "-o"],
     "demo": ["demo", "--images", "100", "--folder"],
 }

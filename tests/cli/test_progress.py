@@ -16,11 +16,12 @@ EMBEDDING = ["reading", "featx-mini"]
 EXTRACTOR = FeatureExtractor(input_size=32, cache=None, pooling="avg")
 SMALL = ["--depth", "1", "--input-size", "32"]
 QUICK = ["--depth", "2", "--input-size", "32", "--engine", "keras"]
+FIT = [*QUICK, "--head", "ridge-classifier", "--folds", "2"]
 BARS = {
     "extract": (["extract", "photos", "-o", "x.npz", *QUICK, "--cache", "none"], EMBEDDING),
-    "fit": (["fit", "photos", "-o", "other", *QUICK, "--cache", "none"], [*EMBEDDING, "report"]),
+    "fit": (["fit", "photos", "-o", "other", *FIT, "--cache", "none"], [*EMBEDDING, "report"]),
     "fit without a report": (
-        ["fit", "photos", "-o", "other", "--no-report", *QUICK],
+        ["fit", "photos", "-o", "other", "--no-report", *FIT],
         [*EMBEDDING, "scores"],
     ),
     "predict": (["predict", "model", "photos"], ["predict"]),
@@ -75,9 +76,7 @@ def work(tmp_path_factory):
     write_folder(*synthetic(n=16, classes=2, size=32, random_state=1), folder / "unseen")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        main(
-            ["fit", "photos", "-o", "model", "--no-report", *QUICK, "--cache", "none"], standalone_mode=False
-        )
+        main(["fit", "photos", "-o", "model", "--no-report", *FIT, "--cache", "none"], standalone_mode=False)
     return folder
 
 
