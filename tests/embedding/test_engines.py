@@ -26,7 +26,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (MANY, 16, 16, 3), np.uint8)
 
 
 @pytest.fixture(autouse=True)
-def never(monkeypatch):
+def never(monkeypatch, forwards):
     """Let an export pay as soon as Keras' speed is known, after the second batch; give a function that forbids it."""
     for name in ("FIXED_SECONDS", "LAYER_SECONDS"):
         monkeypatch.setattr(f"featx.embedding.handover.{name}", 0.0)
