@@ -1,7 +1,7 @@
 """What both estimators of transfer learning do: compare strategies, fit the best, and fine-tune where that pays."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from numbers import Real
 from typing import Any, ClassVar, Self
 
@@ -26,11 +26,10 @@ from featx.heads.routing import check_takes_unlabelled
 from featx.images.sources import as_sources
 from featx.text import quoted
 from featx.transfer.entries import BLEND, Entry
-from featx.transfer.frozen import PIXELS, reading
+from featx.transfer.frozen import reading
 from featx.transfer.judging import Judge, Told, Verdict
-from featx.transfer.offers import Offer, take
+from featx.transfer.offers import cost_of, take
 from featx.transfer.strategies import STRATEGIES, check_strategy, make_strategy, model_steps
-from featx.transfer.work import in_words
 
 DEFAULT = "featx-mini"
 """The extractor of a `FineTuner` that was given none."""
@@ -162,13 +161,13 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         taken, offers = take(self._base(), X, judge, blends=blends, random_state=self.random_state)
         entry, self.extractor_ = taken.entry, taken.entry.extractor
         self.offers_ = {one.name: (one.verdict.mean, one.verdict.error, one.work) for one in offers}
-        self.cost_ = _cost(taken, offers)
+        self.cost_ = cost_of(taken, offers)
         self.ridge_scores_ = {name: (found.mean, found.error) for name, found in entry.verdicts.items()}
         judged = len(entry.verdicts) if finalists is None else finalists
         with bar(judged * len(folds) + 1, "fit", "strategies", self._base().verbose) as done:
             verdicts = self._judged(entry, judge, judged, done.update) if judged else entry.verdicts
             self.scores_ = {name: (found.mean, found.error) for name, found in verdicts.items()}
-            best = self._best(entry, verdicts, judged=bool(judged))
+            best = entry.best(verdicts, judged=bool(judged))
             features, columns, model = self._parts(best, entry, judge)
             features.fit(X)
             others = {} if unlabelled is None else {"unlabelled": features.transform(unlabelled)}
@@ -207,17 +206,6 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
             _, columns, model = self._parts(name, entry, judge, quick=True)
             found[name] = judge(model, columns, n_jobs=self.n_jobs, step=step)
         return found
-
-    def _best(self, entry: Entry, verdicts: Mapping[str, Verdict], *, judged: bool) -> str:
-        """Take what is ahead of what stays by more than a standard error of their difference, else that."""
-        stays = entry.stays
-        count = len(verdicts[stays].parts)  # of a strategy that was dropped early there are fewer
-        rivals = [name for name, verdict in verdicts.items() if len(verdict.parts) == count]
-        if entry.mixed and not judged:  # the others are in it
-            rivals = [name for name in (stays, PIXELS) if name in rivals]
-        first = max(rivals, key=lambda name: verdicts[name].mean)
-        ahead, noise = verdicts[first].ahead(verdicts[stays])
-        return first if ahead > noise else stays
 
     def _parts(
         self, name: str, entry: Entry, judge: Judge, *, quick: bool = False
@@ -349,13 +337,3 @@ class Transfer(OnExtractor, BaseEstimator):  # type: ignore[misc] # scikit-learn
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
-
-
-def _cost(taken: Offer, offers: Sequence[Offer]) -> str:
-    """Say what an image costs, and what of the networks and views was compared."""
-    found = f"{taken.name}, {in_words(taken.work)} for an image"
-    each = [
-        f"{one.name} {plus_minus(one.verdict.mean, one.verdict.error)} for {in_words(one.work)}"
-        for one in offers
-    ]
-    return found if len(offers) == 1 else f"{found}, of {', '.join(each)}"

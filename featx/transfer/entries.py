@@ -35,6 +35,24 @@ class Entry:
         """What another strategy has to be better than by more than noise."""
         return BLEND if self.mixed else "default"
 
+    def best(self, verdicts: Mapping[str, Verdict], *, judged: bool) -> str:
+        """Take what is ahead of what stays by more than a standard error of their difference, else that.
+
+        Parameters
+        ----------
+        verdicts
+            On what stays and its rivals.
+        judged
+            Whether they are of the head itself. By ridge regression all that a blend can read is in it.
+        """
+        count = len(verdicts[self.stays].parts)  # of a strategy that was dropped early there are fewer
+        rivals = [name for name, verdict in verdicts.items() if len(verdict.parts) == count]
+        if self.mixed and not judged:
+            rivals = [name for name in (self.stays, PIXELS) if name in rivals]
+        first = max(rivals, key=lambda name: verdicts[name].mean)
+        ahead, noise = verdicts[first].ahead(verdicts[self.stays])
+        return first if ahead > noise else self.stays
+
     @property
     def networks(self) -> int:
         """How many networks have a part in what stays."""

@@ -1,12 +1,14 @@
 """Which networks and views a choice takes: no more of them than measurably pays, since each is work for every image."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from featx.embedding.composition import each_backbone
 from featx.embedding.extractor import FeatureExtractor
+from featx.evaluation.comparison import plus_minus
 from featx.transfer.entries import Entry, enter, together
 from featx.transfer.judging import Judge, Verdict
-from featx.transfer.work import work_of
+from featx.transfer.work import in_words, work_of
 
 
 class Offer(NamedTuple):
@@ -75,3 +77,13 @@ def better_of(taken: Offer, other: Offer) -> Offer:
     """Give what is more work if it is ahead by more than a standard error, else what was taken before."""
     ahead, noise = other.verdict.ahead(taken.verdict)
     return other if ahead > noise else taken
+
+
+def cost_of(taken: Offer, offers: Sequence[Offer]) -> str:
+    """Say what an image costs, and what of the networks and views was compared."""
+    found = f"{taken.name}, {in_words(taken.work)} for an image"
+    each = [
+        f"{one.name} {plus_minus(one.verdict.mean, one.verdict.error)} for {in_words(one.work)}"
+        for one in offers
+    ]
+    return found if len(offers) == 1 else f"{found}, of {', '.join(each)}"
