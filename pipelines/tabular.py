@@ -23,6 +23,7 @@ from featx.images import synthetic
 IMAGE, LABEL = "image", "label"  # columns of the table
 BACKBONE = "featx-mini"
 COMPONENTS = 30  # of the image: thousands of columns would drown the few of the table
+HEAD = "xgboost"  # trees that go on from a linear model: for columns that matter in steps, or together
 FOLDS = 5
 
 
@@ -64,5 +65,5 @@ embedding = make_pipeline(
 image = (embedding, IMAGE)
 columns = [(StandardScaler(), numbers), (OneHotEncoder(handle_unknown="ignore"), words)]
 for name, parts in {"image": [image], "table": columns, "both": [image, *columns]}.items():
-    pipeline = make_pipeline(make_column_transformer(*parts, sparse_threshold=0), make_head("logistic"))
+    pipeline = make_pipeline(make_column_transformer(*parts, sparse_threshold=0), make_head(HEAD))
     print(f"{name:6}", evaluate(pipeline, table, table[LABEL], cv=FOLDS))

@@ -25,7 +25,7 @@ on 1,797 digits of 3,136 columns a fifth of them was right for 98.3 %, 200 for 9
 _ALONE = 1 << 22
 """Numbers up to which one thread grows the trees: others would mostly wait for each other, busily."""
 _FIFTH, _COLUMNS = 0.2, 200
-"""The share of the columns that a tree is given, and how many of many columns, which are alike."""
+"""The share of the columns that a tree is given, and how many of many columns, which are alike; of few all are."""
 _BINNED = {
     "grow_policy": (None, "depthwise"),
     "max_leaves": (None, 0),
@@ -56,7 +56,7 @@ class XGBoostHead(Started, XGBClassifier):
         None: for more than 1,000 columns and up to 4 million numbers on a CPU ``"exact"``, which sorts the columns
         that a tree is given; else ``"hist"``, which puts all columns into `max_bin` bins.
     colsample_bytree : float or "auto", optional
-        ``"auto"``: each tree is given a fifth of the columns, and where columns are sorted 200.
+        ``"auto"``: each tree is given a fifth of the columns, at least 200, and where columns are sorted 200.
     early_stopping_rounds : int, optional
         Without an `eval_set`, a fifth of the images is held out to count the trees after which the loss falls no more
         for so many rounds; then so many trees are grown on all images. After ``start="linear"`` that may be none.
@@ -188,7 +188,8 @@ def _grow(
         given |= {"tree_method": "exact", "max_bin": None}
     share: Any = head.colsample_bytree
     if share == "auto":
-        given["colsample_bytree"] = _COLUMNS * len(y) / size if exact else _FIFTH
+        few = _COLUMNS * len(y) / size
+        given["colsample_bytree"] = few if exact else min(1.0, max(_FIFTH, few))
     without_gpu = head.device is None
     with _set(head, **given):
         rounds = {}
@@ -222,11 +223,16 @@ def _useful(
                 if choices.get(name) is not None:
                     values = np.asarray(choices[name])
                     own |= {name: values[train], f"{name}_eval_set": [values[test]]}
+            start = None
+            if head.start_ is not None:
+                weights = choices.get("sample_weight")
+                start = head.rehearsed(X, y, (train, test), groups=groups, weights=weights)
+            if start is not None:
+                own |= {"base_margin": start[0], "base_margin_eval_set": start[1:]}
             fit(_safe_indexing(X, train), y[train], **choices | own)
-            if head.start_ is not None and head.eval_metric is None:
+            if start is not None and head.eval_metric is None:
                 weights = own.get("sample_weight_eval_set", [None])[0]
-                before = loss_of(own["base_margin_eval_set"][0], y[test], weights, regression=regression)
-                if before <= float(head.best_score):
+                if loss_of(start[1], y[test], weights, regression=regression) <= float(head.best_score):
                     return 0
             return int(head.best_iteration) + 1
     return None if head.n_estimators is None else int(head.n_estimators)

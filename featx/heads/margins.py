@@ -11,7 +11,7 @@ from sklearn.linear_model import RidgeCV
 from xgboost import XGBModel, XGBRegressor
 
 from featx.errors import InputError
-from featx.heads.inner_folds import inner_folds
+from featx.heads.inner_folds import Fold, inner_folds
 from featx.heads.logistic import LogisticHead
 from featx.heads.pipeline import HeadPipeline
 from featx.heads.scaler import SteadyScaler
@@ -69,6 +69,22 @@ class Started(XGBModel):
             choices["base_margin_eval_set"] = [self.begun(points, {}).get("base_margin") for points in judged]
         return choices
 
+    def rehearsed(
+        self, X: Any, y: NDArray[Any], fold: Fold, *, groups: Any, weights: Any
+    ) -> list[NDArray[Any]] | None:
+        """Give the margins of both sides of a fold by a linear model of the one that is learned from, if there is one.
+
+        Those of `begin` would not do: each of them was learned from rows of the other side, too.
+        """
+        table, regression = numbers(X, self.missing), isinstance(self, XGBRegressor)
+        train, test = fold
+        if table is None or not _tells(table[train], y[train], regression=regression):
+            return None
+        told = {"groups": groups, "weights": weights}
+        own = {name: None if values is None else values[train] for name, values in told.items()}
+        model, margins = linear(table[train], y[train], regression=regression, like=self.start_, **own)
+        return [margins, margins_of(model, table[test])]
+
     def begun(self, X: Any, choices: dict[str, Any]) -> dict[str, Any]:
         """Give what `predict` takes, with the margins that trees add to."""
         model, table = getattr(self, "start_", None), numbers(X, self.missing)
@@ -113,7 +129,13 @@ def _tells(table: NDArray[Any] | None, y: NDArray[Any], *, regression: bool) -> 
 
 
 def linear(
-    X: NDArray[Any], y: NDArray[Any], *, regression: bool, weights: NDArray[Any] | None, groups: Any
+    X: NDArray[Any],
+    y: NDArray[Any],
+    *,
+    regression: bool,
+    weights: NDArray[Any] | None,
+    groups: Any,
+    like: HeadPipeline | None = None,
 ) -> tuple[HeadPipeline, NDArray[np.float32]]:
     """Fit a linear model, and give what it says of each row when it is not fitted to it.
 
@@ -127,6 +149,8 @@ def linear(
         Whether they are numbers.
     weights, groups
         What each row counts for, and what it shares with others: rows of one group are held out together.
+    like
+        A model whose strength is taken, fitted to these rows and others, for a quicker fit: three folds, not five.
 
     Returns
     -------
@@ -153,14 +177,21 @@ def linear(
     def fit(one: HeadPipeline, rows: NDArray[np.intp]) -> HeadPipeline:
         return one.fit(X[rows], y[rows], **{k: v[rows] for k, v in told.items() if v is not None})
 
-    fit(model, some)
-    quick = clone(model)
-    if not regression:  # the strength is chosen once
-        chosen = model["head"].C_
-        quick.set_params(head__Cs=np.unique(chosen[~np.isnan(chosen)]), head__cv=2)
+    def strong(one: HeadPipeline) -> HeadPipeline:
+        if regression:
+            return model
+        chosen = one["head"].C_
+        quicker: HeadPipeline = clone(model)
+        quicker.set_params(head__Cs=np.unique(chosen[~np.isnan(chosen)]), head__cv=2)
+        return quicker
+
+    model = fit(model if like is None else strong(like), some)
+    quick = strong(model)
     unknown = margins_of(model, np.full((1, X.shape[1]), np.nan, X.dtype))
     margins = np.repeat(unknown, len(y), axis=0)
-    for train, test in inner_folds(np.empty((len(y), 0)), y, 5, groups=groups, regression=regression):
+    for train, test in inner_folds(
+        np.empty((len(y), 0)), y, 5 if like is None else 3, groups=groups, regression=regression
+    ):
         rows = np.intersect1d(train, some)
         if len(rows) and (regression or y.ndim == 2 or len(np.unique(y[rows])) == len(np.unique(y))):
             margins[test] = margins_of(fit(clone(quick), rows), X[test])

@@ -141,12 +141,12 @@ def test_columns_are_sorted_unless_bins_are_needed(choices, monkeypatch):
 
 @pytest.mark.parametrize(
     ("columns", "method", "share"),
-    [(10, None, 0.2), (1000, None, 0.2), (4000, None, 0.05), (4000, "hist", 0.2)],
+    [(10, None, 1.0), (400, None, 0.5), (1000, None, 0.2), (4000, None, 0.05), (4000, "hist", 0.2)],
 )
 def test_a_tree_is_given_a_fifth_of_the_columns_or_200(columns, method, share):
-    """Of few columns a twentieth would be none to choose from; bins are made for all columns anyway."""
+    """Of few columns none can be spared, such as the one of a table; bins are made for all columns anyway."""
     X, y = wide(d=columns)
-    head = make_head("xgboost", n_estimators=1, tree_method=method).fit(X, y)
+    head = XGBoostHead(n_estimators=1, tree_method=method, colsample_bytree="auto", n_jobs=1).fit(X, y)
     assert float(told(head, "gradient_booster", "tree_train_param", "colsample_bytree")) == pytest.approx(
         share
     )

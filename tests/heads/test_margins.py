@@ -170,3 +170,14 @@ def test_of_a_frame_only_numbers_make_lines(lines):
     assert head.predict(frame).shape == (180,)
     np.testing.assert_array_equal(numbers(frame), X)
     assert numbers(frame[["kind"]]) is None
+
+
+def test_trees_are_counted_by_a_line_that_has_not_seen_the_images():
+    """A price is a rate times a weight; by margins that were learned from those images hardly a tree seems to help."""
+    X = np.random.default_rng(0).normal(size=(300, 30))
+    price = (1 + X[:, 0]) * (1.5 + X[:, 1])
+    heads = {"both": made("xgboost-regressor"), "line": make_head("ridge")}
+    right = scores(heads, X, price, 240)
+
+    assert grown(heads["both"]) > 20
+    assert right["both"] > right["line"] + 0.06
