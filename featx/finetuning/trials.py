@@ -2,21 +2,35 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from numbers import Integral
 from time import monotonic
 from typing import Any
 
 from tqdm import tqdm
 
+from featx.errors import InputError
 from featx.finetuning.course import Course
 from featx.finetuning.optimizer import Settings
 from featx.finetuning.tunable import Tunable
+from featx.text import quoted
 
 CHOICES = (1, "norm", "all")
 """What of a network is tried, what takes least time first: the last stage; scales, shifts and biases; everything."""
 PART = 0.1
 """How much of the epochs, and of the time, each of them gets."""
+_NAMED = ("all", "norm", "auto")
 
 Trial = dict[str, Any]
+
+
+def check_stages(given: Any) -> None:
+    """Refuse what neither counts stages nor names a choice of them."""
+    whole = isinstance(given, Integral) and not isinstance(given, bool)
+    if given not in _NAMED and not (whole and int(given) >= 0):
+        raise InputError(
+            f"stages={quoted(given)}: give the number of the last stages to tune, 0 or more, or one of "
+            f"{', '.join(map(repr, _NAMED))}."
+        )
 
 
 def brief(settings: Settings) -> Settings:

@@ -3,7 +3,6 @@
 import json
 from dataclasses import fields
 from functools import partial
-from numbers import Integral
 from os import PathLike
 from time import monotonic
 from typing import Any, ClassVar, Self
@@ -26,15 +25,13 @@ from featx.finetuning.course import Course
 from featx.finetuning.feeds import Images
 from featx.finetuning.lesson import Lesson
 from featx.finetuning.optimizer import Settings, check_number, check_share
-from featx.finetuning.trials import best_stages, new_trials
+from featx.finetuning.trials import best_stages, check_stages, new_trials
 from featx.finetuning.tunable import Head, Tunable, make_tunable
 from featx.heads.targets import Target
 from featx.networks.flatten import flatten
 from featx.networks.network import network_of
-from featx.text import quoted
 
 PRECISIONS = ("float32", "mixed")
-STAGES = ("all", "norm", "auto")
 OF_NO_OUTCOME = ("extractor", "checkpoint", "max_seconds", "verbose")
 """Parameters that do not name a run: recipes and images stand for the first; no other changes what is learned."""
 
@@ -338,13 +335,7 @@ class Tuner(OnExtractor, TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise UnknownNameError("precision", self.precision, PRECISIONS)
         if self.head not in ("auto", None):
             raise UnknownNameError("head", self.head, ("auto",), "Give 'auto', or None to start from zeros.")
-        stages: Any = self.stages
-        whole = isinstance(stages, Integral) and not isinstance(stages, bool)
-        if stages not in STAGES and not (whole and int(stages) >= 0):
-            raise InputError(
-                f"stages={quoted(stages)}: give the number of the last stages to tune, 0 or more, or one of "
-                f"{', '.join(map(repr, STAGES))}."
-            )
+        check_stages(self.stages)
         shares_for(self.average, pretrained=self._read_by.weights is not None)
         check_share("decay", self.decay, 1)
         check_number("dropout", self.dropout, 0, 1)
