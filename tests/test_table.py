@@ -1,6 +1,5 @@
 """The table of docs/table.md: what is measured is kept, and what is behind is named."""
 
-import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -12,10 +11,11 @@ PROGRAMS = Path(__file__).parent.parent / "benchmarks"
 
 @pytest.fixture(scope="module")
 def program():
-    sys.path.append(str(PROGRAMS))
     spec = spec_from_file_location("table", PROGRAMS / "table.py")
     loaded = module_from_spec(spec)
-    spec.loader.exec_module(loaded)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(PROGRAMS)
+        spec.loader.exec_module(loaded)
     return loaded
 
 

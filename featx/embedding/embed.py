@@ -2,9 +2,10 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import monotonic, time
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from featx.embedding.sending import absolute
 from featx.errors import BadImage, CacheError, CacheWarning, InputError
 from featx.images.loading import bad_image
 from featx.images.sources import Source
+from featx.images.workers import as_worker
 
 SEGMENT_BYTES = 32 << 20
 """Computed vectors are written to the cache when they fill this much memory,"""
@@ -58,7 +60,7 @@ def embed(
     verbose
         1: bars on stderr. 0: none. None: where that is a terminal, after a second.
     there
-        Embeds a chunk of images in another process, as `embed_some` does, given recipe ids for the taps. Used where
+        Embeds a chunk of images in another process, as `embed_there` does, given recipe ids for the taps. Used where
         joblib's user has named workers that are processes; by default they decode only.
 
     Returns
@@ -207,17 +209,15 @@ def _compute(
     return bad
 
 
-def embed_some(
-    asked: Callable[[], Plan], work: Work, recipes: Sequence[str], wanted: Sequence[Wanted]
-) -> Done:
-    """Embed a chunk of images in a worker, for a process that keeps the vectors.
+def embed_there(extractor: Any, work: Work, recipes: Sequence[str], wanted: Sequence[Wanted]) -> Done:
+    """Embed a chunk of images in a worker, for a process that keeps the vectors: nothing is cached here.
 
     Parameters
     ----------
-    asked
-        Gives the plan as this process finds it.
+    extractor
+        The `featx.FeatureExtractor` of that process, with paths that this one finds.
     work
-        How the network is run.
+        How the network is run; exported graphs are kept where this machine keeps them.
     recipes
         The ids of those of its taps that are asked for, in their order.
     wanted
@@ -228,19 +228,20 @@ def embed_some(
     InputError
         If other recipes are found here than where the work comes from.
     """
-    plan = asked()
-    if not {tap.recipe_id for tap in plan.taps} >= set(recipes):
-        raise InputError(
-            f"A worker would compute other numbers for {plan.name!r}: install the versions of featx and Keras there "
-            "that are here, and give it the same weights."
-        )
-    asked_of = [
-        (one, [number for number, tap in enumerate(one.taps) if tap.recipe_id in recipes])
-        for one in passes_of(plan)
-    ]
-    return collected(
-        run(wanted, [(one, numbers) for one, numbers in asked_of if numbers], work, read=unchanged)
-    )
+    with as_worker():
+        plan, cache = extractor.plan(), extractor.open_cache()
+        if not {tap.recipe_id for tap in plan.taps} >= set(recipes):
+            raise InputError(
+                f"A worker would compute other numbers for {plan.name!r}: install the versions of featx and Keras "
+                "there that are here, and give it the same weights."
+            )
+        asked_of = [
+            (one, [number for number, tap in enumerate(one.taps) if tap.recipe_id in recipes])
+            for one in passes_of(plan)
+        ]
+        passes = [(one, numbers) for one, numbers in asked_of if numbers]
+        work = replace(work, graphs=cache.engines if cache else None)
+        return collected(run(wanted, passes, work, read=unchanged))
 
 
 def _groups(ids: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:

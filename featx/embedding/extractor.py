@@ -1,7 +1,6 @@
 """The feature extractor: a scikit-learn transformer from images to embeddings."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from os import PathLike
 from typing import Any, Self
@@ -11,21 +10,20 @@ import numpy as np
 from featx.cache.embedding_cache import EmbeddingCache
 from featx.cache.memo import Memo
 from featx.embedding.calibration import Calibration
-from featx.embedding.embed import embed, embed_some
+from featx.embedding.embed import embed, embed_there
 from featx.embedding.engines import check_engine
 from featx.embedding.held import held
 from featx.embedding.keras_engine import ENGINES
-from featx.embedding.naming import Wanted, file_id, image_ids
+from featx.embedding.naming import file_id, image_ids
 from featx.embedding.passes import choices_of_each, compose, several
 from featx.embedding.plan import Plan, is_count
-from featx.embedding.running import Done, Work
 from featx.embedding.sending import from_anywhere
 from featx.embedding.views import Views
 from featx.errors import ImageError, InputError, UnknownNameError
 from featx.images.inputs import ImageTransformer
 from featx.images.resizing import RULES
 from featx.images.sources import as_sources
-from featx.images.workers import are_processes, as_worker
+from featx.images.workers import are_processes
 from featx.text import quoted
 
 ON_ERROR = ("raise", "nan")
@@ -195,7 +193,7 @@ class FeatureExtractor(ImageTransformer):
         compute = partial(
             embed, sources, asked, resize_rule=self.resize, batch_size=self.batch_size, n_jobs=self.n_jobs,
             engine=self.engine, cache=cache, memo=memo, verbose=self.verbose,
-            there=from_anywhere(self)._embed_some if are_processes() and self.travels else None,  # noqa: SLF001
+            there=partial(embed_there, from_anywhere(self)) if are_processes() and self.travels else None,
         )  # fmt: skip
         embeddings, bad = held(sources, lambda: asked().question(), compute)
         if self.on_error == "nan":
@@ -302,13 +300,6 @@ class FeatureExtractor(ImageTransformer):
         """Whether another process can make the network from these choices: not where a Keras model is given."""
         each = self.backbone if isinstance(self.backbone, list | tuple) else [self.backbone]
         return all(isinstance(one, str | PathLike) for one in each)
-
-    def _embed_some(self, work: Work, recipes: Sequence[str], wanted: Sequence[Wanted]) -> Done:
-        """Embed images in a worker; nothing is cached here, since whoever asked does that."""
-        with as_worker():
-            cache, memo = self._stores()
-            work = replace(work, graphs=cache.engines if cache else None)
-            return embed_some(self._ask(memo), work, recipes, wanted)
 
     def _check(self) -> None:
         choices = (("resize", RULES), ("engine", ENGINES), ("on_error", ON_ERROR))

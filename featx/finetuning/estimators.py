@@ -147,7 +147,7 @@ class FineTuner(ClassifierMixin, Tuner):  # type: ignore[misc] # scikit-learn ha
     >>> tuner.target_.activation, len(tuner.backbone_.outputs)
     ('softmax', 1)
     >>> tuner.transform(images).shape
-    (60, 256)
+    (60, 640)
     """
 
     def __init__(

@@ -144,8 +144,8 @@ class BlendHead(ClassifierMixin, _Blend):  # type: ignore[misc] # scikit-learn h
     --------
     >>> from sklearn.datasets import load_digits
     >>> X, y = load_digits(return_X_y=True)
-    >>> head = BlendHead((32, 32), [[0], [1], [0, 1]]).fit(X[:300], y[:300])
-    >>> bool(head.score(X[300:], y[300:]) > 0.85), bool(head.shares_[2] > 0.5)
+    >>> head = BlendHead((32, 32), [[0], [1], [0, 1]]).fit(X[:1000], y[:1000])
+    >>> bool(head.score(X[1000:], y[1000:]) > 0.85), bool(head.shares_[2] > 0.5)
     (True, True)
     """
 

@@ -87,6 +87,7 @@ def shown(work, tmp_path, monkeypatch):
         (tmp_path / name).symlink_to(work / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("featx.embedding.progress.DELAY", 0)
+    monkeypatch.setattr("featx.cache.memo._RACY", -1)  # so files just written are not read twice
 
     def run(called, stderr):
         monkeypatch.setattr(sys, "stderr", stderr)

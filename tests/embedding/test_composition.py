@@ -77,7 +77,7 @@ def test_no_choice_of_the_extractor_is_repeated(kind):
     own = set(kind().get_params()) & set(FeatureExtractor().get_params())
 
     assert own <= {"batch_size", "precision", "n_jobs", "verbose"}
-    assert len(kind().get_params()) <= 23
+    assert len(kind().get_params()) <= 24
 
 
 def test_the_depth_of_a_tuner_is_searched():

@@ -6,6 +6,7 @@ from joblib import parallel_config
 
 from featx import EmbeddingCache, FeatureExtractor
 from featx.embedding import passes, running
+from featx.embedding.embed import embed_there
 from featx.embedding.running import LARGEST, SMALLEST, _chunks
 from featx.errors import ImageError, InputError
 from featx.images import synthetic
@@ -69,4 +70,4 @@ def test_a_worker_that_would_compute_other_numbers_is_refused(pictures):
     work = running.Work("squash", 32, "auto", 40, None)
 
     with pytest.raises(InputError, match="A worker would compute other numbers for 'featx-mini'"):
-        deeper._embed_some(work, recipes, [(pictures[0], bytes(16), None)])
+        embed_there(deeper, work, recipes, [(pictures[0], bytes(16), None)])

@@ -123,7 +123,8 @@ MESSAGES |= {
     ),
     "trees for numbers": (
         lambda: class_activation(
-            fitted(make_head("xgboost-regressor", n_estimators=2), IMAGES.mean(axis=(1, 2, 3))), IMAGES[:1]
+            fitted(make_head("xgboost-regressor", start=None, n_estimators=2), IMAGES.mean(axis=(1, 2, 3))),
+            IMAGES[:1],
         ),
         InputError,
         f"What follows the extractor (XGBoostRegressorHead) is not linear in the embedding, {LINEAR}",
