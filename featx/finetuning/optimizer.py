@@ -163,7 +163,7 @@ def make_optimizer(
                 if averaged
             ]
             for average, variable in zip(self.averages, variables, strict=averaged):
-                average.assign(variable)
+                average.assign(ops.copy(variable.value))  # JAX gives the same memory away only once
 
         def apply(self, grads: Any, trainable_variables: Any = None) -> None:
             before = [ops.copy(variable.value) for variable in variables]
