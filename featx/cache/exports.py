@@ -18,7 +18,7 @@ KEEP = 1 << 30
 """Bytes that the exported graphs may take; the one used longest ago goes first."""
 
 PATIENCE = 120.0
-"""Seconds to wait for another process that makes the same graph; no export takes as long."""
+"""Seconds to wait for another process that makes the same graph; one that takes longer is made twice."""
 
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _LARGEST, _LONGEST_CHECK = 1 << 33, 1 << 10  # bytes that are read of a graph's file, and of its digests
