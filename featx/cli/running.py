@@ -5,8 +5,10 @@ import shlex
 import sys
 import traceback
 import warnings
+from _thread import interrupt_main
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Timer
 from typing import Any
 
 import click
@@ -94,7 +96,7 @@ def _in_words(context: click.Context) -> Iterator[None]:
         said.add(line)
 
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _insisting():
             warnings.showwarning = show  # type: ignore[assignment] # takes what the original takes, and ignores most
             yield
     except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -110,6 +112,24 @@ def _in_words(context: click.Context) -> Iterator[None]:
             click.echo(f"\nStopped.{_kept(context.params)}", err=True)
             sys.exit(INTERRUPTED)
         raise click.ClickException(_said(error, options, names)) from error
+
+
+@contextmanager
+def _insisting() -> Iterator[None]:
+    """Interrupt again where Ctrl-C fell into the garbage collector or a `__del__`, which Python ignores."""
+    before = sys.unraisablehook
+
+    def hook(ignored: Any) -> None:
+        if issubclass(ignored.exc_type, KeyboardInterrupt):
+            Timer(0.01, interrupt_main).start()  # when the callback has returned
+        else:
+            before(ignored)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _said(error: Exception, options: dict[str, str], names: dict[str, str]) -> str:

@@ -1,11 +1,13 @@
 """How a command ends: in words, with an exit code, without a traceback, and with what it finished kept."""
 
+import gc
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from pkgutil import resolve_name
 
@@ -88,6 +90,27 @@ def test_no_error_shows_a_traceback_unless_asked(end):
 def test_ctrl_c_is_130():
     """As shells have it, and without click's word for it."""
     done = raising(KeyboardInterrupt())()
+
+    assert (done.exit_code, done.stderr) == (130, "\nStopped.\n")
+
+
+def test_ctrl_c_is_heard_while_the_garbage_collector_runs():
+    """JAX has a function called there, and what is raised in it Python only prints."""
+
+    def interrupted(*_):
+        gc.callbacks.clear()
+        raise KeyboardInterrupt
+
+    @click.command("collecting", cls=Command, python="featx.load")
+    def command():
+        gc.collect()
+        for _ in range(3000):
+            time.sleep(0.01)
+
+    before = list(gc.callbacks)
+    gc.callbacks[:] = [interrupted]
+    done = CliRunner().invoke(command)
+    gc.callbacks[:] = before
 
     assert (done.exit_code, done.stderr) == (130, "\nStopped.\n")
 
