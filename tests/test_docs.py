@@ -8,6 +8,7 @@ import sys
 import warnings
 from contextlib import suppress
 from doctest import ELLIPSIS
+from functools import partial
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,7 @@ from PIL import Image
 from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
+from featx import FeatureExtractor
 from featx.cache import EmbeddingCache
 from featx.cli import main
 from featx.images import synthetic, write_folder
@@ -241,10 +243,14 @@ def test_the_demo_runs_on_a_few_images(tmp_path, forwards):
 
 
 @pytest.mark.slow
-def test_the_demo_prints_what_the_readme_shows(tmp_path):
-    """All 1,797 digits: the README's scores, up to what other rounding of the vectors turns, of trees most."""
-    from featx.cli import demo
+def test_the_demo_prints_what_the_readme_shows(tmp_path, monkeypatch):
+    """All 1,797 digits: the README's scores, up to what another processor's rounding may turn.
 
+    The vectors are OpenVINO's: Keras' differ in the seventh digit, which turns trees by half a standard error.
+    """
+    from featx.cli import demo, digits_demo
+
+    monkeypatch.setattr(digits_demo, "FeatureExtractor", partial(FeatureExtractor, engine="openvino"))
     lines = []
     demo(tmp_path / "demo", say=lines.append)
 
@@ -252,4 +258,4 @@ def test_the_demo_prints_what_the_readme_shows(tmp_path):
     assert len(promised) == 5
     assert shown.keys() == promised.keys()
     for name, row in promised.items():
-        assert shown[name] == pytest.approx(row, abs=0.006), name
+        assert shown[name] == pytest.approx(row, abs=0.003), name
