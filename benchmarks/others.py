@@ -83,7 +83,12 @@ class Head2Toe(Probable):
 
 
 class Tutorial(Probable):
-    """Keras' guide to transfer learning: 20 epochs of a new head, then 10 of everything at a rate of 1e-5."""
+    """Keras' guide to transfer learning: 20 epochs of a new head, then 10 of everything at a rate of 1e-5.
+
+    The guide calls the network with ``training=False``, so that BatchNorm keeps its statistics. To a model in a model
+    `fit` of Keras 3.15 passes ``training=True`` all the same; here BatchNorm layers are not trainable, which does what
+    the guide means. By the statistics of a batch, weights whose BatchNorm is folded give next to nothing but zeros.
+    """
 
     def fit(self, images: np.ndarray, y: np.ndarray) -> Self:
         """Train on images (n,), given as `FeatureExtractor.transform` takes them."""
@@ -101,6 +106,8 @@ class Tutorial(Probable):
         pixels, loss = self._pixels(images), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         for trainable, rate, epochs in ((False, 1e-3, 20), (True, 1e-5, 10)):
             base.trainable = trainable
+            for layer in base.layers:
+                layer.trainable = trainable and not isinstance(layer, keras.layers.BatchNormalization)
             self.model_.compile(keras.optimizers.Adam(rate), loss, jit_compile=False)
             self.model_.fit(pixels, codes, batch_size=64, epochs=epochs, verbose=0)
         return self
