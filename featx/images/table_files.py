@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from featx.errors import InputError, Words
+from featx.images.folders import EXTENSIONS
 from featx.images.remote import check, ending_of, is_url, read
 
 MAX_COLUMNS = 100_000
@@ -61,6 +62,8 @@ def open_table(path: str | os.PathLike[str]) -> TableFile:
     """
     elsewhere = is_url(os.fspath(path))
     name, ending = repr(os.fspath(path)), ending_of(path)
+    if ending in EXTENSIONS:
+        raise InputError(f"{name} is an image. Give the folder in which it lies, or a table that names it.")
     if ending not in {".parquet", *_SEPARATORS}:
         raise InputError(
             f"{name} is not a .csv, .tsv or .parquet file. Read it with pandas, and ",

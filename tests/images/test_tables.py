@@ -169,6 +169,7 @@ def test_missing_files_may_be_kept(shop):
     ("name", "text", "reason"),
     [
         ("t.xlsx", b"", "'.*t.xlsx' is not a .csv, .tsv or .parquet file. Read it with pandas"),
+        ("t.PNG", b"", "'.*t.PNG' is an image. Give the folder in which it lies, or a table that names it"),
         ("t.csv", None, "'.*t.csv' is not there"),
         (
             "t.csv",
