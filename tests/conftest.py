@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores; more threads would wait for one another
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what it starts with & ignore Ctrl-C
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("FEATX_TEST_DATA", ROOT.parent / "shared" / "data")).absolute()

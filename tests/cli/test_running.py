@@ -97,20 +97,21 @@ def test_ctrl_c_is_130():
 def test_ctrl_c_is_heard_while_the_garbage_collector_runs():
     """JAX has a function called there, and what is raised in it Python only prints."""
 
-    def interrupted(*_):
-        gc.callbacks.clear()
-        raise KeyboardInterrupt
+    def interrupted(phase, _):
+        if phase == "start":
+            raise KeyboardInterrupt
 
     @click.command("collecting", cls=Command, python="featx.load")
     def command():
-        gc.collect()
+        gc.callbacks.append(interrupted)
+        try:
+            gc.collect()
+        finally:
+            gc.callbacks.remove(interrupted)
         for _ in range(3000):
             time.sleep(0.01)
 
-    before = list(gc.callbacks)
-    gc.callbacks[:] = [interrupted]
     done = CliRunner().invoke(command)
-    gc.callbacks[:] = before
 
     assert (done.exit_code, done.stderr) == (130, "\nStopped.\n")
 
