@@ -16,7 +16,6 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores; more threads would wait for one another
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what it starts with & ignore Ctrl-C
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("FEATX_TEST_DATA", ROOT.parent / "shared" / "data")).absolute()
@@ -36,6 +35,12 @@ def _new_folder(tmp_path_factory):
 def tmp_path(_new_folder, request):
     """Give an empty folder that is called after the test, in place of pytest's."""
     return _new_folder(re.sub(r"\W", "_", request.node.name)[:30])
+
+
+@pytest.fixture(autouse=True)
+def _heard():
+    """Ctrl-C is heard: a shell has what it starts with & ignore it, and once polars is used a read goes on."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
