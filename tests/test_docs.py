@@ -17,6 +17,7 @@ from unittest import SkipTest
 import click
 import pytest
 from click.testing import CliRunner
+from joblib.externals.loky import get_reusable_executor
 from PIL import Image
 from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
@@ -44,6 +45,7 @@ LONG_PAGES = (
 def flowers(tmp_path, monkeypatch):
     """Work in a folder that has class folders of drawn images in flowers/, as the examples assume."""
     monkeypatch.chdir(tmp_path)
+    get_reusable_executor(reuse=True).shutdown()  # joblib's processes stand where an earlier test was
     return write_folder(*synthetic(n=40, classes=4, size=48, random_state=0), tmp_path / "flowers")
 
 
