@@ -63,10 +63,11 @@ def measure(
 
 def told(model: object) -> str:
     """Name what a fitted model chose."""
-    offers = getattr(model, "offers_", {})
-    return getattr(model, "strategy_", "") + (
-        f" of {model.extractor_.plan().name}" if len(offers) > 1 else ""
-    )
+    strategy = getattr(model, "strategy_", "")
+    if len(getattr(model, "offers_", {})) < 2:
+        return strategy
+    views = model.extractor_.views
+    return f"{strategy} of {model.extractor_.plan().name}{f' with views={views!r}' if views else ''}"
 
 
 def fair(rows: dict[str, np.ndarray], folds: list) -> float:
